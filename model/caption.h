@@ -1,0 +1,140 @@
+/* caption.h: the door of libcaption. A photo goes in, a sentence comes out.
+ *
+ *     caption_error err;
+ *     caption_encoder *encoder;
+ *     caption_model *model;
+ *     caption_session *session;
+ *     caption_image image;
+ *     caption_result result;
+ *
+ *     caption_init();
+ *     if (caption_encoder_open(&encoder, "weights/efficientnet-b0.safetensors", &err) ||
+ *         caption_model_open(&model, "weights/lstm.safetensors", &err) ||
+ *         caption_session_new(&session, encoder, 1, &err) ||
+ *         caption_image_decode(&image, bytes, size, NULL, &err) ||
+ *         caption_encode(session, 1, &image, &err) ||
+ *         caption_generate(session, model, NULL, &result, &err))
+ *         fprintf(stderr, "%s\n", err.message);
+ *     else
+ *         puts(result.text);
+ *
+ * Weights (encoder, model) are immutable: any number of threads may share them, and the last release frees them.
+ * A session is one thread's scratch memory, sized when it is made; sessions are independent of each other.
+ * Functions returning int follow error.h. Pointers are never NULL unless a comment says so. */
+#ifndef CAPTION_CAPTION_H
+#define CAPTION_CAPTION_H
+
+#include <stddef.h>
+
+#include "model/error.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum {
+    CAPTION_IMAGE_SIDE = 224,    /* pixels; every photo is resized to a square of this side */
+    CAPTION_FEATURES = 1280,     /* length of the feature vector */
+    CAPTION_CLASSES = 1000,      /* ImageNet classes */
+    CAPTION_MAX_WORDS = 64,      /* longest caption that can be asked for */
+    CAPTION_TEXT_BYTES = 2048,   /* room for such a caption */
+};
+
+/* Call once before anything else, from one thread: sets the BLAS to one thread a call and picks the SIMD kernels. */
+void caption_init(void);
+
+/* The SIMD kernels in use ("avx512", "avx2", "baseline") and the BLAS core name, for logs. Static strings. */
+const char *caption_simd_name(void);
+const char *caption_blas_name(void);
+
+/* ---- images ------------------------------------------------------------------------------------------------- */
+
+typedef struct caption_image {
+    unsigned char rgb[CAPTION_IMAGE_SIDE * CAPTION_IMAGE_SIDE * 3]; /* [224, 224, 3], row-major RGB, 0..255 */
+    int width, height;                                              /* of the photo as sent, after orientation */
+} caption_image;
+
+typedef struct caption_image_limits {
+    size_t max_pixels; /* width x height that a header may claim; 0: the default, 64 million */
+} caption_image_limits;
+
+/* What the first bytes say: "image/jpeg", "image/png", "image/bmp", "image/gif", or NULL for anything else. */
+const char *caption_image_type(const void *bytes, size_t size);
+
+/* Reads only the header: the size as stored. CAPTION_EUNSUPPORTED: not an image type we read; CAPTION_EFORMAT: damaged;
+ * CAPTION_ELIMIT: claims more than the limit. Costs microseconds, so it may run before queueing. limits may be NULL. */
+int caption_image_check(const void *bytes, size_t size, const caption_image_limits *limits, int *width, int *height,
+                        caption_error *err);
+
+/* JPEG (EXIF orientation honoured), PNG, BMP or GIF (first frame) -> 224 x 224 RGB: grey is widened, CMYK converted,
+ * alpha laid over white, resized antialiased ignoring aspect. Truncated or corrupt data is CAPTION_EFORMAT.
+ * Errors as caption_image_check. */
+int caption_image_decode(caption_image *out, const void *bytes, size_t size, const caption_image_limits *limits,
+                         caption_error *err);
+
+/* ---- weights ------------------------------------------------------------------------------------------------ */
+
+typedef struct caption_encoder caption_encoder; /* EfficientNet-B0 */
+typedef struct caption_model caption_model;     /* a captioner: decoder weights and vocabulary */
+
+/* Loads and checks a weight file; *out starts with one reference. */
+int caption_encoder_open(caption_encoder **out, const char *path, caption_error *err);
+int caption_model_open(caption_model **out, const char *path, caption_error *err);
+
+caption_encoder *caption_encoder_retain(caption_encoder *encoder); /* adds a reference, returns its argument */
+caption_model *caption_model_retain(caption_model *model);
+void caption_encoder_release(caption_encoder *encoder); /* NULL is allowed */
+void caption_model_release(caption_model *model);       /* NULL is allowed */
+
+/* Facts about loaded weights. Strings live as long as the object. */
+const char *caption_encoder_sha256(const caption_encoder *encoder); /* of the file, 64 hex digits */
+const char *caption_encoder_label(const caption_encoder *encoder, int class_index); /* "tabby, tabby cat" */
+const char *caption_model_sha256(const caption_model *model);
+const char *caption_model_kind(const caption_model *model); /* "rnn", "lstm" */
+int caption_model_vocabulary_size(const caption_model *model);
+int caption_model_hidden_size(const caption_model *model);
+int caption_model_word_size(const caption_model *model);
+
+/* The metadata string of `key` in the model's file (training facts, scores), or NULL. */
+const char *caption_model_metadata(const caption_model *model, const char *key);
+
+/* ---- sessions ----------------------------------------------------------------------------------------------- */
+
+typedef struct caption_session caption_session;
+
+/* Scratch for batches of up to max_batch images. The session keeps a reference to the encoder. */
+int caption_session_new(caption_session **out, caption_encoder *encoder, int max_batch, caption_error *err);
+void caption_session_free(caption_session *session); /* NULL is allowed */
+
+/* Encodes n images (1 <= n <= max_batch); the features stay in the session for caption_generate. */
+int caption_encode(caption_session *session, int n, const caption_image *images, caption_error *err);
+
+/* The features of the i-th image of the last caption_encode: [1280], valid until the next one. */
+const float *caption_session_features(const caption_session *session, int i);
+
+/* Puts features computed elsewhere (a cache) in place of caption_encode: features [n, 1280]. */
+int caption_session_set_features(caption_session *session, int n, const float *features, caption_error *err);
+
+/* Class scores before softmax of one image: logits [1000]. */
+int caption_classify(caption_session *session, const caption_image *image, float *logits, caption_error *err);
+
+typedef struct caption_options {
+    int max_words; /* 1..CAPTION_MAX_WORDS; 0: the default, 20 */
+} caption_options;
+
+typedef struct caption_result {
+    char text[CAPTION_TEXT_BYTES]; /* words separated by spaces, NUL-terminated UTF-8 */
+    float logprob;                 /* natural log of the caption's probability, end included if it was reached */
+    int words;
+    int finished; /* 0 if max_words cut the sentence */
+} caption_result;
+
+/* Writes a caption for each image of the last caption_encode, greedily. options may be NULL (defaults); results has
+ * room for that many. The first call with a larger model grows the session's scratch; the word loop allocates nothing. */
+int caption_generate(caption_session *session, const caption_model *model, const caption_options *options,
+                     caption_result *results, caption_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

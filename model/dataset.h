@@ -1,0 +1,39 @@
+/* dataset.h: photos and their captions: a directory and a TSV file.
+ *
+ *     image-file-name<TAB>caption        one caption a line, several lines an image
+ *
+ * Reading checks every line and says which one is at fault: no tab, empty name or caption, a name with '/' or a
+ * control character, bytes that are not UTF-8, an image that is not in the directory. Captions are kept tokenised
+ * (vocabulary.h). Immutable once read; the strings belong to the dataset. */
+#ifndef CAPTION_DATASET_H
+#define CAPTION_DATASET_H
+
+#include <stddef.h>
+
+#include "model/error.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct caption_dataset_image {
+    const char *file;            /* name inside the directory */
+    const char *const *captions; /* tokenised references, in file order */
+    size_t n_captions;           /* at least 1 */
+} caption_dataset_image;
+
+typedef struct caption_dataset caption_dataset;
+
+/* Reads `tsv`; every image must exist in directory `images`. Images keep the order of first appearance. */
+int caption_dataset_open(caption_dataset **out, const char *images, const char *tsv, caption_error *err);
+void caption_dataset_free(caption_dataset *dataset); /* NULL is allowed */
+
+size_t caption_dataset_size(const caption_dataset *dataset); /* images */
+size_t caption_dataset_captions(const caption_dataset *dataset); /* captions of all images */
+const caption_dataset_image *caption_dataset_at(const caption_dataset *dataset, size_t i);
+const char *caption_dataset_directory(const caption_dataset *dataset);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

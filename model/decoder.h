@@ -1,0 +1,86 @@
+/* decoder.h: features become words: projection -> h0, cell, vocabulary scores; forward, loss and gradients.
+ *
+ * Letters used throughout model/:  N captions in a batch, T time steps, D features (1280), P map positions (49),
+ * W word-vector size, H hidden size, G gates (1 rnn, 4 lstm), V vocabulary size. Sequences are time-major (T, N, .),
+ * so that one time step is contiguous.
+ *
+ *     h0     = features W_proj + b_proj           (N,D)(D,H)        c0 = 0 (lstm)
+ *     x_t    = W_embed[word_t]                    (N,W)
+ *     h_t    = cell(x_t, h_t-1)                   layers/rnn.h, layers/lstm.h; an attention kind also reads the map
+ *     scores = h_t W_vocab + b_vocab              (N,H)(H,V)
+ *     loss   = -sum log softmax(scores)[target] / N, targets equal to NULL masked         (CS231n assignment 3)
+ *
+ * All parameters of a decoder lie in one array of reals; decoder_layout names its tensors. So the optimiser, clipping,
+ * averaging and checkpoints see one vector. Weights are read-only here and may be shared; scratch belongs to a thread. */
+#ifndef CAPTION_DECODER_H
+#define CAPTION_DECODER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/arena.h"
+#include "model/real.h"
+
+typedef enum decoder_kind { DECODER_RNN, DECODER_LSTM } decoder_kind;
+
+const char *decoder_kind_name(decoder_kind kind);             /* "rnn", "lstm" */
+int decoder_kind_parse(const char *name, decoder_kind *kind); /* 0 if unknown */
+
+typedef struct decoder_shape {
+    decoder_kind kind;
+    int features;  /* D */
+    int positions; /* P, map positions an attention kind reads; 0 for kinds that read only the mean */
+    int words;     /* W */
+    int hidden;    /* H */
+    int vocabulary; /* V */
+} decoder_shape;
+
+typedef struct decoder_tensor {
+    const char *name; /* as in the weight file: w_proj b_proj w_embed w_x w_h b w_vocab b_vocab */
+    int rows, cols;   /* a bias has rows == 0 and is one-dimensional in the file */
+    size_t offset;    /* of its first element in the parameter array */
+} decoder_tensor;
+
+enum { DECODER_MAX_TENSORS = 16 };
+
+/* Fills `tensors` and returns their number; *total becomes the parameter count. */
+int decoder_layout(const decoder_shape *shape, decoder_tensor tensors[DECODER_MAX_TENSORS], size_t *total);
+
+/* A batch of the training loss. */
+typedef struct X(decoder_batch) {
+    int n, t;             /* N captions, T = longest caption + 1 predicted words */
+    const real *features; /* [N, D] */
+    const real *map;      /* [N, P, D] for kinds with positions, else NULL */
+    const int *captions;  /* [T+1, N] time-major ids: START, words, END, then NULL; inputs are rows 0..T-1, targets 1..T */
+    real dropout;         /* probability of dropping an element of x_t and h_t (inverted dropout); 0 = off */
+    real label_smoothing; /* probability mass spread evenly over the vocabulary; 0 = plain cross-entropy */
+    uint64_t seed;        /* of this batch's dropout masks: the same seed gives the same masks */
+} X(decoder_batch);
+
+/* Bytes of scratch that decoder_loss takes from its arena for batches up to n x t. */
+size_t X(decoder_loss_scratch)(const decoder_shape *shape, int n, int t);
+
+/* The mean loss per caption. gradients: NULL, or an array like parameters that is overwritten with d loss/d parameter;
+ * dfeatures: NULL, or [N, D], overwritten. `scratch` must have been reserved for this n x t; it is reset. */
+real X(decoder_loss)(const decoder_shape *shape, const real *parameters, const X(decoder_batch) *batch, real *gradients,
+                     real *dfeatures, arena *scratch);
+
+/* The recurrent state of n captions being written. */
+typedef struct X(decoder_state) {
+    real *h; /* [N, H] */
+    real *c; /* [N, H], lstm only */
+} X(decoder_state);
+
+/* Bytes of scratch for decoder_start / decoder_step of n captions (state included). */
+size_t X(decoder_step_scratch)(const decoder_shape *shape, int n);
+
+/* Takes a state for n captions from scratch and sets it to (h0, c0). */
+X(decoder_state) X(decoder_start)(const decoder_shape *shape, const real *parameters, int n, const real *features,
+                                  const real *map, arena *scratch);
+
+/* Feeds one word to each of n captions: state becomes the next, scores [N, V] the unnormalised log-probabilities of
+ * the word after. Temporary memory comes from scratch and goes back to it. */
+void X(decoder_step)(const decoder_shape *shape, const real *parameters, int n, const int *words,
+                     X(decoder_state) *state, real *scores, arena *scratch);
+
+#endif

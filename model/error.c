@@ -1,0 +1,15 @@
+#include "model/error.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+int caption_fail(caption_error *err, enum caption_status code, const char *format, ...)
+{
+    if (err) {
+        va_list args;
+        va_start(args, format);
+        vsnprintf(err->message, sizeof err->message, format, args);
+        va_end(args);
+    }
+    return code;
+}

@@ -1,0 +1,73 @@
+/* train.h: teach a captioner: a dataset goes in, a weight file comes out.
+ *
+ *     caption_train_options o = caption_train_defaults("lstm");
+ *     o.train = train; o.dev = dev; o.out = "lstm.safetensors";
+ *     o.progress = print_progress;
+ *     if (caption_train(&o, encoder, &err) != CAPTION_OK) ...
+ *
+ * The features of every image (and of its mirror image) are computed once and kept in a cache file. Then epochs of
+ * mini-batches: Adam, global-norm clipping, dropout, label smoothing, cosine learning-rate schedule with warm-up, an
+ * exponential moving average of the weights which is what is scored on dev and saved, early stopping on dev CIDEr.
+ * The same options and data give the same bytes on the same machine; a run that was killed and resumed gives the bytes of an
+ * uninterrupted one. Trains on the calling thread only. */
+#ifndef CAPTION_TRAIN_H
+#define CAPTION_TRAIN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/caption.h"
+#include "model/dataset.h"
+#include "model/score.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What a run looks like right now; strings and pointers live only during the callback. */
+typedef struct caption_train_progress {
+    int epoch, epochs;            /* 1-based */
+    long iteration, iterations;   /* batches done and planned */
+    double loss;                  /* mean training loss per word since the last report */
+    double learning_rate;
+    double captions_per_second;
+    double seconds_left;          /* estimate, 0 when unknown */
+    const caption_scores *dev;    /* non-NULL once an epoch's dev captions are scored */
+    const char *sample;           /* with dev: a caption of the first dev image */
+    int best;                     /* with dev: this epoch is the best so far */
+} caption_train_progress;
+
+typedef struct caption_train_options {
+    const char *kind; /* "rnn" or "lstm" */
+    const caption_dataset *train;
+    const caption_dataset *dev; /* may be NULL: then the last epoch is saved */
+    const char *out;            /* weight file to write */
+    const char *cache;          /* directory of the feature cache; NULL: beside `out` */
+    const char *checkpoint;     /* file; NULL: `out` + ".checkpoint"; removed when the run completes */
+    int resume;                 /* go on from the checkpoint if there is one */
+
+    int hidden, words, minimum_count; /* H, W, smallest word count that enters the vocabulary */
+    int epochs, patience;             /* patience: epochs without a better dev CIDEr before stopping; 0 = never */
+    int batch;                        /* captions a batch */
+    double learning_rate, warmup;     /* peak rate; warmup in epochs */
+    double dropout, feature_dropout, label_smoothing, weight_decay, clip, average;
+    int flip;                         /* also learn from mirror images */
+    int max_words;                    /* training captions are cut there; dev captions generated up to it */
+    uint64_t seed;
+
+    /* Called every second or so and after each epoch; non-zero stops the run after writing a checkpoint
+     * (CAPTION_ECANCELLED). May be NULL. */
+    int (*progress)(void *context, const caption_train_progress *progress);
+    void *context;
+} caption_train_options;
+
+/* The defaults that trained the shipped weights of that kind. */
+caption_train_options caption_train_defaults(const char *kind);
+
+/* Refuses options out of range by name (CAPTION_EINVAL), then trains. */
+int caption_train(const caption_train_options *options, caption_encoder *encoder, caption_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
