@@ -3,7 +3,10 @@
  * Four ids are fixed: 0 <NULL> (padding, masked in the loss), 1 <START>, 2 <END>, 3 <UNK>. Then follow the words seen
  * at least `minimum count` times in the training captions, most frequent first, ties in byte order: the same captions
  * give the same ids. Tokenising: split at white space, lower-case ASCII, keep letters and digits of each token (bytes
- * >= 0x80 of valid UTF-8 are letters), drop what is then empty. Immutable once made, so it may be shared. */
+ * >= 0x80 of valid UTF-8 are letters), drop what is then empty. Immutable once made, so it may be shared.
+ *
+ * A word of more than VOCABULARY_WORD_BYTES is no word: it never enters, so that a caption of CAPTION_MAX_WORDS always
+ * fits in CAPTION_TEXT_BYTES. */
 #ifndef CAPTION_VOCABULARY_H
 #define CAPTION_VOCABULARY_H
 
@@ -13,6 +16,8 @@
 
 enum { VOCABULARY_NULL, VOCABULARY_START, VOCABULARY_END, VOCABULARY_UNK, VOCABULARY_SPECIALS };
 
+enum { VOCABULARY_WORD_BYTES = 31 };
+
 typedef struct vocabulary vocabulary;
 
 /* Rewrites `text` in place as its tokens, separated by single spaces; returns the number of tokens. */
@@ -21,8 +26,8 @@ int vocabulary_tokenise(char *text);
 /* Counts the words of `captions` (already tokenised). The caller frees *out. */
 int vocabulary_build(vocabulary **out, const char *const *captions, size_t n, int minimum_count, caption_error *err);
 
-/* The form kept in a model file's metadata: words separated by '\n', specials included. Refuses duplicates, empty or
- * unprintable words and wrong specials. */
+/* The form kept in a model file's metadata: words separated by '\n', specials included. Refuses duplicates, empty,
+ * overlong or unprintable words and wrong specials. */
 int vocabulary_parse(vocabulary **out, const char *joined, caption_error *err);
 char *vocabulary_join(const vocabulary *v); /* malloc'd; NULL when out of memory */
 
