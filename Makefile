@@ -50,7 +50,7 @@ TEST_LIBS         := $(call pkg,libs,$(TEST_PACKAGES) libcjson)
 
 # ---- what people call ------------------------------------------------------------------------------------------
 
-.PHONY: all run test check bench help install clean import-encoder tests
+.PHONY: all run test check check-server bench help install clean import-encoder tests
 .DEFAULT_GOAL := all
 
 all: $(BUILD)/captiond ## build build/captiond
@@ -64,8 +64,11 @@ test: ## install what is missing, build, run every test
 	@docker/packages.sh build test
 	@$(MAKE) --no-print-directory check
 
-check: all tests
-	@BUILD=$(BUILD) tests/run.sh $(UNIT_TESTS) $(INTEGRATION_TESTS)
+check: all tests ## the same without installing anything
+	@BUILD=$(BUILD) tests/run.sh tests/boundaries.sh $(UNIT_TESTS) $(INTEGRATION_TESTS)
+
+check-server: all $(INTEGRATION_TESTS) ## the integration tests alone (after `make test` installed what they need)
+	@BUILD=$(BUILD) tests/run.sh $(INTEGRATION_TESTS)
 
 tests: $(UNIT_TESTS) $(INTEGRATION_TESTS)
 
