@@ -1,8 +1,8 @@
 /* safetensors.h: the weight file format, read as hostile and written atomically.
  *
  *     u64 little-endian N | N bytes of JSON header | data
- *     header: {"__metadata__": {"key": "value", ...}, "name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, ...}
- *     (https://huggingface.co/docs/safetensors, format of 2023)
+ *     header: {"__metadata__": {"key": "value", ...}, "name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0,
+ * 24]}, ...} (https://huggingface.co/docs/safetensors, format of 2023)
  *
  *     safetensors *file;
  *     if (safetensors_open(&file, "lstm.safetensors", &err) != CAPTION_OK) ...
