@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "model/safetensors_text.h"
+#include "model/utf8.h"
 
 enum { TYPES = SAFETENSORS_F64 + 1 };
 
@@ -128,6 +129,21 @@ static int read_file_member(text_reader *text, const char *key, void *context)
     return text_object(text, read_metadata_pair, file->header);
 }
 
+static int read_text(safetensors_header *header, const char *path, const unsigned char *bytes, size_t size,
+                     caption_error *err)
+{
+    text_reader text = {path, bytes, bytes, bytes + size, header->strings, err};
+    file_reader file = {header, 0};
+    if (size == 0 || bytes[0] != '{') /* the format allows no white space here */
+        return text_fail(&text, "expected '{'");
+    if (!utf8_valid((const char *)bytes, size))
+        return caption_fail(err, CAPTION_EFORMAT, "%s: the header is not valid UTF-8", path);
+    int status = text_object(&text, read_file_member, &file);
+    if (status == CAPTION_OK && text_peek(&text) != -1)
+        status = text_fail(&text, "text after the end of the header");
+    return status;
+}
+
 /* ---- what the text means ------------------------------------------------------------------------------------- */
 
 /* elements = dims[0] * dims[1] * ..., and its bytes are just the ones claimed. */
@@ -224,12 +240,7 @@ int safetensors_header_parse(safetensors_header *header, const char *path, const
         safetensors_header_free(header);
         return caption_fail(err, CAPTION_ENOMEM, "%s: out of memory", path);
     }
-    text_reader text = {path, bytes, bytes, (const unsigned char *)bytes + size, header->strings, err};
-    file_reader file = {header, 0};
-    int status =
-        size > 0 && *text.at == '{' ? text_object(&text, read_file_member, &file) : text_fail(&text, "expected '{'");
-    if (status == CAPTION_OK && text_peek(&text) != -1)
-        status = text_fail(&text, "text after the end of the header");
+    int status = read_text(header, path, bytes, size, err);
     if (status == CAPTION_OK)
         status = check_names(path, header, err);
     if (status == CAPTION_OK)

@@ -1,8 +1,7 @@
 #include "model/safetensors_text.h"
 
+#include <stdint.h>
 #include <string.h>
-
-#include "model/utf8.h"
 
 int text_fail(text_reader *text, const char *reason)
 {
@@ -44,6 +43,17 @@ static int read_hex(text_reader *text, uint32_t *out)
     return CAPTION_OK;
 }
 
+/* Appends a code point in UTF-8: 7 bits, or 6 in every byte after the first. */
+static void put_code(text_reader *text, uint32_t code)
+{
+    static const unsigned char lead[] = {0, 0, 0xc0, 0xe0, 0xf0};
+    int length = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+    for (int i = length - 1; i > 0; i--, code >>= 6)
+        text->strings[i] = (char)(0x80 | (code & 0x3f));
+    text->strings[0] = (char)(lead[length] | code);
+    text->strings += length;
+}
+
 /* What follows \u: one unit, or two that form a surrogate pair (RFC 8259, section 7). */
 static int read_unicode_escape(text_reader *text)
 {
@@ -65,7 +75,7 @@ static int read_unicode_escape(text_reader *text)
     }
     if (code == 0)
         return text_fail(text, "a NUL character in a string");
-    text->strings += utf8_put(text->strings, code);
+    put_code(text, code);
     return CAPTION_OK;
 }
 
@@ -88,26 +98,17 @@ int text_string(text_reader *text, const char **out)
     int status = text_expect(text, '"');
     *out = text->strings;
     while (status == CAPTION_OK) {
-        size_t length = utf8_length(text->at, (size_t)(text->end - text->at));
         if (text->at == text->end)
             return text_fail(text, "the header ends inside a string");
-        if (length == 0)
-            return text_fail(text, "a string is not valid UTF-8");
         if (*text->at < 0x20)
             return text_fail(text, "a control character in a string");
-        if (*text->at == '"') {
-            text->at++;
-            *text->strings++ = '\0';
-            return CAPTION_OK;
-        }
-        if (*text->at == '\\') {
-            text->at++;
+        unsigned char c = *text->at++;
+        if (c == '\\')
             status = read_escape(text);
-        } else {
-            memcpy(text->strings, text->at, length);
-            text->strings += length;
-            text->at += length;
-        }
+        else
+            *text->strings++ = c == '"' ? '\0' : (char)c;
+        if (c == '"')
+            break;
     }
     return status;
 }

@@ -26,7 +26,7 @@ int text_peek(text_reader *text);
 /* Takes the byte `wanted`, after white space. */
 int text_expect(text_reader *text, char wanted);
 
-/* A string: NUL-terminated UTF-8 in the reader's string memory. */
+/* A string, decoded and NUL-terminated in the reader's string memory; UTF-8 if the text is, which the caller checks. */
 int text_string(text_reader *text, const char **out);
 
 /* [a, b, ...] of at most `max` unsigned integers. */
