@@ -5,10 +5,12 @@
  *     ROUGE-L   longest common subsequence F-measure, beta 1.2, best precision and recall over references, mean over
  *               images (Lin 2004)
  *     CIDEr     mean over n = 1..4 of the TF-IDF weighted, clipped cosine to each reference with the Gaussian length
- *               penalty sigma 6, times 10 (CIDEr-D, Vedantam et al. 2015); document frequencies over the scored references
+ *               penalty sigma 6, mean over references, times 10, mean over images (CIDEr-D, Vedantam et al. 2015);
+ *               document frequencies over the scored references
  *
- * As in the field's coco-caption, CIDEr is scaled so that 1.0 means what papers call 1.0 (the mean over images of 10
- * times the cosine). Thread-safe: no state. */
+ * CIDEr is on the scale of coco-caption and of the papers, where a caption of four words or more that equals all its
+ * references scores 10 and Flickr8k systems about 0.5. Over one image alone it is 0, as no n-gram tells it from others.
+ * Thread-safe: no state. */
 #ifndef CAPTION_SCORE_H
 #define CAPTION_SCORE_H
 
