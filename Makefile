@@ -26,9 +26,9 @@ override LDFLAGS += -pie -Wl,-z,relro,-z,now -pthread $(SANITIZER)
 # GENERIC sources are written over `real` (model/real.h) and compiled twice: float to work, double to prove gradients.
 # SIMD sources are compiled once for each instruction set, chosen among at run time, and once in double.
 
-GENERIC := $(wildcard model/layers/*.c) model/decoder.c
+GENERIC := $(wildcard model/layers/*.c model/decoder.c)
 SIMD    := $(wildcard model/kernels/simd/*.c)
-DOUBLE  := model/gradcheck.c
+DOUBLE  := $(wildcard model/gradcheck.c)
 FLOAT   := $(filter-out $(GENERIC) $(DOUBLE),$(wildcard model/*.c model/kernels/*.c))
 
 SIMD_SETS := baseline $(if $(filter x86_64%,$(shell $(CC) -dumpmachine)),avx2 avx512)
@@ -117,7 +117,7 @@ $(BUILD)/%.double.o: %.c
 define simd_rule
 $(BUILD)/%.$(1).o: %.c
 	@mkdir -p $$(@D)
-	$$(CC) $$(CFLAGS) $$(simd_flags_$(1)) -DSIMD_SET=$(1) -c -o $$@ $$<
+	$$(CC) $$(CFLAGS) -ffp-contract=fast $$(simd_flags_$(1)) -DSIMD_SET=$(1) -c -o $$@ $$<
 endef
 $(foreach set,$(SIMD_SETS),$(eval $(call simd_rule,$(set))))
 

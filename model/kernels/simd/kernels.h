@@ -1,0 +1,34 @@
+/* kernels.h: the list of every kernel that exists once an instruction set.
+ *
+ * One line a kernel: K(result, name, (parameters), (arguments)). From this list come the prototypes below, the
+ * members of a simd_set and the dispatching functions in kernels/cpu.c, so that a kernel is added in one place. */
+#ifndef CAPTION_KERNELS_SIMD_KERNELS_H
+#define CAPTION_KERNELS_SIMD_KERNELS_H
+
+#include <stddef.h>
+
+#define SIMD_KERNELS(K)                                                                                                \
+    K(void, vector_tanh, (size_t n, float *x), (n, x))                                                                 \
+    K(void, vector_sigmoid, (size_t n, float *x), (n, x))                                                              \
+    K(void, vector_bias_swish, (size_t rows, size_t cols, float *x, const float *bias), (rows, cols, x, bias))         \
+    K(float, vector_softmax, (size_t n, float *x), (n, x))
+
+#define SIMD_PROTOTYPES(result, name, parameters, arguments)                                                           \
+    result name##_f_baseline parameters;                                                                               \
+    result name##_f_avx2 parameters;                                                                                   \
+    result name##_f_avx512 parameters;
+SIMD_KERNELS(SIMD_PROTOTYPES)
+
+/* The kernels of one instruction set. */
+typedef struct simd_set {
+    const char *name; /* "baseline", "avx2", "avx512" */
+#define SIMD_MEMBER(result, name, parameters, arguments) result(*name) parameters;
+    SIMD_KERNELS(SIMD_MEMBER)
+#undef SIMD_MEMBER
+} simd_set;
+
+/* The i-th set that this CPU can run, slowest first, or NULL past the last; 0 is always there. For tests, which
+ * compare the sets with each other; everyone else calls vector_tanh_f and so on. Thread-safe. */
+const simd_set *simd_set_available(size_t i);
+
+#endif

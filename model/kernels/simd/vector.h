@@ -1,0 +1,163 @@
+/* vector.h: the vector type of one instruction set, and the few operations that every kernel here is made of.
+ *
+ * Sources in this directory use GCC/clang vector extensions and no intrinsics, so that one text serves SSE2, AVX2,
+ * AVX-512 and NEON. Each is compiled once a set (-DSIMD_SET=avx2 gives every kernel the suffix _f_avx2) and once with
+ * -DREAL_IS_DOUBLE (suffix _d), where `vec` is two doubles and the elementary functions are libm's: the same loops,
+ * with the precision that gradient checks need. */
+#ifndef CAPTION_KERNELS_SIMD_VECTOR_H
+#define CAPTION_KERNELS_SIMD_VECTOR_H
+
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "model/real.h"
+
+#ifdef REAL_IS_DOUBLE
+#define SIMD(name) X(name)
+#else
+#define SIMD_PASTE(name, set) name##_##set
+#define SIMD_EXPAND(name, set) SIMD_PASTE(name, set)
+#define SIMD(name) SIMD_EXPAND(X(name), SIMD_SET)
+#endif
+
+#if defined(REAL_IS_DOUBLE)
+#define VECTOR_BYTES 16
+typedef int64_t lane;
+#else
+#if defined(__AVX512F__)
+#define VECTOR_BYTES 64
+#elif defined(__AVX2__)
+#define VECTOR_BYTES 32
+#else
+#define VECTOR_BYTES 16
+#endif
+typedef int32_t lane;
+#endif
+
+enum { LANES = VECTOR_BYTES / sizeof(real) };
+
+typedef real vec __attribute__((vector_size(VECTOR_BYTES)));
+typedef lane mask __attribute__((vector_size(VECTOR_BYTES))); /* a comparison's result: all ones or all zeros */
+typedef real vec_unaligned __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(real)), may_alias));
+
+static inline vec vec_load(const real *x)
+{
+    return *(const vec_unaligned *)x;
+}
+static inline void vec_store(real *x, vec v)
+{
+    *(vec_unaligned *)x = v;
+}
+static inline vec vec_all(real x)
+{
+    return x - (vec){0};
+}
+
+/* The last n < LANES elements of a row, the other lanes holding `fill`. */
+static inline vec vec_load_part(const real *x, size_t n, real fill)
+{
+    vec v = vec_all(fill);
+    memcpy(&v, x, n * sizeof *x);
+    return v;
+}
+
+static inline void vec_store_part(real *x, size_t n, vec v)
+{
+    memcpy(x, &v, n * sizeof *x);
+}
+
+/* A NaN in `a` stays: every comparison with it is false. */
+static inline vec vec_select(mask choose, vec a, vec b)
+{
+    return (vec)(((mask)a & choose) | ((mask)b & ~choose));
+}
+static inline vec vec_min(vec a, vec limit)
+{
+    return vec_select(a > limit, limit, a);
+}
+static inline vec vec_max(vec a, vec limit)
+{
+    return vec_select(a < limit, limit, a);
+}
+
+static inline real vec_sum(vec v)
+{
+    real sum = 0;
+    for (int i = 0; i < LANES; i++)
+        sum += v[i];
+    return sum;
+}
+
+#ifdef REAL_IS_DOUBLE
+
+static inline vec vec_exp(vec x)
+{
+    for (int i = 0; i < LANES; i++)
+        x[i] = exp(x[i]);
+    return x;
+}
+
+static inline vec vec_tanh(vec x)
+{
+    for (int i = 0; i < LANES; i++)
+        x[i] = tanh(x[i]);
+    return x;
+}
+
+#else
+
+/* e^x = 2^k e^r with k = round(x / ln 2) and |r| <= ln(2)/2; e^r by the degree 6 polynomial of least relative error
+ * (Remez: 1.9e-9). 2^k is applied as two factors, so that results below 2^-126 fade out gradually and large x give
+ * infinity instead of a wrong exponent. ln 2 is split so that k * ln2_high is exact. */
+static inline vec vec_exp(vec x)
+{
+    const real ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f, log2_e = 1.44269504f;
+    const vec round_bits = vec_all(12582912.f); /* 1.5 * 2^23: adding it leaves round(x) in the low mantissa bits */
+
+    x = vec_max(vec_min(x, vec_all(89)), vec_all(-105));
+    vec shifted = x * log2_e + round_bits;
+    vec k = shifted - round_bits;
+    vec r = x - k * ln2_high - k * ln2_low;
+    vec p = r * 1.38367421e-3f + 8.37489869e-3f;
+    p = p * r + 4.16682325e-2f;
+    p = p * r + 0.166664198f;
+    p = p * r + 0.499999911f;
+    p = p * r + 1;
+    p = p * r + 1;
+    mask exponent = (mask)shifted - (mask)round_bits;
+    mask half = exponent >> 1;
+    return p * (vec)((half + 127) << 23) * (vec)((exponent - half + 127) << 23);
+}
+
+/* tanh |x| = 1 - 2 / (e^2|x| + 1), which cancels near 0; there the odd polynomial x + x^3 P(x^2) of least relative
+ * error on [0, 0.625] (Remez: 4.4e-9). The sign is put back at the end: the function is odd. */
+static inline vec vec_tanh(vec x)
+{
+    const mask sign_bit = (mask)vec_all(-0.f);
+    vec a = (vec)((mask)x & ~sign_bit), square = a * a;
+    vec p = square * -5.70498733e-3f + 2.0639088e-2f;
+    p = p * square - 5.37397154e-2f;
+    p = p * square + 0.133314416f;
+    p = p * square - 0.333332807f;
+    vec small = a + a * square * p;
+    vec large = 1 - 2 / (vec_exp(a + a) + 1);
+    return (vec)((mask)vec_select(a < (real)0.625, small, large) | ((mask)x & sign_bit));
+}
+
+#endif
+
+/* sigmoid(x) = e^x / (1 + e^x): exact in relative terms for very negative x too. Above 60 the quotient is 1 already. */
+static inline vec vec_sigmoid(vec x)
+{
+    vec e = vec_exp(vec_min(x, vec_all(60)));
+    return e / (1 + e);
+}
+
+static inline vec vec_swish(vec x)
+{
+    return x * vec_sigmoid(x);
+}
+
+#endif

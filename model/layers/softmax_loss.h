@@ -1,0 +1,17 @@
+/* softmax_loss.h: the temporal softmax loss of CS231n assignment 3, with label smoothing (Szegedy et al. 2016).
+ *
+ *     p_r  = softmax(scores_r)                                       r: one word to be predicted, r = 0..T N - 1
+ *     q_r  = (1 - e) onehot(target_r) + e / V
+ *     loss = -1/N sum_r sum_v q_rv log p_rv           dscores_r = (p_r - q_r) / N          rows with target NULL: 0
+ *
+ * With e = 0 it is the plain cross-entropy. */
+#ifndef CAPTION_LAYERS_SOFTMAX_LOSS_H
+#define CAPTION_LAYERS_SOFTMAX_LOSS_H
+
+#include "model/real.h"
+
+/* Returns the loss; scores [rows, V] become its gradient in place (the largest array of a batch is passed over once).
+ * targets [rows] in 0..V-1, n: the N divided by. */
+real X(softmax_loss)(int rows, int classes, real *scores, const int *targets, real smoothing, int n);
+
+#endif

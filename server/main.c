@@ -1,0 +1,50 @@
+/* main.c: `captiond COMMAND ...` finds the command and runs it. */
+#include <stdio.h>
+#include <string.h>
+
+#include "model/caption.h"
+#include "server/commands.h"
+#include "server/options.h"
+
+typedef struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *summary;
+} command;
+
+static const command commands[] = {
+    {"caption", command_caption, "print a caption for each photo"},
+    {"features", command_features, "print the feature vector of a photo"},
+    {"selftest", command_selftest, "check every gradient numerically"},
+};
+
+static void print_usage(FILE *out)
+{
+    fputs("captiond " CAPTIOND_VERSION ": a photo becomes a sentence\n\nusage: captiond COMMAND [options] ...\n\n",
+          out);
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+        fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].summary);
+    fputs("\ncaptiond COMMAND --help tells a command's options.\n", out);
+}
+
+int main(int argc, char **argv)
+{
+    const char *name = argc > 1 ? argv[1] : "";
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+        print_usage(stdout);
+        return 0;
+    }
+    if (strcmp(name, "--version") == 0) {
+        puts("captiond " CAPTIOND_VERSION);
+        return 0;
+    }
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+        if (strcmp(name, commands[i].name) == 0) {
+            caption_init();
+            return commands[i].run(argc - 1, argv + 1);
+        }
+    if (*name)
+        fprintf(stderr, "captiond: unknown command %s\n", name);
+    print_usage(stderr);
+    return OPTIONS_WRONG;
+}

@@ -1,0 +1,56 @@
+/* options.h: command-line options of every command, from one table.
+ *
+ *     int port = 8080;
+ *     const option table[] = {
+ *         {"port", OPTION_INTEGER, &port, 0, 65535, "N", "TCP port to listen on"},
+ *         {0},
+ *     };
+ *     const options_usage usage = {"serve", "", "Serve captions over HTTP.", table, 0, 0};
+ *     int status;
+ *     if (!options_parse(&usage, &argc, &argv, &status))
+ *         return status;
+ *
+ * Each option is --name VALUE or --name=VALUE and has the environment twin CAPTIOND_NAME (dashes become underscores).
+ * What the pointed-to variable holds before the call is the default that --help prints; the environment overrides it,
+ * the command line overrides both, and an empty environment variable counts as unset. A wrong one is one line on
+ * stderr and exit status 2. */
+#ifndef SERVER_OPTIONS_H
+#define SERVER_OPTIONS_H
+
+typedef enum option_type {
+    OPTION_TEXT,    /* const char *; NULL: no default */
+    OPTION_CHOICE,  /* const char *; one of the words in `argument`, which are separated by '|' */
+    OPTION_INTEGER, /* int */
+    OPTION_SEED,    /* uint64_t; no range */
+    OPTION_REAL,    /* double */
+    OPTION_FLAG,    /* int, 0 or 1: --name, --no-name, --name=yes|no */
+} option_type;
+
+typedef struct option {
+    const char *name; /* NULL ends a table */
+    option_type type;
+    void *value;
+    double minimum, maximum; /* both allowed; for OPTION_INTEGER and OPTION_REAL */
+    const char *argument;    /* how --help names the value */
+    const char *help;
+} option;
+
+typedef struct options_usage {
+    const char *command;  /* "serve" */
+    const char *operands; /* "FILE..." or "" */
+    const char *summary;
+    const option *options;
+    int min_operands, max_operands;
+} options_usage;
+
+enum { OPTIONS_WRONG = 2 }; /* exit status of a usage error */
+
+/* Parses argv[1..] ([0] is the command's name). Returns 1 to go on: *argv is then the operands, *argc their number.
+ * Returns 0 to exit with *status: --help was printed, or something is wrong and has been said. Values point into argv
+ * or the environment. */
+int options_parse(const options_usage *usage, int *argc, char ***argv, int *status);
+
+/* Says what is wrong with a command's configuration, in the form options_parse uses, and returns OPTIONS_WRONG. */
+int options_refuse(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif
