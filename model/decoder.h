@@ -25,6 +25,7 @@ typedef enum decoder_kind { DECODER_RNN, DECODER_LSTM } decoder_kind;
 
 const char *decoder_kind_name(decoder_kind kind);             /* "rnn", "lstm" */
 int decoder_kind_parse(const char *name, decoder_kind *kind); /* 0 if unknown */
+int decoder_gates(decoder_kind kind);                         /* G */
 
 typedef struct decoder_shape {
     decoder_kind kind;
@@ -41,7 +42,18 @@ typedef struct decoder_tensor {
     size_t offset;    /* of its first element in the parameter array */
 } decoder_tensor;
 
-enum { DECODER_MAX_TENSORS = 16 };
+/* The tensors in the order of the layout. */
+enum decoder_tensor_index {
+    DECODER_W_PROJ,
+    DECODER_B_PROJ,
+    DECODER_W_EMBED,
+    DECODER_W_X,
+    DECODER_W_H,
+    DECODER_B,
+    DECODER_W_VOCAB,
+    DECODER_B_VOCAB,
+    DECODER_MAX_TENSORS = 16
+};
 
 /* Fills `tensors` and returns their number; *total becomes the parameter count. */
 int decoder_layout(const decoder_shape *shape, decoder_tensor tensors[DECODER_MAX_TENSORS], size_t *total);

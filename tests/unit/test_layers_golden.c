@@ -1,10 +1,11 @@
-/* test_layers_golden.c: the layers against the published numbers of CS231n (Stanford), assignment 3, notebooks
- * RNN_Captioning.ipynb and LSTM_Captioning.ipynb: inputs and outputs as printed there, eight digits, float64.
+/* test_layers_golden.c: the layers and the captioning loss against the published numbers of CS231n (Stanford),
+ * assignment 3, notebooks RNN_Captioning.ipynb and LSTM_Captioning.ipynb: inputs and outputs as printed there, eight
+ * digits, float64.
  *
  * linspace(a, b) fills a tensor row-major with evenly spaced numbers. The notebooks order sequences (N, T, .); ours are
  * time-major, so those are transposed here. */
 #define REAL_IS_DOUBLE
-#include "model/layers/affine.h"
+#include "model/decoder.h"
 #include "model/layers/embedding.h"
 #include "model/layers/lstm.h"
 #include "model/layers/rnn.h"
@@ -193,6 +194,41 @@ static void masked_rows_have_neither_loss_nor_gradient(void **state)
     }
 }
 
+/* The notebooks' captioning loss: every parameter L(-1.4, 1.3) over its own size, captions 0 1 2 0 1 2 ... (N, T), id 0
+ * masked, so that both the look-up and the mask of the NULL word are met. */
+static double captioning_loss(decoder_kind kind, double first_feature, double last_feature)
+{
+    enum { N = 10, D = 20, T = 13 };
+    const decoder_shape shape = {.kind = kind, .features = D, .words = 30, .hidden = 40, .vocabulary = 3};
+    decoder_tensor tensors[DECODER_MAX_TENSORS];
+    size_t total;
+    int n_tensors = decoder_layout(&shape, tensors, &total), captions[T * N];
+    double features[N * D], *parameters = malloc(total * sizeof *parameters);
+    arena scratch = {0};
+    assert_non_null(parameters);
+    for (int i = 0; i < n_tensors; i++) {
+        size_t end = i + 1 < n_tensors ? tensors[i + 1].offset : total;
+        linspace(-1.4, 1.3, end - tensors[i].offset, parameters + tensors[i].offset);
+    }
+    linspace(first_feature, last_feature, N * D, features);
+    for (int i = 0; i < N * T; i++)
+        captions[i % T * N + i / T] = i % shape.vocabulary;
+    decoder_batch_d batch = {.n = N, .t = T - 1, .features = features, .captions = captions};
+    assert_int_equal(arena_reserve(&scratch, decoder_loss_scratch_d(&shape, N, T - 1), NULL), CAPTION_OK);
+    double loss = decoder_loss_d(&shape, parameters, &batch, NULL, NULL, &scratch);
+    arena_free(&scratch);
+    free(parameters);
+    return loss;
+}
+
+static void captioning_losses_are_the_published_ones(void **state)
+{
+    (void)state;
+    double rnn = captioning_loss(DECODER_RNN, -1.5, 0.3), lstm = captioning_loss(DECODER_LSTM, -0.5, 1.7);
+    assert_close(1, &rnn, (double[]){9.83235591003}, 1e-12);
+    assert_close(1, &lstm, (double[]){9.82445935443}, 1e-12);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -203,6 +239,7 @@ int main(void)
         cmocka_unit_test(embedding_looks_up_rows),
         cmocka_unit_test(untrained_softmax_loss_is_the_log_of_the_classes),
         cmocka_unit_test(masked_rows_have_neither_loss_nor_gradient),
+        cmocka_unit_test(captioning_losses_are_the_published_ones),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
