@@ -1,0 +1,48 @@
+/* feature_cache.h: what the encoder says about each picture, computed once and kept in a memory-mapped file.
+ *
+ * A record belongs to the SHA-256 of an image file's bytes (and to its mirror image or not), so renamed, copied and
+ * shared pictures are found again and edited ones are not. One file serves one encoder and one kind of record:
+ *
+ *     header (128 bytes)   magic, version, floats a record, the encoder's SHA-256, CRC-32 of all that
+ *     records              key, CRC-32 of key and floats, the floats                   appended, never changed
+ *
+ * Nothing in the file is trusted: a foreign or damaged header empties it, a record whose CRC is wrong is not found,
+ * half a record at the end (a killed writer) is cut off. So whatever is lost is computed again, and an interrupted
+ * computation goes on where it stopped. Several processes may use one file: appending takes a lock for that moment.
+ *
+ * Thread-safety: find, at and append may be called by several threads at once; open, sync and close may not. */
+#ifndef CAPTION_FEATURE_CACHE_H
+#define CAPTION_FEATURE_CACHE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/error.h"
+
+typedef struct feature_cache feature_cache;
+
+typedef struct feature_key {
+    unsigned char image[32]; /* SHA-256 of the file's bytes */
+    uint32_t mirrored;       /* 1: of the picture mirrored left to right */
+} feature_key;
+
+/* Opens or makes the file for this encoder and record size in `directory`, which is made if its parent exists. */
+int feature_cache_open(feature_cache **out, const char *directory, const char *encoder_sha256, size_t floats,
+                       caption_error *err);
+void feature_cache_close(feature_cache *cache); /* NULL is allowed */
+
+feature_key feature_cache_key(const void *image, size_t size, int mirrored);
+
+enum { FEATURE_CACHE_ABSENT = -1 };
+
+/* The record of `key` among those mapped by open or the last sync, or FEATURE_CACHE_ABSENT. */
+long feature_cache_find(const feature_cache *cache, const feature_key *key);
+
+/* A record's floats, valid until the next sync. */
+const float *feature_cache_at(const feature_cache *cache, long record);
+
+/* Adds a record; it can be found after the next sync. */
+int feature_cache_append(feature_cache *cache, const feature_key *key, const float *data, caption_error *err);
+int feature_cache_sync(feature_cache *cache, caption_error *err);
+
+#endif
