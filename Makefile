@@ -99,7 +99,7 @@ $(BUILD)/libcaption.a: $(MODEL_OBJECTS)
 	@rm -f $@
 	$(AR) rcs $@ $^
 
-$(BUILD)/import_encoder: $(BUILD)/weights/import_encoder.o $(BUILD)/libcaption.a
+$(BUILD)/import_encoder: $(patsubst %.c,$(BUILD)/%.o,$(wildcard weights/*.c)) $(BUILD)/libcaption.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(call pkg,libs,libcjson) $(MODEL_LIBS)
 
 $(BUILD)/%.o: %.c

@@ -1,7 +1,7 @@
 /* activation.h: element-wise kernels, each one pass over memory, vectorised for the CPU found at run time.
  *
- *     sigmoid(x) = 1 / (1 + e^-x)      swish(x) = x sigmoid(x)      softmax(x)_i = e^(x_i - max x) / sum_j e^(x_j - max
- * x)
+ *     sigmoid(x) = 1 / (1 + e^-x)                swish(x) = x sigmoid(x)
+ *     softmax(x)_i = e^(x_i - max x) / sum_j e^(x_j - max x)
  *
  * In float: relative error below 1e-6 over the finite range. In double: libm. Thread-safe. */
 #ifndef CAPTION_KERNELS_ACTIVATION_H
