@@ -13,6 +13,7 @@ typedef struct command {
 } command;
 
 static const command commands[] = {
+    {"serve", command_serve, "serve captions over HTTP"},
     {"caption", command_caption, "print a caption for each photo"},
     {"features", command_features, "print the feature vector of a photo"},
     {"selftest", command_selftest, "check every gradient numerically"},

@@ -1,0 +1,184 @@
+/* command_serve.c: `captiond serve`: start, wait for a signal, stop.
+ *
+ *     start   configuration; listen; answer HTTP (/readyz says 503 until the weights are loaded); load; start workers
+ *     run     the main thread only waits for signals, which every other thread blocks
+ *     stop    first SIGTERM or SIGINT: stop accepting, finish what is in flight within --drain-ms, join, free, exit 0;
+ *             a second one ends the process at once
+ *
+ * The queue ends its jobs first, because that resumes their connections: libmicrohttpd may stop only when none is
+ * suspended. */
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "server/clock.h"
+#include "server/commands.h"
+#include "server/http.h"
+#include "server/listen.h"
+#include "server/log.h"
+#include "server/server.h"
+#include "server/worker.h"
+
+enum { DRAIN_POLL_MS = 10, FLUSH_MS = 1000 };
+
+typedef struct service {
+    config config;
+    server server;
+    struct MHD_Daemon *http;
+    workers *workers;
+    sigset_t signals;
+} service;
+
+static void block_signals(service *s)
+{
+    sigemptyset(&s->signals);
+    sigaddset(&s->signals, SIGTERM);
+    sigaddset(&s->signals, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &s->signals, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+static void log_simple(log_level level, const char *event, const char *key, const char *value)
+{
+    log_line line;
+    log_begin(&line, level, event);
+    if (key)
+        log_text(&line, key, value);
+    log_end(&line);
+}
+
+static void log_listening(const config *c, int port)
+{
+    log_line line;
+    log_begin(&line, LOG_LEVEL_INFO, "listening");
+    log_text(&line, "host", c->host);
+    log_integer(&line, "port", port);
+    log_end(&line);
+}
+
+static void log_ready(service *s, double started)
+{
+    char name[WEIGHTS_NAME_BYTES];
+    log_line line;
+    caption_model *model = registry_take(s->server.registry, "", name);
+    log_begin(&line, LOG_LEVEL_INFO, "ready");
+    log_text(&line, "version", CAPTIOND_VERSION);
+    log_text(&line, "model", name);
+    log_integer(&line, "workers", s->config.workers);
+    log_text(&line, "simd", caption_simd_name());
+    log_text(&line, "blas", caption_blas_name());
+    log_ms(&line, "ms", clock_ms() - started);
+    log_end(&line);
+    caption_model_release(model);
+}
+
+static int prepare_shared(service *s, caption_error *err)
+{
+    const queue_limits limits = {s->config.queue, s->config.batch, s->config.batch_wait_ms, s->config.deadline_ms,
+                                 s->config.workers};
+    s->server.config = &s->config;
+    if (getrandom(&s->server.id_prefix, sizeof s->server.id_prefix, 0) < 0)
+        s->server.id_prefix = (uint32_t)getpid();
+    s->server.registry = registry_new();
+    if (!s->server.registry)
+        return caption_fail(err, CAPTION_ENOMEM, "out of memory");
+    int status = linger_new(&s->server.linger, err);
+    return status ? status : queue_new(&s->server.queue, &limits, err);
+}
+
+static int start_http(service *s, caption_error *err)
+{
+    int listener, port;
+    int status = listen_open(s->config.host, s->config.port, &listener, &port, err);
+    if (status)
+        return status;
+    s->http = http_start(&s->server, listener);
+    if (!s->http) {
+        close(listener);
+        return caption_fail(err, CAPTION_ENOMEM, "libmicrohttpd cannot start its threads");
+    }
+    log_listening(&s->config, port);
+    return CAPTION_OK;
+}
+
+static int start(service *s, caption_error *err)
+{
+    const caption_image_limits limits = {(size_t)s->config.max_pixels};
+    double started = clock_ms();
+    int status = prepare_shared(s, err);
+    if (!status)
+        status = start_http(s, err);
+    if (!status)
+        status = registry_load(s->server.registry, &s->config.weights, s->config.models, s->config.model, err);
+    if (!status)
+        status = workers_start(&s->workers, s->config.workers, s->server.queue, s->config.batch,
+                               registry_encoder(s->server.registry), &limits, err);
+    if (status)
+        return status;
+    log_ready(s, started);
+    atomic_store(&s->server.state, SERVER_READY);
+    return CAPTION_OK;
+}
+
+/* Waits until nothing is in flight or the time is over; a second signal ends the process. */
+static void wait_until_idle(service *s, int ms)
+{
+    const struct timespec pause = {0, DRAIN_POLL_MS * 1000000L};
+    double until = clock_ms() + ms;
+    while (atomic_load(&s->server.in_flight) > 0 && clock_ms() < until) {
+        int number = sigtimedwait(&s->signals, NULL, &pause);
+        if (number > 0) {
+            log_simple(LOG_LEVEL_WARNING, "killed", "signal", strsignal(number));
+            _exit(128 + number);
+        }
+    }
+}
+
+static void run(service *s)
+{
+    int number;
+    sigwait(&s->signals, &number);
+    log_simple(LOG_LEVEL_INFO, "stopping", "signal", strsignal(number));
+    atomic_store(&s->server.state, SERVER_DRAINING);
+    http_stop_listening(s->http);
+    queue_drain(s->server.queue);
+    wait_until_idle(s, s->config.drain_ms);
+}
+
+/* What still waits in the queue is answered 503; that takes only the time to send it. */
+static void stop(service *s)
+{
+    if (s->server.queue)
+        queue_stop(s->server.queue);
+    workers_join(s->workers);
+    if (s->http) {
+        wait_until_idle(s, FLUSH_MS);
+        http_stop(s->http);
+    }
+    queue_free(s->server.queue);
+    linger_free(s->server.linger);
+    registry_free(s->server.registry);
+}
+
+int command_serve(int argc, char **argv)
+{
+    service s = {.http = NULL};
+    caption_error err;
+    int status;
+    if (!config_parse(&s.config, argc, argv, &status))
+        return status;
+    log_set_level(s.config.log_level);
+    block_signals(&s);
+    status = start(&s, &err);
+    if (status)
+        fprintf(stderr, "captiond serve: %s\n", err.message);
+    else
+        run(&s);
+    stop(&s);
+    if (!status)
+        log_simple(LOG_LEVEL_INFO, "stopped", NULL, NULL);
+    return status != CAPTION_OK;
+}

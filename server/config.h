@@ -1,0 +1,23 @@
+/* config.h: what `captiond serve` can be told; every limit is an option with a printed default and an environment
+ * twin. Read once at start, then immutable. */
+#ifndef SERVER_CONFIG_H
+#define SERVER_CONFIG_H
+
+#include "server/weights.h"
+
+typedef struct config {
+    const char *host;
+    int port;
+    weights_place weights;
+    const char *models; /* names or files separated by commas; NULL: every captioner in the weights directory */
+    const char *model;  /* the default model; NULL: "lstm" if there, else the first */
+    int workers, queue, batch, batch_wait_ms, deadline_ms;
+    int max_body_mb, max_buffered_mb, max_pixels, max_parts;
+    int connections, http_threads, idle_timeout_s, drain_ms;
+    const char *log_level;
+} config;
+
+/* As options_parse: 1 to go on, 0 to exit with *status. */
+int config_parse(config *c, int argc, char **argv, int *status);
+
+#endif

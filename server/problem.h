@@ -1,0 +1,54 @@
+/* problem.h: everything that can be wrong with a request, in one table: its name, status and title; and the one JSON
+ * shape in which it is told (RFC 9457, application/problem+json):
+ *
+ *     {"type":"urn:captiond:problem:queue-full","title":"The queue is full","status":503,
+ *      "detail":"64 images are waiting","instance":"/v1/caption","request_id":"5f0c21aa-1f"}
+ *
+ * Whoever finds the fault fills a `problem`; nobody rewrites it later. */
+#ifndef SERVER_PROBLEM_H
+#define SERVER_PROBLEM_H
+
+typedef enum problem_kind {
+    PROBLEM_NONE,
+    PROBLEM_EMPTY_BODY,
+    PROBLEM_BAD_JSON,
+    PROBLEM_BAD_MULTIPART,
+    PROBLEM_BAD_BASE64,
+    PROBLEM_MISSING_IMAGE,
+    PROBLEM_UNKNOWN_OPTION,
+    PROBLEM_BAD_OPTION,
+    PROBLEM_NOT_FOUND,
+    PROBLEM_UNKNOWN_MODEL,
+    PROBLEM_METHOD_NOT_ALLOWED,
+    PROBLEM_BODY_TOO_LARGE,
+    PROBLEM_IMAGE_TOO_LARGE,
+    PROBLEM_TOO_MANY_IMAGES,
+    PROBLEM_UNSUPPORTED_MEDIA,
+    PROBLEM_UNSUPPORTED_IMAGE,
+    PROBLEM_DAMAGED_IMAGE,
+    PROBLEM_CLIENT_GONE,
+    PROBLEM_INTERNAL,
+    PROBLEM_QUEUE_FULL,
+    PROBLEM_MEMORY_FULL,
+    PROBLEM_LOADING,
+    PROBLEM_DRAINING,
+    PROBLEM_DEADLINE,
+} problem_kind;
+
+typedef struct problem {
+    problem_kind kind;
+    int retry_after; /* seconds for Retry-After; 0: no such header */
+    char detail[512];
+} problem;
+
+/* Fills *p and returns 1, so that a refusal is one line: return problem_set(p, PROBLEM_BAD_JSON, "..."); Bytes of the
+ * detail that are not printable ASCII become '?', because a client may have sent them. */
+int problem_set(problem *p, problem_kind kind, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+int problem_status(const problem *p);
+const char *problem_name(const problem *p); /* "queue-full" */
+
+/* The JSON text, malloc'd; NULL when out of memory. */
+char *problem_json(const problem *p, const char *instance, const char *request_id);
+
+#endif

@@ -1,0 +1,28 @@
+/* server.h: what the parts of a running daemon share. Made by command_serve.c before any thread starts; the members
+ * that change are atomic, the rest is constant. */
+#ifndef SERVER_SERVER_H
+#define SERVER_SERVER_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "server/config.h"
+#include "server/linger.h"
+#include "server/queue.h"
+#include "server/registry.h"
+
+typedef enum server_state { SERVER_LOADING, SERVER_READY, SERVER_DRAINING } server_state;
+
+typedef struct server {
+    const config *config;
+    registry *registry;
+    queue *queue;
+    linger_set *linger;
+    uint32_t id_prefix;      /* random: request ids of two runs differ */
+    _Atomic uint32_t ids;    /* requests so far */
+    _Atomic int state;       /* server_state */
+    _Atomic int in_flight;   /* requests begun and not completed */
+    _Atomic size_t buffered; /* bytes of all bodies being held */
+} server;
+
+#endif
