@@ -88,7 +88,7 @@ void caption_model_release(caption_model *model);       /* NULL is allowed */
 
 /* Facts about loaded weights. Strings live as long as the object. */
 const char *caption_encoder_sha256(const caption_encoder *encoder); /* of the file, 64 hex digits */
-const char *caption_encoder_label(const caption_encoder *encoder, int class_index); /* "tabby, tabby cat" */
+const char *caption_encoder_label(const caption_encoder *encoder, int class_index); /* "tabby, tabby cat"; or NULL */
 const char *caption_model_sha256(const caption_model *model);
 const char *caption_model_kind(const caption_model *model); /* "rnn", "lstm" */
 int caption_model_vocabulary_size(const caption_model *model);

@@ -14,8 +14,8 @@
 void X(vector_tanh)(size_t n, real *x);
 void X(vector_sigmoid)(size_t n, real *x);
 
-/* x[rows, cols] = swish(x + bias[cols]) */
-void X(vector_bias_swish)(size_t rows, size_t cols, real *x, const real *bias);
+/* out[rows, cols] = swish(x[rows, cols] + bias[cols]); out may be x. */
+void X(vector_bias_swish)(size_t rows, size_t cols, const real *x, const real *bias, real *out);
 
 /* Softmax in place; returns log(sum_j e^(x_j)) of the input row, so that log p_i = x_i - result. */
 real X(vector_softmax)(size_t n, real *x);

@@ -11,6 +11,7 @@
 #include "model/caption.h"
 #include "model/kernels/activation.h"
 #include "model/kernels/cpu.h"
+#include "model/kernels/matrix.h"
 #include "model/kernels/simd/kernels.h"
 
 #define BASELINE(result, name, parameters, arguments) .name = name##_f_baseline,

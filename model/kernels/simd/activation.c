@@ -25,15 +25,15 @@ void SIMD(vector_sigmoid)(size_t n, real *x)
         vec_store_part(x + i, n - i, vec_sigmoid(vec_load_part(x + i, n - i, 0)));
 }
 
-void SIMD(vector_bias_swish)(size_t rows, size_t cols, real *x, const real *bias)
+void SIMD(vector_bias_swish)(size_t rows, size_t cols, const real *x, const real *bias, real *out)
 {
-    for (size_t row = 0; row < rows; row++, x += cols) {
+    for (size_t row = 0; row < rows; row++, x += cols, out += cols) {
         size_t i = 0;
         for (; i + LANES <= cols; i += LANES)
-            vec_store(x + i, vec_swish(vec_load(x + i) + vec_load(bias + i)));
+            vec_store(out + i, vec_swish(vec_load(x + i) + vec_load(bias + i)));
         if (i < cols) {
             vec sum = vec_load_part(x + i, cols - i, 0) + vec_load_part(bias + i, cols - i, 0);
-            vec_store_part(x + i, cols - i, vec_swish(sum));
+            vec_store_part(out + i, cols - i, vec_swish(sum));
         }
     }
 }

@@ -7,11 +7,26 @@
 
 #include <stddef.h>
 
+#include "model/kernels/convolution.h"
+
+// clang-format off
 #define SIMD_KERNELS(K)                                                                                                \
     K(void, vector_tanh, (size_t n, float *x), (n, x))                                                                 \
     K(void, vector_sigmoid, (size_t n, float *x), (n, x))                                                              \
-    K(void, vector_bias_swish, (size_t rows, size_t cols, float *x, const float *bias), (rows, cols, x, bias))         \
-    K(float, vector_softmax, (size_t n, float *x), (n, x))
+    K(void, vector_bias_swish, (size_t rows, size_t cols, const float *x, const float *bias, float *out),              \
+      (rows, cols, x, bias, out))                                                                                      \
+    K(float, vector_softmax, (size_t n, float *x), (n, x))                                                             \
+    K(void, scale_columns, (size_t rows, size_t cols, const float *x, const float *factor, float *out),                \
+      (rows, cols, x, factor, out))                                                                                    \
+    K(void, scale_rows, (size_t rows, size_t cols, const float *x, const float *factor, float *out),                   \
+      (rows, cols, x, factor, out))                                                                                    \
+    K(void, add_to_rows, (size_t rows, size_t cols, float *x, const float *row), (rows, cols, x, row))                 \
+    K(void, sum_rows, (size_t rows, size_t cols, const float *x, float *sum), (rows, cols, x, sum))                    \
+    K(void, convolution_bias_swish, (const convolution_shape *shape, const float *in, const float *weight,             \
+      const float *bias, float *out), (shape, in, weight, bias, out))                                                  \
+    K(void, depthwise_bias_swish, (const convolution_shape *shape, const float *in, const float *weight,               \
+      const float *bias, float *out, float *sum), (shape, in, weight, bias, out, sum))
+// clang-format on
 
 #define SIMD_PROTOTYPES(result, name, parameters, arguments)                                                           \
     result name##_f_baseline parameters;                                                                               \
