@@ -28,7 +28,7 @@ override LDFLAGS += -pie -Wl,-z,relro,-z,now -pthread $(SANITIZER)
 
 GENERIC := $(wildcard model/layers/*.c model/decoder.c)
 SIMD    := $(wildcard model/kernels/simd/*.c)
-DOUBLE  := $(wildcard model/gradcheck.c)
+DOUBLE  := $(wildcard model/gradcheck*.c)
 FLOAT   := $(filter-out $(GENERIC) $(DOUBLE),$(wildcard model/*.c model/kernels/*.c))
 
 SIMD_SETS := baseline $(if $(filter x86_64%,$(shell $(CC) -dumpmachine)),avx2 avx512)

@@ -1,0 +1,54 @@
+/* gradcheck_captioners.c: whole captioners as subjects of the gradient check: every parameter, and the features.
+ *
+ * The inputs are the tensors of decoder_layout in their order, then the features. */
+#include "model/decoder.h"
+#include "model/gradcheck_subject.h"
+#include "model/layers/lstm.h"
+
+enum { N = GRADCHECK_N, T = GRADCHECK_T, V = GRADCHECK_V, D = 6, W = 4, H = 5, FEATURES = DECODER_B_VOCAB + 1 };
+
+static double captioner(gradcheck_bench *b, decoder_kind kind, int regularised, double *gradients, double *dfeatures)
+{
+    const decoder_shape shape = {.kind = kind, .features = D, .words = W, .hidden = H, .vocabulary = V};
+    const X(decoder_batch) batch = {
+        .n = N,
+        .t = T,
+        .features = b->in[FEATURES],
+        .captions = b->ids,
+        .dropout = regularised ? 0.3 : 0,
+        .label_smoothing = regularised ? 0.1 : 0,
+        .seed = 1,
+    };
+    return X(decoder_loss)(&shape, b->in[0], &batch, gradients, dfeatures, &b->scratch);
+}
+
+#define CAPTIONER(name, kind, regularised)                                                                             \
+    static void name(gradcheck_bench *b)                                                                               \
+    {                                                                                                                  \
+        b->out[0] = captioner(b, kind, regularised, NULL, NULL);                                                       \
+    }                                                                                                                  \
+    static void name##_back(gradcheck_bench *b)                                                                        \
+    {                                                                                                                  \
+        captioner(b, kind, regularised, b->gradient[0], b->gradient[FEATURES]);                                        \
+    }
+CAPTIONER(rnn_captioner, DECODER_RNN, 0)
+CAPTIONER(lstm_captioner, DECODER_LSTM, 0)
+CAPTIONER(regularised_captioner, DECODER_LSTM, 1)
+
+/* clang-format off */
+#define CAPTIONER_INPUTS(gates) \
+    {{"dw_proj", D * H, 1e-6}, {"db_proj", H, 1e-6}, {"dw_embed", V * W, 1e-6}, {"dw_x", W * gates * H, 1e-6}, \
+     {"dw_h", H * gates * H, 1e-6}, {"db", gates * H, 1e-6}, {"dw_vocab", H * V, 1e-6}, {"db_vocab", V, 1e-6}, \
+     {"dfeatures", N * D, 1e-6}}
+
+static const gradcheck_subject captioners[] = {
+    {"rnn_captioner", 1e-3, CAPTIONER_INPUTS(1), 1, rnn_captioner, rnn_captioner_back},
+    {"lstm_captioner", 1e-3, CAPTIONER_INPUTS(LSTM_GATES), 1, lstm_captioner, lstm_captioner_back},
+    {"regularised_captioner", 1e-3, CAPTIONER_INPUTS(LSTM_GATES), 1, regularised_captioner, regularised_captioner_back},
+};
+/* clang-format on */
+
+const gradcheck_subject *gradcheck_captioner(size_t i)
+{
+    return i < sizeof captioners / sizeof *captioners ? &captioners[i] : NULL;
+}
