@@ -8,7 +8,7 @@ SANITIZE ?=
 BUILD    ?= build$(if $(SANITIZE),/$(subst $(comma),-,$(SANITIZE)))
 
 MODEL_PACKAGES  := openblas nettle zlib
-SERVER_PACKAGES := libmicrohttpd libcjson
+SERVER_PACKAGES := libmicrohttpd libcjson sqlite3
 TEST_PACKAGES   := cmocka libcurl
 
 WARNINGS  := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wno-psabi $(if $(WERROR),-Werror)

@@ -3,7 +3,7 @@
 # without a password), otherwise prints the exact line to type.    usage: docker/packages.sh build|test...
 set -eu
 
-build="pkg-config libmicrohttpd-dev libcjson-dev libopenblas-dev nettle-dev zlib1g-dev libstb-dev"
+build="pkg-config libmicrohttpd-dev libcjson-dev libopenblas-dev nettle-dev zlib1g-dev libstb-dev libsqlite3-dev"
 test="libcmocka-dev libcurl4-openssl-dev"
 
 wanted=
