@@ -1,4 +1,8 @@
 /* test_gradients.c: every backward pass agrees with numeric derivatives, and a wrong one would be seen. */
+#define REAL_IS_DOUBLE
+#include "model/layers/embedding.h"
+#include "model/layers/recurrent.h"
+
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -114,6 +118,23 @@ static void the_error_is_the_course_s(void **state)
     assert_true(numeric_relative_error(1, (double[]){0}, (double[]){0}) == 0);
 }
 
+/* Twice the same backward pass: twice the gradient of every parameter, but the same gradient of the inputs. */
+static void gradients_of_parameters_add_up(void **state)
+{
+    (void)state;
+    const double x[2] = {2, 3}, w[2] = {5, 7}, h[1] = {11}, wh[1] = {13}, da[1] = {17};
+    double dx[2] = {0}, dwx[2] = {0}, dwh[1] = {0}, db[1] = {0}, table[4] = {0};
+    const recurrent_weights_d weights = {2, 1, w, wh, NULL};
+    const recurrent_gradients_d gradients = {dwx, dwh, db};
+    for (int times = 1; times <= 2; times++) {
+        recurrent_backward_d(&weights, 1, 1, x, h, da, dx, &gradients);
+        assert_true(dwx[0] == times * 34 && dwx[1] == times * 51 && dwh[0] == times * 187 && db[0] == times * 17);
+        assert_true(dx[0] == 85 && dx[1] == 119);
+        embedding_backward_d(2, 2, (int[]){1, 1}, (double[]){1, 2, 3, 4}, table);
+        assert_true(table[0] == 0 && table[1] == 0 && table[2] == times * 4 && table[3] == times * 6);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -123,6 +144,7 @@ int main(void)
         cmocka_unit_test(the_caller_can_stop),
         cmocka_unit_test(a_wrong_gradient_is_seen),
         cmocka_unit_test(the_error_is_the_course_s),
+        cmocka_unit_test(gradients_of_parameters_add_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
