@@ -102,7 +102,8 @@ const char *caption_model_metadata(const caption_model *model, const char *key);
 
 typedef struct caption_session caption_session;
 
-/* Scratch for batches of up to max_batch images. The session keeps a reference to the encoder. */
+/* Scratch for batches of up to max_batch images. The session keeps a reference to the encoder. encoder may be NULL: then
+ * features come from caption_session_set_features only. */
 int caption_session_new(caption_session **out, caption_encoder *encoder, int max_batch, caption_error *err);
 void caption_session_free(caption_session *session); /* NULL is allowed */
 
