@@ -4,7 +4,7 @@
  * arranged so that they find their data in the cache and nothing passes over memory twice:
  *   - an expanded map is computed in tiles of some rows; bias and swish are applied while the tile is in L2, on its way
  *     into the zero-framed map, so that the depthwise kernel needs no border cases and padding costs no pass;
- *   - the depthwise kernel adds bias, applies swish and sums each channel for squeeze-and-excitation as it goes;
+ *   - the depthwise kernel adds bias, applies swish and sums each row for squeeze-and-excitation as it goes;
  *   - the excitation scales the project weights or the map, whichever is smaller;
  *   - a GEMM adds to its output: the output is prepared with bias, or, for a residual, is the block's input itself. */
 #include "model/encoder.h"
@@ -79,12 +79,13 @@ static void copy_into_frame(const encoder_frame *f, const float *map, float *fra
         memcpy(framed_row(f, framed, y) + (size_t)f->left * channels, map, row * sizeof *map);
 }
 
-/* gate = sigmoid(excite(swish(reduce(mean)))), the mean over positions of squeezed, which holds the sum */
-static void squeeze_and_excite(const encoder_block *b, encoder_scratch *s, int positions)
+/* gate = sigmoid(excite(swish(reduce(mean over positions)))) */
+static void squeeze_and_excite(const encoder_block *b, const convolution_shape *shape, encoder_scratch *s)
 {
     const size_t expanded = (size_t)b->depthwise.out, reduced = (size_t)b->reduce.out;
+    sum_rows_f((size_t)shape->rows, expanded, s->row_sums, s->squeezed);
     for (size_t c = 0; c < expanded; c++)
-        s->squeezed[c] /= (float)positions;
+        s->squeezed[c] /= (float)(shape->rows * shape->cols);
     gemm(1, b->reduce.out, b->reduce.in, s->squeezed, b->reduce.weight, 0, s->reduced);
     vector_bias_swish_f(1, reduced, s->reduced, b->reduce.bias, s->reduced);
     memcpy(s->gate, b->excite.bias, expanded * sizeof *s->gate);
@@ -125,8 +126,8 @@ static void mbconv(const encoder_block *b, const encoder_frame *f, encoder_scrat
         expand(&b->expand, f, s, s->map[0]);
     else
         copy_into_frame(f, s->map[0], s->framed);
-    depthwise_bias_swish_f(&f->shape, s->framed, b->depthwise.weight, b->depthwise.bias, s->filtered, s->squeezed);
-    squeeze_and_excite(b, s, positions);
+    depthwise_bias_swish_f(&f->shape, s->framed, b->depthwise.weight, b->depthwise.bias, s->filtered, s->row_sums);
+    squeeze_and_excite(b, &f->shape, s);
     if (b->residual) {
         project(b, s, positions, s->map[0]);
     } else {

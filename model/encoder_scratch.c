@@ -29,7 +29,7 @@ int encoder_tile_rows(int width, int channels)
 }
 
 typedef struct needs {
-    size_t framed, tile, filtered, map, scaled, squeezed, reduced; /* numbers */
+    size_t framed, tile, filtered, map, scaled, row_sums, squeezed, reduced; /* numbers */
 } needs;
 
 static void at_least(size_t *need, size_t a, size_t b, size_t c)
@@ -49,6 +49,7 @@ static void plan_block(encoder_scratch *s, int index, const encoder_block *b, co
     at_least(&n->filtered, (size_t)f->shape.rows, (size_t)f->shape.cols, expanded);
     at_least(&n->map, (size_t)f->shape.rows, (size_t)f->shape.cols, out);
     at_least(&n->scaled, expanded, out, 1);
+    at_least(&n->row_sums, (size_t)f->shape.rows, expanded, 1);
     at_least(&n->squeezed, expanded, 1, 1);
     at_least(&n->reduced, (size_t)b->reduce.out, 1, 1);
 }
@@ -75,9 +76,9 @@ static int take_buffers(encoder_scratch *s, const needs *n, caption_error *err)
         float **buffer;
         size_t count;
     } const all[] = {
-        {&s->framed, n->framed},     {&s->tile, n->tile},       {&s->filtered, n->filtered},
-        {&s->map[0], n->map},        {&s->map[1], n->map},      {&s->scaled, n->scaled},
-        {&s->squeezed, n->squeezed}, {&s->reduced, n->reduced}, {&s->gate, n->squeezed},
+        {&s->framed, n->framed},   {&s->tile, n->tile},     {&s->filtered, n->filtered}, {&s->map[0], n->map},
+        {&s->map[1], n->map},      {&s->scaled, n->scaled}, {&s->row_sums, n->row_sums}, {&s->squeezed, n->squeezed},
+        {&s->reduced, n->reduced}, {&s->gate, n->squeezed},
     };
     size_t bytes = 0;
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)

@@ -25,6 +25,7 @@ struct encoder_scratch {
     float *filtered; /* what the depthwise convolution gives [h, w, expanded]; in the end the head's map */
     float *map[2];   /* a block's input and output, in turns */
     float *scaled;   /* project weights times the excitation [expanded, out] */
+    float *row_sums; /* of the depthwise result [h, expanded] */
     float *squeezed, *reduced, *gate; /* [expanded], [expanded / 4 at most], [expanded] */
 };
 

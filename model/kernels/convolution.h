@@ -20,9 +20,10 @@ typedef struct convolution_shape {
 void X(convolution_bias_swish)(const convolution_shape *shape, const real *in, const real *weight, const real *bias,
                                real *out);
 
-/* Depthwise, shape->in = shape->out: weight [kernel, kernel, out], every channel for itself. Also writes the sum of the
- * results over all positions, sum [out]: squeeze-and-excitation wants the mean. */
+/* Depthwise, shape->in = shape->out: weight [kernel, kernel, out], every channel for itself. Also writes the sum of
+ * each row's results, sums [rows, out]: squeeze-and-excitation wants the mean, and a float sum over all positions at
+ * once would lose digits on flat pictures. */
 void X(depthwise_bias_swish)(const convolution_shape *shape, const real *in, const real *weight, const real *bias,
-                             real *out, real *sum);
+                             real *out, real *sums);
 
 #endif

@@ -68,10 +68,10 @@ INLINE void depthwise(int kernel, int stride, const convolution_shape *s, const 
                       const real *bias, real *out, real *sum)
 {
     size_t channels = (size_t)s->out, row_size = (size_t)((s->cols - 1) * stride + kernel) * channels;
-    memset(sum, 0, channels * sizeof *sum);
-    for (int y = 0; y < s->rows; y++) {
+    for (int y = 0; y < s->rows; y++, sum += channels) {
         const real *row = in + (size_t)(y * stride) * row_size;
         int x = 0;
+        memset(sum, 0, channels * sizeof *sum);
         for (; x + PIXELS <= s->cols; x += PIXELS, out += PIXELS * channels)
             depthwise_pixels(kernel, stride, PIXELS, channels, row_size, row + (size_t)(x * stride) * channels, weight,
                              bias, out, sum);
@@ -82,18 +82,18 @@ INLINE void depthwise(int kernel, int stride, const convolution_shape *s, const 
 }
 
 void SIMD(depthwise_bias_swish)(const convolution_shape *s, const real *in, const real *weight, const real *bias,
-                                real *out, real *sum)
+                                real *out, real *sums)
 {
     if (s->kernel == 3 && s->stride == 1)
-        depthwise(3, 1, s, in, weight, bias, out, sum);
+        depthwise(3, 1, s, in, weight, bias, out, sums);
     else if (s->kernel == 3 && s->stride == 2)
-        depthwise(3, 2, s, in, weight, bias, out, sum);
+        depthwise(3, 2, s, in, weight, bias, out, sums);
     else if (s->kernel == 5 && s->stride == 1)
-        depthwise(5, 1, s, in, weight, bias, out, sum);
+        depthwise(5, 1, s, in, weight, bias, out, sums);
     else if (s->kernel == 5 && s->stride == 2)
-        depthwise(5, 2, s, in, weight, bias, out, sum);
+        depthwise(5, 2, s, in, weight, bias, out, sums);
     else
-        depthwise(s->kernel, s->stride, s, in, weight, bias, out, sum);
+        depthwise(s->kernel, s->stride, s, in, weight, bias, out, sums);
 }
 
 /* ---- dense -------------------------------------------------------------------------------------------------- */

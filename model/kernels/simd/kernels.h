@@ -25,7 +25,7 @@
     K(void, convolution_bias_swish, (const convolution_shape *shape, const float *in, const float *weight,             \
       const float *bias, float *out), (shape, in, weight, bias, out))                                                  \
     K(void, depthwise_bias_swish, (const convolution_shape *shape, const float *in, const float *weight,               \
-      const float *bias, float *out, float *sum), (shape, in, weight, bias, out, sum))
+      const float *bias, float *out, float *sums), (shape, in, weight, bias, out, sums))
 // clang-format on
 
 #define SIMD_PROTOTYPES(result, name, parameters, arguments)                                                           \
