@@ -4,6 +4,8 @@
 #include <limits.h>
 #include <sched.h>
 
+#include "server/access.h"
+
 /* Cores this process may run on, which a container may have narrowed. */
 static int usable_cores(void)
 {
@@ -33,8 +35,19 @@ static config defaults(void)
     };
 }
 
+static int check_key(const char *called, const char *key)
+{
+    const char *fault = key ? access_key_fault(key) : NULL;
+    return fault ? options_refuse("serve", "%s: the key %s", called, fault) : 0;
+}
+
 static int check_together(const config *c)
 {
+    int status = check_key("--admin-key", c->admin_key);
+    if (!status)
+        status = check_key("--caption-key", c->caption_key);
+    if (status)
+        return status;
     if (c->max_parts > c->queue)
         return options_refuse("serve", "--max-parts %d is more than --queue %d: such a request could never be taken",
                               c->max_parts, c->queue);
@@ -73,6 +86,8 @@ int config_parse(config *c, int argc, char **argv, int *status)
         {"http-threads", OPTION_INTEGER, &c->http_threads, 1, 64, "N", "threads that receive and validate"},
         {"idle-timeout-s", OPTION_INTEGER, &c->idle_timeout_s, 1, 86400, "N", "silent connections are closed"},
         {"drain-ms", OPTION_INTEGER, &c->drain_ms, 0, 3600000, "N", "how long to finish requests after SIGTERM"},
+        {"admin-key", OPTION_TEXT, &c->admin_key, 0, 0, "KEY", "for writing and training; else only from this machine"},
+        {"caption-key", OPTION_TEXT, &c->caption_key, 0, 0, "KEY", "for captions; else everybody may ask"},
         {"log-level", OPTION_CHOICE, &c->log_level, 0, 0, "debug|info|warning|error", "least level logged"},
         {0},
     };

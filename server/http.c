@@ -83,6 +83,8 @@ int http_not_ready(const http_request *r, problem *p)
 static char lost_answer[] = "{\"type\":\"urn:captiond:problem:internal\",\"title\":\"The server failed\","
                             "\"status\":500,\"detail\":\"out of memory\"}";
 
+static const char challenge[] = "Bearer realm=\"captiond\"";
+
 static void add_header(struct MHD_Response *response, const char *name, const char *value)
 {
     if (*value)
@@ -108,6 +110,7 @@ static void answer(http_request *r, int status, char *json, const char *type, in
     add_header(r->response, "Cache-Control", "no-store");
     add_header(r->response, "Allow", r->allow);
     add_header(r->response, "Retry-After", seconds);
+    add_header(r->response, "WWW-Authenticate", status == 401 ? challenge : "");
     if (atomic_load(&r->server->state) == SERVER_DRAINING)
         add_header(r->response, "Connection", "close");
 }
@@ -151,7 +154,7 @@ static enum MHD_Result deliver(http_request *r)
  * perhaps "100 Continue", so a few hundred bytes fit into the socket's buffer. */
 static enum MHD_Result refuse_midway(http_request *r)
 {
-    char head[512], retry[32] = "";
+    char head[640], more[128] = "";
     char *json = problem_json(&r->problem, r->path, r->id);
     if (!json)
         return MHD_NO;
@@ -159,11 +162,13 @@ static enum MHD_Result refuse_midway(http_request *r)
     r->answer_bytes = strlen(json);
     r->unread = 1;
     if (r->problem.retry_after > 0)
-        snprintf(retry, sizeof retry, "Retry-After: %d\r\n", r->problem.retry_after);
+        snprintf(more, sizeof more, "Retry-After: %d\r\n", r->problem.retry_after);
+    else if (r->status == 401)
+        snprintf(more, sizeof more, "WWW-Authenticate: %s\r\n", challenge);
     int length = snprintf(head, sizeof head,
                           "HTTP/1.1 %d %s\r\nContent-Type: application/problem+json\r\nContent-Length: %zu\r\n"
                           "X-Request-Id: %s\r\nCache-Control: no-store\r\n%sConnection: close\r\n\r\n",
-                          r->status, MHD_get_reason_phrase_for((unsigned)r->status), r->answer_bytes, r->id, retry);
+                          r->status, MHD_get_reason_phrase_for((unsigned)r->status), r->answer_bytes, r->id, more);
     if (send(http_socket(r), head, (size_t)length, MSG_DONTWAIT | MSG_NOSIGNAL | MSG_MORE) == length)
         (void)!send(http_socket(r), json, r->answer_bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
     free(json);
@@ -195,11 +200,13 @@ static void name_client(http_request *r)
 static int refuse_by_headers(http_request *r, unsigned long long length)
 {
     const char *encoding = http_header(r, "Content-Encoding");
-    r->route = routes_find(r->method, r->path, r->allow);
+    r->route = routes_find(r->method, r->path, r->parameter, r->allow);
     if (!r->route && !*r->allow)
         return problem_set(&r->problem, PROBLEM_NOT_FOUND, "there is no %.200s", r->path);
     if (!r->route)
         return problem_set(&r->problem, PROBLEM_METHOD_NOT_ALLOWED, "%.200s has only %s", r->path, r->allow);
+    if (access_check(r, r->route->access, &r->problem))
+        return 1;
     if (encoding && strcasecmp(encoding, "identity") != 0)
         return problem_set(&r->problem, PROBLEM_UNSUPPORTED_MEDIA, "Content-Encoding %.64s is not supported", encoding);
     return http_body_check_length(r, length);

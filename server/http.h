@@ -11,18 +11,22 @@
 #include "server/problem.h"
 #include "server/server.h"
 
-enum { HTTP_ID_BYTES = 65, HTTP_CLIENT_BYTES = 46 };
+enum { HTTP_ID_BYTES = 65, HTTP_CLIENT_BYTES = 46, HTTP_PARAMETERS = 2, HTTP_PARAMETER_BYTES = 256 };
 
 struct MHD_Connection;
 struct MHD_Daemon;
 struct MHD_Response;
 struct route;
 
+/* What stood in the path in the places that the route's pattern leaves open, in order. */
+typedef char http_parameters[HTTP_PARAMETERS][HTTP_PARAMETER_BYTES];
+
 typedef struct http_request {
     server *server;
     struct MHD_Connection *connection;
     const char *method, *path; /* live as long as the request */
     char id[HTTP_ID_BYTES], client[HTTP_CLIENT_BYTES];
+    http_parameters parameter;
     double started;      /* clock_ms when the headers were in */
     unsigned char *body; /* malloc'd; a handler may take it by setting it to NULL */
     size_t size;         /* of the body */

@@ -18,6 +18,8 @@ static const struct {
     [PROBLEM_MISSING_IMAGE] = {400, "missing-image", "The request has no image"},
     [PROBLEM_UNKNOWN_OPTION] = {400, "unknown-option", "There is no such option"},
     [PROBLEM_BAD_OPTION] = {400, "bad-option", "An option has a wrong value"},
+    [PROBLEM_UNAUTHORIZED] = {401, "unauthorized", "A key is needed"},
+    [PROBLEM_FORBIDDEN] = {403, "forbidden", "This is not allowed from here"},
     [PROBLEM_NOT_FOUND] = {404, "not-found", "There is nothing here"},
     [PROBLEM_UNKNOWN_MODEL] = {404, "unknown-model", "There is no such model"},
     [PROBLEM_METHOD_NOT_ALLOWED] = {405, "method-not-allowed", "The method is not allowed here"},

@@ -1,4 +1,5 @@
-/* routes.c: every route of the daemon. */
+/* routes.c: every route of the daemon. Each row says who may ask, so that no handler can forget to check; http.c
+ * refuses before the body comes. */
 #include "server/routes.h"
 
 #include <string.h>
@@ -6,11 +7,11 @@
 #include "server/api.h"
 
 static const route routes[] = {
-    {"GET", "/", api_index, "this list"},
-    {"GET", "/healthz", api_healthz, "200 while the process lives"},
-    {"GET", "/readyz", api_readyz, "200 while captions are served, 503 while loading or shutting down"},
-    {"GET", "/v1/models", api_models, "the loaded captioners"},
-    {"POST", "/v1/caption", api_caption, "photos in, captions out"},
+    {"GET", "/", ACCESS_OPEN, api_index, "this list"},
+    {"GET", "/healthz", ACCESS_OPEN, api_healthz, "200 while the process lives"},
+    {"GET", "/readyz", ACCESS_OPEN, api_readyz, "200 while captions are served, 503 while loading or shutting down"},
+    {"GET", "/v1/models", ACCESS_CAPTION, api_models, "the loaded captioners"},
+    {"POST", "/v1/caption", ACCESS_CAPTION, api_caption, "photos in, captions out"},
 };
 
 const route *routes_at(size_t i)
@@ -18,13 +19,35 @@ const route *routes_at(size_t i)
     return i < sizeof routes / sizeof *routes ? &routes[i] : NULL;
 }
 
-const route *routes_find(const char *method, const char *path, char allow[ROUTES_ALLOW_BYTES])
+/* 1 if the path has the pattern's form; fills the parameters on the way. */
+static int matches(const char *pattern, const char *path, http_parameters parameter)
+{
+    int n = 0;
+    while (*pattern) {
+        if (*pattern != '{') {
+            if (*pattern++ != *path++)
+                return 0;
+            continue;
+        }
+        size_t length = strcspn(path, "/");
+        if (length == 0 || length >= HTTP_PARAMETER_BYTES)
+            return 0;
+        memcpy(parameter[n], path, length);
+        parameter[n++][length] = '\0';
+        path += length;
+        pattern = strchr(pattern, '}') + 1;
+    }
+    return *path == '\0';
+}
+
+const route *routes_find(const char *method, const char *path, http_parameters parameter,
+                         char allow[ROUTES_ALLOW_BYTES])
 {
     const char *wanted = strcmp(method, "HEAD") == 0 ? "GET" : method;
     const route *r;
     *allow = '\0';
     for (size_t i = 0; (r = routes_at(i)) != NULL; i++) {
-        if (strcmp(r->path, path) != 0)
+        if (!matches(r->path, path, parameter))
             continue;
         if (strcmp(r->method, wanted) == 0) {
             *allow = '\0';
