@@ -60,7 +60,7 @@ static int read_vocabulary(caption_model *model, const char *path, caption_error
         return status;
     status = vocabulary_parse(&model->words, joined, &reason);
     if (status != CAPTION_OK)
-        return caption_fail(err, status, "%s: metadata vocabulary: %.400s", path, reason.message);
+        return caption_fail(err, status, "%s: metadata %.400s", path, reason.message);
     model->shape.vocabulary = vocabulary_size(model->words);
     if (model->shape.vocabulary > MODEL_MAX_VOCABULARY)
         return caption_fail(err, CAPTION_ELIMIT, "%s: metadata vocabulary has %d words, more than the limit of %d",

@@ -1,0 +1,250 @@
+/* test_search.c: greedy captions of a model so small that they can be worked out by hand, and what must hold for any.
+ *
+ * The hand-made captioner is an RNN with one hidden unit a word and one for the picture. Its word vectors are one-hot
+ * and Wx is 10 times the identity, so that after reading word w unit w is tanh(10) = 1 and the other word units are 0.
+ * The picture unit starts at feature 0 and keeps its sign (Wh = 10 there). Row w of W_vocab therefore holds the scores
+ * of the words after w, and the row of the picture unit is added or subtracted:
+ *
+ *     <START> -> a 5, <UNK> 9, <START> 8, <NULL> 7      the three that are never chosen score highest
+ *     a       -> dog 3, cat 3                           picture: dog +1, cat -1
+ *     dog     -> runs 4        cat -> <END> 4           runs -> <END> 2, very 1          very -> very 6 */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "model/model.h"
+#include "model/random.h"
+#include "tests/support/scratch.h"
+
+static const char words[] = "<NULL>\n<START>\n<END>\n<UNK>\na\ndog\ncat\nruns\nvery";
+enum { A = VOCABULARY_SPECIALS, DOG, CAT, RUNS, VERY, V, PICTURE = V, H };
+
+static caption_model *open_written(const decoder_shape *shape, const char *joined, const float *parameters)
+{
+    const char *const none[][2] = {{NULL, NULL}};
+    vocabulary *vocabulary_of_words;
+    caption_model *model;
+    assert_int_equal(vocabulary_parse(&vocabulary_of_words, joined, NULL), CAPTION_OK);
+    const char *path = scratch_path("model.safetensors");
+    assert_int_equal(model_write(path, shape, vocabulary_of_words, "", parameters, SAFETENSORS_F16, none, NULL),
+                     CAPTION_OK);
+    vocabulary_free(vocabulary_of_words);
+    assert_int_equal(caption_model_open(&model, path, NULL), CAPTION_OK);
+    return model;
+}
+
+static caption_model *hand_made(int last_word_after_runs)
+{
+    const decoder_shape shape = {DECODER_RNN, CAPTION_FEATURES, 0, V, H, V};
+    decoder_tensor at[DECODER_MAX_TENSORS];
+    size_t total;
+    decoder_layout(&shape, at, &total);
+    float *p = calloc(total, sizeof *p);
+    assert_non_null(p);
+    float *w_embed = p + at[DECODER_W_EMBED].offset, *w_x = p + at[DECODER_W_X].offset;
+    float *w_vocab = p + at[DECODER_W_VOCAB].offset;
+    p[at[DECODER_W_PROJ].offset + PICTURE] = 1; /* feature 0 */
+    p[at[DECODER_W_H].offset + PICTURE * H + PICTURE] = 10;
+    for (int v = 0; v < V; v++) {
+        w_embed[v * V + v] = 1;
+        w_x[v * H + v] = 10;
+    }
+    static const struct {
+        int unit, word;
+        float score;
+    } scores[] = {
+        {VOCABULARY_START, A, 5},
+        {VOCABULARY_START, VOCABULARY_UNK, 9},
+        {VOCABULARY_START, VOCABULARY_START, 8},
+        {VOCABULARY_START, VOCABULARY_NULL, 7},
+        {A, DOG, 3},
+        {A, CAT, 3},
+        {PICTURE, DOG, 1},
+        {PICTURE, CAT, -1},
+        {DOG, RUNS, 4},
+        {CAT, VOCABULARY_END, 4},
+        {RUNS, VERY, 1},
+        {VERY, VERY, 6},
+    };
+    for (size_t i = 0; i < sizeof scores / sizeof *scores; i++)
+        w_vocab[scores[i].unit * V + scores[i].word] = scores[i].score;
+    w_vocab[RUNS * V + last_word_after_runs] = 2;
+    caption_model *model = open_written(&shape, words, p);
+    free(p);
+    return model;
+}
+
+/* A session that holds n pictures whose feature 0 is as given and whose others are 0. */
+static caption_session *session_with(int n, const float *first_features)
+{
+    caption_session *session;
+    float *features = calloc((size_t)n * CAPTION_FEATURES, sizeof *features);
+    assert_non_null(features);
+    for (int i = 0; i < n; i++)
+        features[i * CAPTION_FEATURES] = first_features[i];
+    assert_int_equal(caption_session_new(&session, NULL, n, NULL), CAPTION_OK);
+    assert_int_equal(caption_session_set_features(session, n, features, NULL), CAPTION_OK);
+    free(features);
+    return session;
+}
+
+/* log softmax of `score` among `n` scores whose exponentials are summed in `rest` but for itself. */
+static double log_share(double score, double rest)
+{
+    return score - log(exp(score) + rest);
+}
+
+static void captions_are_those_worked_out_by_hand(void **state)
+{
+    (void)state;
+    caption_model *model = hand_made(VOCABULARY_END);
+    caption_session *session = session_with(2, (float[]){1, -1});
+    caption_result results[2];
+    assert_int_equal(caption_generate(session, model, NULL, results, NULL), CAPTION_OK);
+    assert_string_equal(results[0].text, "a dog runs");
+    assert_string_equal(results[1].text, "a cat");
+    assert_true(results[0].words == 3 && results[1].words == 2);
+    assert_true(results[0].finished && results[1].finished);
+    /* Each step's nine scores: those of the table, with the picture's +-1 for dog and cat, 0 for the rest. */
+    double e = exp(1);
+    double dog = log_share(5, exp(9) + exp(8) + exp(7) + e + 1 / e + 3) + log_share(4, exp(2) + 7) +
+                 log_share(4, e + 1 / e + 6) + log_share(2, e + e + 1 / e + 5);
+    double cat =
+        log_share(5, exp(9) + exp(8) + exp(7) + e + 1 / e + 3) + log_share(4, exp(2) + 7) + log_share(4, e + 1 / e + 6);
+    assert_true(fabs(results[0].logprob - dog) < 1e-5);
+    assert_true(fabs(results[1].logprob - cat) < 1e-5);
+    caption_session_free(session);
+    caption_model_release(model);
+}
+
+static void max_words_cuts_the_sentence(void **state)
+{
+    (void)state;
+    caption_model *endless = hand_made(VERY);
+    caption_session *session = session_with(1, (float[]){1});
+    caption_result result;
+    assert_int_equal(caption_generate(session, endless, &(caption_options){.max_words = 4}, &result, NULL), CAPTION_OK);
+    assert_string_equal(result.text, "a dog runs very");
+    assert_true(result.words == 4 && !result.finished);
+    assert_int_equal(caption_generate(session, endless, NULL, &result, NULL), CAPTION_OK);
+    assert_int_equal(result.words, 20);
+    caption_session_free(session);
+    caption_model_release(endless);
+}
+
+static void a_sentence_that_just_fits_is_finished(void **state)
+{
+    (void)state;
+    caption_model *model = hand_made(VOCABULARY_END);
+    caption_session *session = session_with(1, (float[]){1});
+    caption_result whole, exact, cut;
+    assert_int_equal(caption_generate(session, model, NULL, &whole, NULL), CAPTION_OK);
+    assert_int_equal(caption_generate(session, model, &(caption_options){.max_words = 3}, &exact, NULL), CAPTION_OK);
+    assert_int_equal(caption_generate(session, model, &(caption_options){.max_words = 2}, &cut, NULL), CAPTION_OK);
+    assert_string_equal(exact.text, "a dog runs");
+    assert_true(exact.finished && exact.logprob == whole.logprob);
+    assert_string_equal(cut.text, "a dog");
+    assert_true(!cut.finished && cut.logprob > whole.logprob);
+    caption_session_free(session);
+    caption_model_release(model);
+}
+
+static void impossible_requests_are_refused(void **state)
+{
+    (void)state;
+    caption_model *model = hand_made(VOCABULARY_END);
+    caption_session *session = session_with(1, (float[]){1}), *empty;
+    caption_result result;
+    caption_error err;
+    const int wrong[] = {-1, CAPTION_MAX_WORDS + 1};
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(caption_generate(session, model, &(caption_options){wrong[i]}, &result, &err), CAPTION_EINVAL);
+        assert_non_null(strstr(err.message, "max_words"));
+    }
+    assert_int_equal(caption_session_new(&empty, NULL, 1, NULL), CAPTION_OK);
+    assert_int_equal(caption_generate(empty, model, NULL, &result, &err), CAPTION_EINVAL);
+    assert_int_equal(caption_encode(empty, 1, &(caption_image){.width = 1}, &err), CAPTION_EINVAL);
+    assert_int_equal(caption_session_set_features(empty, 2, (float[]){0}, &err), CAPTION_EINVAL);
+    assert_int_equal(caption_session_new(&(caption_session *){NULL}, NULL, 0, &err), CAPTION_EINVAL);
+    caption_session_free(empty);
+    caption_session_free(session);
+    caption_model_release(model);
+}
+
+/* A random captioner of 60 words "w4" .. "w59", whose <END> is likely enough for captions of different lengths. */
+static caption_model *random_model(decoder_kind kind)
+{
+    enum { SIZE = 60 };
+    const decoder_shape shape = {kind, CAPTION_FEATURES, 0, 16, 24, SIZE};
+    char joined[8 * SIZE];
+    decoder_tensor at[DECODER_MAX_TENSORS];
+    size_t total, used = (size_t)sprintf(joined, "<NULL>\n<START>\n<END>\n<UNK>");
+    for (int v = VOCABULARY_SPECIALS; v < SIZE; v++)
+        used += (size_t)sprintf(joined + used, "\nw%d", v);
+    decoder_layout(&shape, at, &total);
+    float *p = malloc(total * sizeof *p);
+    assert_non_null(p);
+    random_stream random = random_seeded(3);
+    for (size_t i = 0; i < total; i++)
+        p[i] = (float)(2 * random_uniform(&random) - 1) * (i < at[DECODER_B_PROJ].offset ? 0.1f : 1);
+    p[at[DECODER_B_VOCAB].offset + VOCABULARY_END] = 1.5f;
+    caption_model *model = open_written(&shape, joined, p);
+    free(p);
+    return model;
+}
+
+enum { MANY = 13 };
+
+static void fill_features(float *features)
+{
+    random_stream random = random_seeded(4);
+    for (int i = 0; i < MANY * CAPTION_FEATURES; i++)
+        features[i] = (float)random_uniform(&random);
+}
+
+static void a_batch_writes_what_single_pictures_do(void **state)
+{
+    (void)state;
+    float *features = malloc(MANY * CAPTION_FEATURES * sizeof *features);
+    caption_result batch[MANY], single;
+    assert_non_null(features);
+    fill_features(features);
+    for (decoder_kind kind = DECODER_RNN; kind <= DECODER_LSTM; kind++) {
+        caption_model *model = random_model(kind);
+        caption_session *session;
+        int shortest = CAPTION_MAX_WORDS, longest = 0;
+        assert_int_equal(caption_session_new(&session, NULL, MANY, NULL), CAPTION_OK);
+        assert_int_equal(caption_session_set_features(session, MANY, features, NULL), CAPTION_OK);
+        assert_int_equal(caption_generate(session, model, NULL, batch, NULL), CAPTION_OK);
+        for (int i = 0; i < MANY; i++) {
+            caption_session_set_features(session, 1, features + i * CAPTION_FEATURES, NULL);
+            assert_int_equal(caption_generate(session, model, NULL, &single, NULL), CAPTION_OK);
+            assert_string_equal(batch[i].text, single.text);
+            assert_true(fabsf(batch[i].logprob - single.logprob) < 1e-3f);
+            assert_true(batch[i].words == single.words && batch[i].finished == single.finished);
+            shortest = single.words < shortest ? single.words : shortest;
+            longest = single.words > longest ? single.words : longest;
+        }
+        assert_true(longest > shortest + 2); /* so that rows did close up */
+        caption_session_free(session);
+        caption_model_release(model);
+    }
+    free(features);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(captions_are_those_worked_out_by_hand),  cmocka_unit_test(max_words_cuts_the_sentence),
+        cmocka_unit_test(a_sentence_that_just_fits_is_finished),  cmocka_unit_test(impossible_requests_are_refused),
+        cmocka_unit_test(a_batch_writes_what_single_pictures_do),
+    };
+    return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
+}
