@@ -8,8 +8,8 @@
  * The features of every image (and of its mirror image) are computed once and kept in a cache file. Then epochs of
  * mini-batches: Adam, global-norm clipping, dropout, label smoothing, cosine learning-rate schedule with warm-up, an
  * exponential moving average of the weights which is what is scored on dev and saved, early stopping on dev CIDEr.
- * The same options and data give the same bytes on the same machine; a run that was killed and resumed gives the bytes of an
- * uninterrupted one. Trains on the calling thread only. */
+ * The same options and data give the same bytes on the same machine; a run that was killed and resumed gives the bytes
+ * of an uninterrupted one. Learns on the calling thread only; `threads` more encode pictures before that. */
 #ifndef CAPTION_TRAIN_H
 #define CAPTION_TRAIN_H
 
@@ -24,47 +24,74 @@
 extern "C" {
 #endif
 
+typedef enum caption_train_stage {
+    CAPTION_TRAIN_FEATURES, /* encoding pictures that are not in the cache: done and total count pictures */
+    CAPTION_TRAIN_LEARNING, /* done and total count batches, over all epochs */
+} caption_train_stage;
+
 /* What a run looks like right now; strings and pointers live only during the callback. */
 typedef struct caption_train_progress {
-    int epoch, epochs;            /* 1-based */
-    long iteration, iterations;   /* batches done and planned */
-    double loss;                  /* mean training loss per word since the last report */
+    caption_train_stage stage;
+    long done, total;
+    double seconds_left; /* of this stage, estimated; 0 when unknown */
+
+    /* The rest belongs to CAPTION_TRAIN_LEARNING. */
+    int epoch, epochs; /* 1-based */
+    double loss;       /* mean training loss per word since the last report */
     double learning_rate;
-    double captions_per_second;
-    double seconds_left;          /* estimate, 0 when unknown */
-    const caption_scores *dev;    /* non-NULL once an epoch's dev captions are scored */
-    const char *sample;           /* with dev: a caption of the first dev image */
-    int best;                     /* with dev: this epoch is the best so far */
+    double captions_per_second; /* since the last report, without the time to score dev captions */
+    const caption_scores *dev;  /* non-NULL once an epoch's dev captions are scored */
+    const char *sample;         /* with dev: a caption of the first dev image */
+    int best;                   /* with dev: this epoch is the best so far and was written to `out` */
 } caption_train_progress;
 
 typedef struct caption_train_options {
     const char *kind; /* "rnn" or "lstm" */
     const caption_dataset *train;
     const caption_dataset *dev; /* may be NULL: then the last epoch is saved */
-    const char *out;            /* weight file to write */
-    const char *cache;          /* directory of the feature cache; NULL: beside `out` */
+    const char *out;            /* weight file to write; holds the best epoch so far while the run goes on */
+    const char *cache;          /* directory of the feature cache; NULL: that of `out` */
     const char *checkpoint;     /* file; NULL: `out` + ".checkpoint"; removed when the run completes */
-    int resume;                 /* go on from the checkpoint if there is one */
+    int resume;                 /* go on from the checkpoint if there is one; it must be of the same options and data */
 
+    /* What decides the result; caption_train_option_at describes each. */
     int hidden, words, minimum_count; /* H, W, smallest word count that enters the vocabulary */
     int epochs, patience;             /* patience: epochs without a better dev CIDEr before stopping; 0 = never */
     int batch;                        /* captions a batch */
     double learning_rate, warmup;     /* peak rate; warmup in epochs */
     double dropout, feature_dropout, label_smoothing, weight_decay, clip, average;
-    int flip;                         /* also learn from mirror images */
-    int max_words;                    /* training captions are cut there; dev captions generated up to it */
+    int flip;      /* also learn from mirror images */
+    int max_words; /* training captions are cut there; dev captions generated up to it */
     uint64_t seed;
 
-    /* Called every second or so and after each epoch; non-zero stops the run after writing a checkpoint
+    /* What does not. */
+    int threads;               /* that encode pictures, the calling one included */
+    double report_seconds;     /* between calls of progress; 0: after every batch */
+    double checkpoint_minutes; /* between checkpoints within an epoch; one follows every epoch anyway */
+
+    /* Called every report_seconds and after each epoch; non-zero stops the run after writing a checkpoint
      * (CAPTION_ECANCELLED). May be NULL. */
     int (*progress)(void *context, const caption_train_progress *progress);
     void *context;
 } caption_train_options;
 
+/* A number among the options, for those who read options from people: command lines, requests. */
+typedef struct caption_train_option {
+    const char *name; /* "learning-rate" */
+    const char *help;
+    enum { CAPTION_TRAIN_INTEGER, CAPTION_TRAIN_REAL, CAPTION_TRAIN_FLAG } type; /* int, double, int 0 or 1 */
+    size_t offset;                                                               /* in caption_train_options */
+    double minimum, maximum;
+} caption_train_option;
+
+/* The i-th such number, NULL past the last. Covers all that decides the result but the seed, which is any integer. */
+const caption_train_option *caption_train_option_at(size_t i);
+
 /* The defaults that trained the shipped weights of that kind. */
 caption_train_options caption_train_defaults(const char *kind);
 
-/* Refuses options out of range by name (CAPTION_EINVAL), then trains. */
+/* Refuses options out of range by name (CAPTION_EINVAL), then trains. The dataset, encoder and options are only read.
+ */
 int caption_train(const caption_train_options *options, caption_encoder *encoder, caption_error *err);
 
 #ifdef __cplusplus

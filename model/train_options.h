@@ -1,0 +1,14 @@
+/* train_options.h: checks and describes the options of train.h. */
+#ifndef CAPTION_TRAIN_OPTIONS_H
+#define CAPTION_TRAIN_OPTIONS_H
+
+#include "model/train.h"
+
+/* Refuses the first option out of range, by name. */
+int train_options_check(const caption_train_options *options, caption_error *err);
+
+/* Everything that decides the result but the data, as one line: "kind=lstm hidden=512 ... seed=1". Two runs with equal
+ * lines are the same run, so this stands in checkpoints and weight files. malloc'd; NULL when out of memory. */
+char *train_options_describe(const caption_train_options *options);
+
+#endif
