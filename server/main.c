@@ -16,6 +16,8 @@ static const command commands[] = {
     {"serve", command_serve, "serve captions over HTTP"},
     {"caption", command_caption, "print a caption for each photo"},
     {"features", command_features, "print the feature vector of a photo"},
+    {"train", command_train, "learn a captioner from images and captions"},
+    {"eval", command_eval, "score a captioner on images with known captions"},
     {"selftest", command_selftest, "check every gradient numerically"},
 };
 
