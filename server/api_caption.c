@@ -1,8 +1,8 @@
 /* api_caption.c: POST /v1/caption.
  *
  * On the HTTP thread: find out the form of the body, collect images and options, check every image by its header, find
- * the model; then suspend and queue. When the job has ended, on a worker or the watch thread: build the answer, resume.
- * One faulty image refuses its whole request and is named in the detail. */
+ * the model; then suspend and queue. When the ticket has ended, on a worker or the watch thread: build the answer,
+ * resume. One faulty image refuses its whole request and is named in the detail. */
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -19,8 +19,8 @@ typedef struct call {
     caption_input input;
     caption_model *model;
     char model_name[WEIGHTS_NAME_BYTES];
-    job job;
-    job_image images[];
+    ticket ticket;
+    ticket_image images[];
 } call;
 
 /* ---- the request: each function returns 0, or 1 with *p set ------------------------------------------------------ */
@@ -125,18 +125,18 @@ static int add_caption(cJSON *captions, const caption_result *result)
 
 static char *captions_json(const call *c)
 {
-    const job *j = &c->job;
+    const ticket *t = &c->ticket;
     cJSON *answer = cJSON_CreateObject();
     cJSON *captions = cJSON_AddArrayToObject(answer, "captions");
     int good = captions != NULL;
-    for (int i = 0; good && i < j->n; i++)
-        good = add_caption(captions, &j->images[i].result);
+    for (int i = 0; good && i < t->n; i++)
+        good = add_caption(captions, &t->images[i].result);
     good = good && cJSON_AddStringToObject(answer, "model", c->model_name);
     cJSON *timing = cJSON_AddObjectToObject(answer, "timing");
-    good = good && json_add_rounded(timing, "queue_ms", j->queue_ms, 2) &&
-           json_add_rounded(timing, "decode_ms", j->decode_ms, 2) &&
-           json_add_rounded(timing, "encode_ms", j->encode_ms, 2) &&
-           json_add_rounded(timing, "caption_ms", j->caption_ms, 2) &&
+    good = good && json_add_rounded(timing, "queue_ms", t->queue_ms, 2) &&
+           json_add_rounded(timing, "decode_ms", t->decode_ms, 2) &&
+           json_add_rounded(timing, "encode_ms", t->encode_ms, 2) &&
+           json_add_rounded(timing, "caption_ms", t->caption_ms, 2) &&
            json_add_rounded(timing, "total_ms", clock_ms() - c->request->started, 2) &&
            cJSON_AddStringToObject(answer, "request_id", c->request->id);
     return json_finish(answer, good);
@@ -144,23 +144,23 @@ static char *captions_json(const call *c)
 
 static void explain_outcome(const call *c, problem *p)
 {
-    const job *j = &c->job;
-    const job_image *failed = &j->images[j->failed_image];
-    switch (j->outcome) {
-    case JOB_FAILED:
-        refuse_image(p, j->failed_image, j->n, failed->status, failed->reason.message);
+    const ticket *t = &c->ticket;
+    const ticket_image *failed = &t->images[t->failed_image];
+    switch (t->outcome) {
+    case TICKET_FAILED:
+        refuse_image(p, t->failed_image, t->n, failed->status, failed->reason.message);
         break;
-    case JOB_EXPIRED:
+    case TICKET_EXPIRED:
         problem_set(p, PROBLEM_DEADLINE, "no worker was free for %d ms", c->request->server->config->deadline_ms);
         break;
-    case JOB_GONE:
-        problem_set(p, PROBLEM_CLIENT_GONE, "dropped with %d of %d images captioned", j->done, j->n);
+    case TICKET_GONE:
+        problem_set(p, PROBLEM_CLIENT_GONE, "dropped with %d of %d images captioned", t->done, t->n);
         break;
-    case JOB_SHUTDOWN:
+    case TICKET_SHUTDOWN:
         problem_set(p, PROBLEM_DRAINING, "the time to finish requests is over");
         break;
-    case JOB_OPEN:
-    case JOB_DONE:
+    case TICKET_OPEN:
+    case TICKET_DONE:
         break;
     }
 }
@@ -182,10 +182,10 @@ static void log_dropped(const call *c, const problem *p)
     log_end(&line);
 }
 
-/* The job's finish. */
-static void on_finished(job *j)
+/* The ticket's finish. */
+static void on_finished(ticket *t)
 {
-    call *c = j->context;
+    call *c = t->context;
     http_request *request = c->request;
     problem p = {.kind = PROBLEM_NONE};
     explain_outcome(c, &p);
@@ -226,9 +226,9 @@ static call *new_call(http_request *r, caption_input *input, problem *p)
         c->images[i].bytes = c->input.images[i].bytes;
         c->images[i].size = c->input.images[i].size;
     }
-    c->job = (job){.images = c->images, .n = c->input.n, .model = c->model, .fd = http_socket(r), .context = c};
-    c->job.options.max_words = c->input.max_words;
-    c->job.finish = on_finished;
+    c->ticket = (ticket){.images = c->images, .n = c->input.n, .model = c->model, .fd = http_socket(r), .context = c};
+    c->ticket.options.max_words = c->input.max_words;
+    c->ticket.finish = on_finished;
     return c;
 }
 
@@ -236,11 +236,11 @@ static call *new_call(http_request *r, caption_input *input, problem *p)
 static void submit(http_request *r, call *c)
 {
     http_suspend(r);
-    int retry_after = queue_submit(r->server->queue, &c->job);
+    int retry_after = queue_submit(r->server->queue, &c->ticket);
     if (retry_after == 0)
         return;
     problem p = {.kind = PROBLEM_NONE};
-    problem_set(&p, PROBLEM_QUEUE_FULL, "%d images do not fit: %d of %d are waiting", c->job.n,
+    problem_set(&p, PROBLEM_QUEUE_FULL, "%d images do not fit: %d of %d are waiting", c->ticket.n,
                 queue_waiting(r->server->queue), r->server->config->queue);
     p.retry_after = retry_after;
     http_answer_problem(r, &p);

@@ -5,7 +5,7 @@
  *     stop    first SIGTERM or SIGINT: stop accepting, finish what is in flight within --drain-ms, join, free, exit 0;
  *             a second one ends the process at once
  *
- * The queue ends its jobs first, because that resumes their connections: libmicrohttpd may stop only when none is
+ * The queue ends its tickets first, because that resumes their connections: libmicrohttpd may stop only when none is
  * suspended. */
 #include <pthread.h>
 #include <signal.h>

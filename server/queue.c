@@ -1,17 +1,18 @@
-/* queue.c: jobs, deadlines, hang-ups, micro-batches.
+/* queue.c: tickets, deadlines, hang-ups, micro-batches.
  *
  * Threads. HTTP threads call queue_submit and never block: there is room or there is not. Each worker loops over
  * queue_take, work, queue_give. One watch thread sleeps in epoll until a client hangs up or the oldest deadline passes,
- * and ends such jobs before work is spent on them.
+ * and ends such tickets before work is spent on them.
  *
- * One mutex, q->lock, guards all of it; it is a leaf: nothing is called with it held that takes another lock. Jobs that
- * end are collected in a list while it is held and finished after it is released, since `finish` enters libmicrohttpd.
+ * One mutex, q->lock, guards all of it; it is a leaf: nothing is called with it held that takes another lock. Tickets
+ * that end are collected in a list while it is held and finished after it is released, since `finish` enters
+ * libmicrohttpd.
  *
- * A job moves from open to exactly one outcome, by the first of: its last image is done, an image fails, it expires,
+ * A ticket moves from open to exactly one outcome, by the first of: its last image is done, an image fails, it expires,
  * its client leaves, the queue stops. Images already in a worker's hands are let finish (one batch, some tens of
- * milliseconds); the job ends when the last of them is back. So a worker never touches a job that is gone.
+ * milliseconds); the ticket ends when the last of them is back. So a worker never touches a ticket that is gone.
  *
- * All jobs have the same time allowed, so the list in order of arrival is also in order of deadline. */
+ * All tickets have the same time allowed, so the list in order of arrival is also in order of deadline. */
 #include "server/queue.h"
 
 #include <errno.h>
@@ -30,7 +31,7 @@ struct queue {
     queue_limits limits;
     pthread_mutex_t lock;
     pthread_cond_t work;
-    job *first, *last;          /* every unfinished job */
+    ticket *first, *last;       /* every unfinished ticket */
     unsigned long long serials; /* given out; 0 stands for the wake-up event */
     int waiting, idle;          /* images not handed out; workers asleep in queue_take */
     double image_ms;            /* moving average of a worker's time for an image */
@@ -41,46 +42,46 @@ struct queue {
 
 /* ---- the list; all of it under the lock ------------------------------------------------------------------------ */
 
-static void append_job(queue *q, job *j)
+static void append_ticket(queue *q, ticket *t)
 {
-    j->previous = q->last;
-    j->next = NULL;
-    *(q->last ? &q->last->next : &q->first) = j;
-    q->last = j;
+    t->previous = q->last;
+    t->next = NULL;
+    *(q->last ? &q->last->next : &q->first) = t;
+    q->last = t;
 }
 
-static void detach_job(queue *q, job *j)
+static void detach_ticket(queue *q, ticket *t)
 {
-    *(j->previous ? &j->previous->next : &q->first) = j->next;
-    *(j->next ? &j->next->previous : &q->last) = j->previous;
-    epoll_ctl(q->epoll, EPOLL_CTL_DEL, j->fd, NULL);
+    *(t->previous ? &t->previous->next : &q->first) = t->next;
+    *(t->next ? &t->next->previous : &q->last) = t->previous;
+    epoll_ctl(q->epoll, EPOLL_CTL_DEL, t->fd, NULL);
 }
 
-/* Decides an open job's outcome: the images that still wait are dropped. */
-static void decide(queue *q, job *j, job_outcome outcome)
+/* Decides an open ticket's outcome: the images that still wait are dropped. */
+static void decide(queue *q, ticket *t, ticket_outcome outcome)
 {
-    if (j->outcome != JOB_OPEN)
+    if (t->outcome != TICKET_OPEN)
         return;
-    j->outcome = outcome;
-    q->waiting -= j->n - j->taken;
-    j->taken = j->n;
+    t->outcome = outcome;
+    q->waiting -= t->n - t->taken;
+    t->taken = t->n;
 }
 
-/* Moves a decided job that is in nobody's hands to the list *finished. */
-static void collect(queue *q, job *j, job **finished)
+/* Moves a decided ticket that is in nobody's hands to the list *finished. */
+static void collect(queue *q, ticket *t, ticket **finished)
 {
-    if (j->outcome == JOB_OPEN || j->in_hand > 0)
+    if (t->outcome == TICKET_OPEN || t->in_hand > 0)
         return;
-    detach_job(q, j);
-    j->next = *finished;
-    *finished = j;
+    detach_ticket(q, t);
+    t->next = *finished;
+    *finished = t;
 }
 
-/* Without the lock. A job may be freed by its own finish. */
-static void finish_jobs(job *finished)
+/* Without the lock. A ticket may be freed by its own finish. */
+static void finish_tickets(ticket *finished)
 {
     while (finished) {
-        job *next = finished->next;
+        ticket *next = finished->next;
         finished->finish(finished);
         finished = next;
     }
@@ -95,29 +96,29 @@ static int retry_after(const queue *q)
     return seconds < 1 ? 1 : seconds > 60 ? 60 : (int)ceil(seconds);
 }
 
-static int submit_locked(queue *q, job *j)
+static int submit_locked(queue *q, ticket *t)
 {
-    if (q->stopped || j->n > q->limits.capacity - q->waiting)
+    if (q->stopped || t->n > q->limits.capacity - q->waiting)
         return retry_after(q);
     struct epoll_event event = {.events = EPOLLRDHUP | EPOLLONESHOT, .data.u64 = ++q->serials};
-    if (epoll_ctl(q->epoll, EPOLL_CTL_ADD, j->fd, &event))
+    if (epoll_ctl(q->epoll, EPOLL_CTL_ADD, t->fd, &event))
         return retry_after(q);
-    j->serial = q->serials;
-    j->submitted = clock_ms();
-    j->deadline = j->submitted + q->limits.deadline_ms;
-    append_job(q, j);
-    q->waiting += j->n;
+    t->serial = q->serials;
+    t->submitted = clock_ms();
+    t->deadline = t->submitted + q->limits.deadline_ms;
+    append_ticket(q, t);
+    q->waiting += t->n;
     pthread_cond_broadcast(&q->work);
     return 0;
 }
 
-int queue_submit(queue *q, job *j)
+int queue_submit(queue *q, ticket *t)
 {
-    j->outcome = JOB_OPEN;
-    j->taken = j->in_hand = j->done = 0;
-    j->queue_ms = j->decode_ms = j->encode_ms = j->caption_ms = 0;
+    t->outcome = TICKET_OPEN;
+    t->taken = t->in_hand = t->done = 0;
+    t->queue_ms = t->decode_ms = t->encode_ms = t->caption_ms = 0;
     pthread_mutex_lock(&q->lock);
-    int refused = submit_locked(q, j);
+    int refused = submit_locked(q, t);
     pthread_mutex_unlock(&q->lock);
     return refused;
 }
@@ -134,9 +135,9 @@ int queue_waiting(queue *q)
 
 static double oldest_wait_ends(const queue *q)
 {
-    for (const job *j = q->first; j; j = j->next)
-        if (j->taken < j->n)
-            return j->submitted + q->limits.batch_wait_ms;
+    for (const ticket *t = q->first; t; t = t->next)
+        if (t->taken < t->n)
+            return t->submitted + q->limits.batch_wait_ms;
     return INFINITY;
 }
 
@@ -170,11 +171,11 @@ static int take_locked(queue *q, queue_item *items)
 {
     int n = 0, wanted = batch_size(q);
     double now = clock_ms();
-    for (job *j = q->first; j && n < wanted; j = j->next) {
-        if (j->taken == 0)
-            j->queue_ms = now - j->submitted;
-        for (; j->taken < j->n && n < wanted; j->taken++, j->in_hand++)
-            items[n++] = (queue_item){j, j->taken};
+    for (ticket *t = q->first; t && n < wanted; t = t->next) {
+        if (t->taken == 0)
+            t->queue_ms = now - t->submitted;
+        for (; t->taken < t->n && n < wanted; t->taken++, t->in_hand++)
+            items[n++] = (queue_item){t, t->taken};
     }
     q->waiting -= n;
     return n;
@@ -192,16 +193,16 @@ int queue_take(queue *q, queue_item *items)
 
 static void give_item(queue *q, const queue_item *item)
 {
-    job *j = item->job;
-    const job_image *image = &j->images[item->image];
-    j->in_hand--;
-    j->done++;
-    j->decode_ms += image->decode_ms;
-    if (image->status && j->outcome == JOB_OPEN) {
-        j->failed_image = item->image;
-        decide(q, j, JOB_FAILED);
-    } else if (j->done == j->n) {
-        decide(q, j, JOB_DONE);
+    ticket *t = item->ticket;
+    const ticket_image *image = &t->images[item->image];
+    t->in_hand--;
+    t->done++;
+    t->decode_ms += image->decode_ms;
+    if (image->status && t->outcome == TICKET_OPEN) {
+        t->failed_image = item->image;
+        decide(q, t, TICKET_FAILED);
+    } else if (t->done == t->n) {
+        decide(q, t, TICKET_DONE);
     }
 }
 
@@ -209,60 +210,60 @@ static void measure(queue *q, const queue_item *items, int n, const batch_times 
 {
     double total = times->encode_ms + times->caption_ms;
     for (int i = 0; i < n; i++)
-        total += items[i].job->images[items[i].image].decode_ms;
+        total += items[i].ticket->images[items[i].image].decode_ms;
     q->image_ms += 0.1 * (total / n - q->image_ms);
 }
 
 void queue_give(queue *q, const queue_item *items, int n, const batch_times *times)
 {
-    job *finished = NULL;
+    ticket *finished = NULL;
     pthread_mutex_lock(&q->lock);
     measure(q, items, n, times);
     for (int i = 0; i < n; i++) {
-        job *j = items[i].job;
-        int last_of_job = i + 1 == n || items[i + 1].job != j;
+        ticket *t = items[i].ticket;
+        int last_of_ticket = i + 1 == n || items[i + 1].ticket != t;
         give_item(q, &items[i]);
-        if (last_of_job) {
-            j->encode_ms += times->encode_ms;
-            j->caption_ms += times->caption_ms;
-            collect(q, j, &finished);
+        if (last_of_ticket) {
+            t->encode_ms += times->encode_ms;
+            t->caption_ms += times->caption_ms;
+            collect(q, t, &finished);
         }
     }
     pthread_mutex_unlock(&q->lock);
-    finish_jobs(finished);
+    finish_tickets(finished);
 }
 
 /* ---- the watch thread ------------------------------------------------------------------------------------------ */
 
-static void end_hung_up(queue *q, unsigned long long serial, job **finished)
+static void end_hung_up(queue *q, unsigned long long serial, ticket **finished)
 {
-    for (job *j = q->first; j; j = j->next)
-        if (j->serial == serial) {
-            decide(q, j, JOB_GONE);
-            collect(q, j, finished);
+    for (ticket *t = q->first; t; t = t->next)
+        if (t->serial == serial) {
+            decide(q, t, TICKET_GONE);
+            collect(q, t, finished);
             return;
         }
 }
 
-/* A job whose images are all in workers' hands is not expired: its answer is on the way. */
-static void end_expired(queue *q, job **finished)
+/* A ticket whose images are all in workers' hands is not expired: its answer is on the way. */
+static void end_expired(queue *q, ticket **finished)
 {
     double now = clock_ms();
-    for (job *j = q->first, *next; j && j->deadline <= now; j = next) {
-        next = j->next;
-        if (j->taken < j->n)
-            decide(q, j, JOB_EXPIRED);
-        if (j->outcome == JOB_EXPIRED)
-            collect(q, j, finished);
+    for (ticket *t = q->first, *next; t && t->deadline <= now; t = next) {
+        next = t->next;
+        if (t->taken < t->n)
+            decide(q, t, TICKET_EXPIRED);
+        if (t->outcome == TICKET_EXPIRED)
+            collect(q, t, finished);
     }
 }
 
-/* Until the next deadline. With none waiting, a job that arrives later expires no sooner than after this sleep. */
+/* Until the next deadline. With none waiting, a ticket that arrives later expires no sooner than after this sleep. */
 static int sleep_ms(const queue *q)
 {
-    for (const job *j = q->first; j; j = j->next)
-        if (j->taken < j->n) {
-            double left = ceil(j->deadline - clock_ms());
+    for (const ticket *t = q->first; t; t = t->next)
+        if (t->taken < t->n) {
+            double left = ceil(t->deadline - clock_ms());
             return left < 0 ? 0 : left < INT32_MAX ? (int)left : INT32_MAX;
         }
     return q->limits.deadline_ms;
@@ -280,13 +281,13 @@ static void *watch(void *context)
         if (stopped)
             return NULL;
         int n = epoll_wait(q->epoll, events, EVENTS, timeout);
-        job *finished = NULL;
+        ticket *finished = NULL;
         pthread_mutex_lock(&q->lock);
         for (int i = 0; i < n; i++)
             end_hung_up(q, events[i].data.u64, &finished);
         end_expired(q, &finished);
         pthread_mutex_unlock(&q->lock);
-        finish_jobs(finished);
+        finish_tickets(finished);
     }
 }
 
@@ -344,18 +345,18 @@ void queue_drain(queue *q)
 
 void queue_stop(queue *q)
 {
-    job *finished = NULL;
+    ticket *finished = NULL;
     pthread_mutex_lock(&q->lock);
     q->stopped = 1;
-    for (job *j = q->first, *next; j; j = next) {
-        next = j->next;
-        if (j->taken < j->n)
-            decide(q, j, JOB_SHUTDOWN);
-        collect(q, j, &finished);
+    for (ticket *t = q->first, *next; t; t = next) {
+        next = t->next;
+        if (t->taken < t->n)
+            decide(q, t, TICKET_SHUTDOWN);
+        collect(q, t, &finished);
     }
     pthread_cond_broadcast(&q->work);
     pthread_mutex_unlock(&q->lock);
-    finish_jobs(finished);
+    finish_tickets(finished);
 }
 
 void queue_free(queue *q)

@@ -17,8 +17,8 @@ typedef struct worker {
     caption_image_limits limits;
     caption_session *session;
     queue_item *items;       /* [batch] as handed out */
-    job_image **live;        /* [batch] those that were decoded, in order */
-    const job **owner;       /* [batch] and their jobs */
+    ticket_image **live;     /* [batch] those that were decoded, in order */
+    const ticket **owner;    /* [batch] and their tickets */
     caption_image *pixels;   /* [batch] */
     float *features;         /* [batch, 1280] of the live images */
     float *group_features;   /* [batch, 1280] of those captioned together */
@@ -37,12 +37,12 @@ static int decode_batch(worker *w, int n)
 {
     int good = 0;
     for (int i = 0; i < n; i++) {
-        job_image *image = &w->items[i].job->images[w->items[i].image];
+        ticket_image *image = &w->items[i].ticket->images[w->items[i].image];
         double start = clock_ms();
         image->status = caption_image_decode(&w->pixels[good], image->bytes, image->size, &w->limits, &image->reason);
         image->decode_ms = clock_ms() - start;
         if (image->status == CAPTION_OK) {
-            w->owner[good] = w->items[i].job;
+            w->owner[good] = w->items[i].ticket;
             w->live[good++] = image;
         }
     }
@@ -52,13 +52,13 @@ static int decode_batch(worker *w, int n)
 static void fail_images(worker *w, const int *which, int n, int status, const caption_error *reason)
 {
     for (int i = 0; i < n; i++) {
-        job_image *image = w->live[which ? which[i] : i];
+        ticket_image *image = w->live[which ? which[i] : i];
         image->status = status;
         image->reason = *reason;
     }
 }
 
-static int share_generation(const job *a, const job *b)
+static int share_generation(const ticket *a, const ticket *b)
 {
     return a->model == b->model && a->options.max_words == b->options.max_words;
 }
@@ -66,7 +66,7 @@ static int share_generation(const job *a, const job *b)
 /* Captions the images of `group`, which share model and options. */
 static void caption_group(worker *w, int n)
 {
-    const job *first = w->owner[w->group[0]];
+    const ticket *first = w->owner[w->group[0]];
     caption_error reason;
     for (int i = 0; i < n; i++)
         memcpy(w->group_features + (size_t)i * CAPTION_FEATURES, w->features + (size_t)w->group[i] * CAPTION_FEATURES,
