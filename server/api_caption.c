@@ -3,13 +3,14 @@
  * On the HTTP thread: find out the form of the body, collect images and options, check every image by its header, find
  * the model; then suspend and queue. When the ticket has ended, on a worker or the watch thread: build the answer,
  * resume. One faulty image refuses its whole request and is named in the detail. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "server/api.h"
 #include "server/caption_input.h"
 #include "server/clock.h"
+#include "server/input.h"
 #include "server/json.h"
 #include "server/log.h"
 
@@ -36,30 +37,21 @@ static int read_parameter(void *context, const char *name, const char *value)
     return caption_input_option(reader->input, name, value, reader->problem);
 }
 
-/* 1 if the Content-Type, its parameters apart, is `type`; a type ending in '/' matches all of its kind. */
-static int is_type(const char *content_type, const char *type)
-{
-    size_t length = strlen(type);
-    if (strncasecmp(content_type, type, length) != 0)
-        return 0;
-    return type[length - 1] == '/' || strchr(" \t;", content_type[length]) != NULL;
-}
-
 /* curl --data-binary says application/x-www-form-urlencoded unless told otherwise; believe the bytes then. */
 static int is_raw_image(const char *type, const http_request *r)
 {
-    if (!type || is_type(type, "image/") || is_type(type, "application/octet-stream"))
+    if (!type || input_is_type(type, "image/") || input_is_type(type, "application/octet-stream"))
         return 1;
-    return is_type(type, "application/x-www-form-urlencoded") && caption_image_type(r->body, r->size) != NULL;
+    return input_is_type(type, "application/x-www-form-urlencoded") && caption_image_type(r->body, r->size) != NULL;
 }
 
 static int read_body(http_request *r, const char *type, caption_input *input, problem *p)
 {
     if (r->size == 0)
         return problem_set(p, PROBLEM_EMPTY_BODY, "send an image, form data or JSON");
-    if (type && is_type(type, "multipart/form-data"))
+    if (type && input_is_type(type, "multipart/form-data"))
         return caption_input_multipart(input, r, p);
-    if (type && is_type(type, "application/json"))
+    if (type && input_is_type(type, "application/json"))
         return caption_input_json(input, (const char *)r->body, r->size, p);
     if (!is_raw_image(type, r))
         return problem_set(p, PROBLEM_UNSUPPORTED_MEDIA,
@@ -70,32 +62,27 @@ static int read_body(http_request *r, const char *type, caption_input *input, pr
     return caption_input_add(input, bytes, r->size, p);
 }
 
-/* An image's fault as a problem. */
-static int refuse_image(problem *p, int image, int images, int status, const char *reason)
+enum { CALLED_BYTES = 48 };
+
+/* How a refusal names the i-th of n images: by nothing if there is but one. */
+static const char *call_image(char called[CALLED_BYTES], int i, int n)
 {
-    problem_kind kind = status == CAPTION_EUNSUPPORTED ? PROBLEM_UNSUPPORTED_IMAGE
-                        : status == CAPTION_ELIMIT     ? PROBLEM_IMAGE_TOO_LARGE
-                        : status == CAPTION_EFORMAT    ? PROBLEM_DAMAGED_IMAGE
-                                                       : PROBLEM_INTERNAL;
-    if (images == 1)
-        return problem_set(p, kind, "%s", reason);
-    return problem_set(p, kind, "image %d of %d: %s", image + 1, images, reason);
+    *called = '\0';
+    if (n > 1)
+        snprintf(called, CALLED_BYTES, "image %d of %d: ", i + 1, n);
+    return called;
 }
 
 static int check_images(const caption_input *input, const config *c, problem *p)
 {
-    const caption_image_limits limits = {(size_t)c->max_pixels};
-    caption_error err;
+    char called[CALLED_BYTES];
     int width, height;
     if (input->n == 0)
         return problem_set(p, PROBLEM_MISSING_IMAGE, "no part or member called image");
-    for (int i = 0; i < input->n; i++) {
-        const input_image *image = &input->images[i];
-        int status = image->size == 0 ? caption_fail(&err, CAPTION_EFORMAT, "it is empty")
-                                      : caption_image_check(image->bytes, image->size, &limits, &width, &height, &err);
-        if (status)
-            return refuse_image(p, i, input->n, status, err.message);
-    }
+    for (int i = 0; i < input->n; i++)
+        if (input_check_image(input->images[i].bytes, input->images[i].size, c, call_image(called, i, input->n), &width,
+                              &height, p))
+            return 1;
     return 0;
 }
 
@@ -146,9 +133,10 @@ static void explain_outcome(const call *c, problem *p)
 {
     const ticket *t = &c->ticket;
     const ticket_image *failed = &t->images[t->failed_image];
+    char called[CALLED_BYTES];
     switch (t->outcome) {
     case TICKET_FAILED:
-        refuse_image(p, t->failed_image, t->n, failed->status, failed->reason.message);
+        input_refuse_image(failed->status, call_image(called, t->failed_image, t->n), failed->reason.message, p);
         break;
     case TICKET_EXPIRED:
         problem_set(p, PROBLEM_DEADLINE, "no worker was free for %d ms", c->request->server->config->deadline_ms);

@@ -109,6 +109,7 @@ static void answer(http_request *r, int status, char *json, const char *type, in
     add_header(r->response, "X-Request-Id", r->id);
     add_header(r->response, "Cache-Control", "no-store");
     add_header(r->response, "Allow", r->allow);
+    add_header(r->response, "Location", r->location);
     add_header(r->response, "Retry-After", seconds);
     add_header(r->response, "WWW-Authenticate", status == 401 ? challenge : "");
     if (atomic_load(&r->server->state) == SERVER_DRAINING)

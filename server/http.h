@@ -11,7 +11,13 @@
 #include "server/problem.h"
 #include "server/server.h"
 
-enum { HTTP_ID_BYTES = 65, HTTP_CLIENT_BYTES = 46, HTTP_PARAMETERS = 2, HTTP_PARAMETER_BYTES = 256 };
+enum {
+    HTTP_ID_BYTES = 65,
+    HTTP_CLIENT_BYTES = 46,
+    HTTP_PARAMETERS = 2,
+    HTTP_PARAMETER_BYTES = 256,
+    HTTP_LOCATION_BYTES = 256
+};
 
 struct MHD_Connection;
 struct MHD_Daemon;
@@ -30,6 +36,8 @@ typedef struct http_request {
     double started;      /* clock_ms when the headers were in */
     unsigned char *body; /* malloc'd; a handler may take it by setting it to NULL */
     size_t size;         /* of the body */
+
+    char location[HTTP_LOCATION_BYTES]; /* a handler may set the Location header of its answer */
 
     /* http.c's own */
     const struct route *route;
