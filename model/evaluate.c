@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/train_options.h"
+
 /* What one batch needs besides the session. */
 struct scratch {
     float features[EVALUATE_BATCH * CAPTION_FEATURES];
@@ -27,26 +29,32 @@ static int caption_batch(caption_session *session, const caption_model *model, i
     return status;
 }
 
-int evaluate(caption_session *session, const caption_model *model, int max_words, const caption_dataset *dataset,
-             const feature_cache *cache, const long *records, caption_scores *scores, char *sample, caption_error *err)
+int evaluate(evaluation *out, caption_session *session, const caption_model *model,
+             const caption_train_options *options, const feature_cache *cache, const long *records, caption_error *err)
 {
-    size_t images = caption_dataset_size(dataset);
+    size_t images = caption_dataset_size(options->dev);
     struct scratch *scratch = malloc(sizeof *scratch);
-    char **captions = calloc(images, sizeof *captions);
     int status = CAPTION_OK;
-    if (!scratch || !captions)
+    *out = (evaluation){.images = images, .captions = calloc(images, sizeof *out->captions)};
+    if (!scratch || !out->captions)
         status = caption_fail(err, CAPTION_ENOMEM, "out of memory to caption %zu images", images);
     for (size_t i = 0; i < images && status == CAPTION_OK; i += EVALUATE_BATCH) {
         int n = images - i < EVALUATE_BATCH ? (int)(images - i) : EVALUATE_BATCH;
-        status = caption_batch(session, model, max_words, cache, records + i, n, scratch, captions + i, err);
+        if (train_options_stop(options))
+            status = caption_fail(err, CAPTION_ECANCELLED, "stopped while dev captions were written");
+        else
+            status = caption_batch(session, model, options->max_words, cache, records + i, n, scratch,
+                                   out->captions + i, err);
     }
-    if (status == CAPTION_OK) {
-        strcpy(sample, captions[0]);
-        status = caption_score(scores, dataset, (const char *const *)captions, err);
-    }
-    for (size_t i = 0; captions && i < images; i++)
-        free(captions[i]);
-    free(captions);
+    if (status == CAPTION_OK)
+        status = caption_score(&out->scores, options->dev, (const char *const *)out->captions, err);
     free(scratch);
     return status;
+}
+
+void evaluation_free(evaluation *e)
+{
+    for (size_t i = 0; e->captions && i < e->images; i++)
+        free(e->captions[i]);
+    free(e->captions);
 }

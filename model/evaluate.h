@@ -6,12 +6,21 @@
 #include "model/dataset.h"
 #include "model/feature_cache.h"
 #include "model/score.h"
+#include "model/train.h"
 
-/* Writes a caption for each image of `dataset`, whose features are the records [images] of the cache, and scores them.
- * sample [CAPTION_TEXT_BYTES] becomes the caption of the first image. The session takes batches of EVALUATE_BATCH. */
 enum { EVALUATE_BATCH = 64 };
 
-int evaluate(caption_session *session, const caption_model *model, int max_words, const caption_dataset *dataset,
-             const feature_cache *cache, const long *records, caption_scores *scores, char *sample, caption_error *err);
+typedef struct evaluation {
+    caption_scores scores;
+    size_t images;
+    char **captions; /* [images] */
+} evaluation;
+
+/* Writes a caption for each image of options->dev, whose features are the records [images] of the cache, and scores
+ * them. The session takes batches of EVALUATE_BATCH. Asks options->stop between batches. The caller frees *out, also
+ * after a failure. */
+int evaluate(evaluation *out, caption_session *session, const caption_model *model,
+             const caption_train_options *options, const feature_cache *cache, const long *records, caption_error *err);
+void evaluation_free(evaluation *e);
 
 #endif

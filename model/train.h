@@ -39,10 +39,10 @@ typedef struct caption_train_progress {
     int epoch, epochs; /* 1-based */
     double loss;       /* mean training loss per word since the last report */
     double learning_rate;
-    double captions_per_second; /* since the last report, without the time to score dev captions */
-    const caption_scores *dev;  /* non-NULL once an epoch's dev captions are scored */
-    const char *sample;         /* with dev: a caption of the first dev image */
-    int best;                   /* with dev: this epoch is the best so far and was written to `out` */
+    double captions_per_second;  /* since the last report, without the time to score dev captions */
+    const caption_scores *dev;   /* non-NULL once an epoch's dev captions are scored */
+    const char *const *captions; /* with dev: what was written for each dev image, in the order of the dataset */
+    int best;                    /* with dev: this epoch is the best so far and was written to `out` */
 } caption_train_progress;
 
 typedef struct caption_train_options {
@@ -50,6 +50,7 @@ typedef struct caption_train_options {
     const caption_dataset *train;
     const caption_dataset *dev; /* may be NULL: then the last epoch is saved */
     const char *out;            /* weight file to write; holds the best epoch so far while the run goes on */
+    const char *base;           /* captioner to go on from (caption_train_base); NULL: random weights */
     const char *cache;          /* directory of the feature cache; NULL: that of `out` */
     const char *checkpoint;     /* file; NULL: `out` + ".checkpoint"; removed when the run completes */
     int resume;                 /* go on from the checkpoint if there is one; it must be of the same options and data */
@@ -72,6 +73,9 @@ typedef struct caption_train_options {
     /* Called every report_seconds and after each epoch; non-zero stops the run after writing a checkpoint
      * (CAPTION_ECANCELLED). May be NULL. */
     int (*progress)(void *context, const caption_train_progress *progress);
+
+    /* Asked between any two batches, also while dev captions are written; non-zero stops as above. May be NULL. */
+    int (*stop)(void *context);
     void *context;
 } caption_train_options;
 
@@ -89,6 +93,11 @@ const caption_train_option *caption_train_option_at(size_t i);
 
 /* The defaults that trained the shipped weights of that kind. */
 caption_train_options caption_train_defaults(const char *kind);
+
+/* Makes `options` those of a run that goes on from the captioner in file `base`: its kind and sizes. Such a run keeps
+ * the base's words under their ids, adds those of its own captions, and starts out writing as the base does. The string
+ * is kept. */
+int caption_train_base(caption_train_options *options, const char *base, caption_error *err);
 
 /* Refuses options out of range by name (CAPTION_EINVAL), then trains. The dataset, encoder and options are only read.
  */

@@ -11,6 +11,7 @@
 #include <nettle/sha2.h>
 
 #include "model/feature_extract.h"
+#include "model/train_options.h"
 
 enum { D = CAPTION_FEATURES };
 
@@ -18,7 +19,7 @@ static const double SMALLEST_DEVIATION = 1e-2; /* on photos they lie between 0.0
 
 /* ---- words ------------------------------------------------------------------------------------------------------ */
 
-static int build_words(train_data *data, caption_error *err)
+static int build_words(train_data *data, const vocabulary *base, caption_error *err)
 {
     const caption_dataset *train = data->options->train;
     size_t n = 0;
@@ -30,7 +31,9 @@ static int build_words(train_data *data, caption_error *err)
         for (size_t k = 0; k < image->n_captions; k++)
             captions[n++] = image->captions[k];
     }
-    int status = vocabulary_build(&data->words, captions, n, data->options->minimum_count, err);
+    int minimum = data->options->minimum_count;
+    int status = base ? vocabulary_extend(&data->words, base, captions, n, minimum, err)
+                      : vocabulary_build(&data->words, captions, n, minimum, err);
     free(captions);
     return status;
 }
@@ -78,6 +81,8 @@ static int report_features(void *context, size_t done, size_t total)
 {
     struct reporter *r = context;
     double time = now();
+    if (train_options_stop(r->options))
+        return 1;
     if (!r->options->progress || time - r->reported < r->options->report_seconds)
         return 0;
     r->reported = time;
@@ -151,13 +156,13 @@ void train_data_features(train_data *data, const batch_view *view, random_stream
 
 /* ---- all of it -------------------------------------------------------------------------------------------------- */
 
-int train_data_open(train_data *data, const caption_train_options *options, caption_encoder *encoder,
-                    caption_error *err)
+int train_data_open(train_data *data, const caption_train_options *options, const vocabulary *base,
+                    caption_encoder *encoder, caption_error *err)
 {
     int status;
     *data = (train_data){.options = options, .views = options->flip ? 2 : 1};
     digest_data(data, encoder);
-    if ((status = build_words(data, err)) ||
+    if ((status = build_words(data, base, err)) ||
         (status = batches_new(&data->batches, options->train, data->words, options->max_words, options->batch, err)) ||
         (status = open_cache(data, encoder, err)) ||
         (status = extract(data, encoder, options->train, data->views, &data->train_records, err)))

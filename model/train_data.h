@@ -22,9 +22,10 @@ typedef struct train_data {
     char digest[65];               /* SHA-256 over names, captions and the encoder: identifies the data */
 } train_data;
 
-/* Builds the vocabulary, computes or finds all features. Calls options->progress (CAPTION_TRAIN_FEATURES). */
-int train_data_open(train_data *data, const caption_train_options *options, caption_encoder *encoder,
-                    caption_error *err);
+/* Builds the vocabulary, which extends `base` unless that is NULL, and computes or finds all features. Calls
+ * options->progress (CAPTION_TRAIN_FEATURES). */
+int train_data_open(train_data *data, const caption_train_options *options, const vocabulary *base,
+                    caption_encoder *encoder, caption_error *err);
 void train_data_close(train_data *data); /* also of a zeroed one */
 
 /* The network learns from standardised features, (x - mean) * scale, of which a random share is dropped: fills

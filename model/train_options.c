@@ -86,7 +86,12 @@ int train_options_check(const caption_train_options *options, caption_error *err
     return CAPTION_OK;
 }
 
-char *train_options_describe(const caption_train_options *options)
+int train_options_stop(const caption_train_options *options)
+{
+    return options->stop && options->stop(options->context);
+}
+
+char *train_options_describe(const caption_train_options *options, const char *base)
 {
     char *text = NULL;
     size_t size;
@@ -97,6 +102,8 @@ char *train_options_describe(const caption_train_options *options)
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         fprintf(stream, " %s=%.9g", table[i].name, value_of(options, &table[i]));
     fprintf(stream, " seed=%llu", (unsigned long long)options->seed);
+    if (base)
+        fprintf(stream, " base=%s", base);
     if (fclose(stream) != 0) {
         free(text);
         return NULL;

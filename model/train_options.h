@@ -7,8 +7,12 @@
 /* Refuses the first option out of range, by name. */
 int train_options_check(const caption_train_options *options, caption_error *err);
 
+/* 1 if the caller wants the run to stop. */
+int train_options_stop(const caption_train_options *options);
+
 /* Everything that decides the result but the data, as one line: "kind=lstm hidden=512 ... seed=1". Two runs with equal
- * lines are the same run, so this stands in checkpoints and weight files. malloc'd; NULL when out of memory. */
-char *train_options_describe(const caption_train_options *options);
+ * lines are the same run, so this stands in checkpoints and weight files. base: the base's checksum, or NULL. malloc'd;
+ * NULL when out of memory. */
+char *train_options_describe(const caption_train_options *options, const char *base);
 
 #endif

@@ -18,6 +18,7 @@
 #include "model/checkpoint.h"
 #include "model/decoder_init.h"
 #include "model/evaluate.h"
+#include "model/fine_tune.h"
 #include "model/model.h"
 #include "model/train_data.h"
 #include "model/train_options.h"
@@ -31,6 +32,7 @@ struct window {
 typedef struct trainer {
     const caption_train_options *options;
     caption_encoder *encoder;
+    caption_model *base; /* NULL: none */
     train_data data;
     decoder_shape shape;
     size_t n_parameters;
@@ -95,8 +97,8 @@ static void restart_window(trainer *t)
     t->window = (struct window){.started = now()};
 }
 
-/* Tells the caller; if the caller wants to stop, writes a checkpoint and returns CAPTION_ECANCELLED. */
-static int report(trainer *t, const caption_scores *dev, const char *sample, int best, caption_error *err)
+/* Tells the caller, who may want to stop: CAPTION_ECANCELLED. e: the scored epoch, or NULL. */
+static int report(trainer *t, const evaluation *e, int best)
 {
     const struct window *w = &t->window;
     double time = now(), elapsed = time - w->started;
@@ -114,18 +116,13 @@ static int report(trainer *t, const caption_scores *dev, const char *sample, int
         .loss = w->words ? w->loss / (double)w->words : 0,
         .learning_rate = learning_rate(t),
         .captions_per_second = elapsed > 0 ? (double)w->captions / elapsed : 0,
-        .dev = dev,
-        .sample = sample,
+        .dev = e ? &e->scores : NULL,
+        .captions = e ? (const char *const *)e->captions : NULL,
         .best = best,
     };
     int stop = t->options->progress(t->options->context, &progress);
     restart_window(t);
-    if (!stop)
-        return CAPTION_OK;
-    int status = write_checkpoint(t, err);
-    return status == CAPTION_OK ? caption_fail(err, CAPTION_ECANCELLED, "stopped after epoch %ld, batch %ld",
-                                               t->state.epoch, t->state.batch)
-                                : status;
+    return stop ? CAPTION_ECANCELLED : CAPTION_OK;
 }
 
 /* ---- learning --------------------------------------------------------------------------------------------------- */
@@ -162,9 +159,9 @@ static int learn_epoch(trainer *t, caption_error *err)
     int status = CAPTION_OK;
     batches_shuffle(t->data.batches, t->options->seed, (int)t->state.epoch);
     while (t->state.batch < batches_per_epoch(t) && status == CAPTION_OK) {
-        status = learn_batch(t, err);
+        status = train_options_stop(t->options) ? CAPTION_ECANCELLED : learn_batch(t, err);
         if (status == CAPTION_OK && now() - t->window.started >= t->options->report_seconds)
-            status = report(t, NULL, NULL, 0, err);
+            status = report(t, NULL, 0);
         if (status == CAPTION_OK && now() - t->checkpointed >= 60 * t->options->checkpoint_minutes)
             status = write_checkpoint(t, err);
     }
@@ -215,43 +212,47 @@ static int save(trainer *t, const char *path, const caption_scores *dev, caption
 }
 
 /* Scores what a server would load: the candidate file. */
-static int score_candidate(trainer *t, caption_scores *dev, char *sample, caption_error *err)
+static int score_candidate(trainer *t, evaluation *e, caption_error *err)
 {
     caption_model *model = NULL;
     int status = save(t, t->candidate_path, NULL, err);
     if (status == CAPTION_OK)
         status = caption_model_open(&model, t->candidate_path, err);
     if (status == CAPTION_OK)
-        status = evaluate(t->session, model, t->options->max_words, t->options->dev, t->data.cache, t->data.dev_records,
-                          dev, sample, err);
+        status = evaluate(e, t->session, model, t->options, t->data.cache, t->data.dev_records, err);
     caption_model_release(model);
     unlink(t->candidate_path);
     return status;
 }
 
-/* Scores the weights and keeps them if they are the best so far; the epoch is then done. */
-static int finish_epoch(trainer *t, caption_error *err)
+/* Keeps the folded weights if they are the best so far; the epoch is then done. e: its scores, NULL without dev. */
+static int close_epoch(trainer *t, const evaluation *e, caption_error *err)
 {
-    char sample[CAPTION_TEXT_BYTES];
-    caption_scores dev;
-    int scored = t->options->dev != NULL, best = 1, status = CAPTION_OK;
-    fold_standardisation(t);
-    if (scored) {
-        status = score_candidate(t, &dev, sample, err);
-        best = status == CAPTION_OK && (t->state.best_epoch == 0 || dev.cider > t->state.best_score);
-    }
-    if (status == CAPTION_OK && best)
-        status = save(t, t->options->out, scored ? &dev : NULL, err);
+    int best = !e || t->state.best_epoch == 0 || e->scores.cider > t->state.best_score;
+    int status = best ? save(t, t->options->out, e ? &e->scores : NULL, err) : CAPTION_OK;
     if (status != CAPTION_OK)
         return status;
     t->state.epoch++;
     t->state.batch = 0;
     if (best) {
         t->state.best_epoch = t->state.epoch;
-        t->state.best_score = scored ? dev.cider : 0;
+        t->state.best_score = e ? e->scores.cider : 0;
     }
     status = write_checkpoint(t, err);
-    return status == CAPTION_OK ? report(t, scored ? &dev : NULL, scored ? sample : NULL, best, err) : status;
+    return status == CAPTION_OK ? report(t, e, best) : status;
+}
+
+static int finish_epoch(trainer *t, caption_error *err)
+{
+    evaluation e = {.captions = NULL};
+    fold_standardisation(t);
+    if (!t->options->dev)
+        return close_epoch(t, NULL, err);
+    int status = score_candidate(t, &e, err);
+    if (status == CAPTION_OK)
+        status = close_epoch(t, &e, err);
+    evaluation_free(&e);
+    return status;
 }
 
 static int is_done(const trainer *t)
@@ -271,8 +272,11 @@ static int run(trainer *t, caption_error *err)
         if (status == CAPTION_OK)
             status = finish_epoch(t, err);
     }
+    if (status == CAPTION_ECANCELLED && (status = write_checkpoint(t, err)) == CAPTION_OK)
+        return caption_fail(err, CAPTION_ECANCELLED, "stopped after epoch %ld, batch %ld", t->state.epoch,
+                            t->state.batch);
     if (status == CAPTION_OK && unlink(t->checkpoint_path) != 0 && errno != ENOENT)
-        status = caption_fail(err, CAPTION_EIO, "%s: cannot remove: %s", t->checkpoint_path, strerror(errno));
+        return caption_fail(err, CAPTION_EIO, "%s: cannot remove: %s", t->checkpoint_path, strerror(errno));
     return status;
 }
 
@@ -281,7 +285,7 @@ static int run(trainer *t, caption_error *err)
 static int make_names(trainer *t, caption_error *err)
 {
     const caption_train_options *o = t->options;
-    t->description = train_options_describe(o);
+    t->description = train_options_describe(o, t->base ? caption_model_sha256(t->base) : NULL);
     if (!t->description || asprintf(&t->run, "%s data=%s", t->description, t->data.digest) < 0 ||
         asprintf(&t->candidate_path, "%s.candidate", o->out) < 0 ||
         asprintf(&t->checkpoint_path, "%s%s", o->checkpoint ? o->checkpoint : o->out,
@@ -309,7 +313,10 @@ static int make_network(trainer *t, caption_error *err)
     t->folded = calloc(t->n_parameters, sizeof *t->folded);
     if (!t->parameters || !t->gradients || !t->folded)
         return caption_fail(err, CAPTION_ENOMEM, "out of memory for %zu parameters", t->n_parameters);
-    decoder_init(&t->shape, o->seed, t->parameters);
+    if (t->base)
+        fine_tune_start(t->base, &t->shape, &t->data, t->parameters);
+    else
+        decoder_init(&t->shape, o->seed, t->parameters);
     int status = optimizer_init(&t->optimizer, &adam, t->n_parameters, t->parameters, err);
     if (status != CAPTION_OK)
         return status;
@@ -324,7 +331,7 @@ static int resume(trainer *t, caption_error *err)
     int status = checkpoint_read(t->checkpoint_path, t->run, &t->state, &t->optimizer, t->parameters, err);
     if (status != CAPTION_OK)
         return status;
-    if (t->state.batch >= batches_per_epoch(t) || t->state.best_epoch > t->state.epoch)
+    if (t->state.batch > batches_per_epoch(t) || t->state.best_epoch > t->state.epoch)
         return caption_fail(err, CAPTION_EFORMAT, "%s: its counters contradict each other", t->checkpoint_path);
     if (t->state.best_epoch > 0 && access(t->options->out, R_OK) != 0)
         return caption_fail(err, CAPTION_EIO, "%s: the best weights of the run to resume: %s", t->options->out,
@@ -338,6 +345,7 @@ static void trainer_free(trainer *t)
     optimizer_free(&t->optimizer);
     arena_free(&t->scratch);
     caption_session_free(t->session);
+    caption_model_release(t->base);
     free(t->parameters);
     free(t->gradients);
     free(t->folded);
@@ -357,7 +365,8 @@ int caption_train(const caption_train_options *options, caption_encoder *encoder
         return caption_fail(err, CAPTION_ENOMEM, "out of memory for a training run");
     t->options = options;
     t->encoder = encoder;
-    if ((status = train_data_open(&t->data, options, encoder, err)) == CAPTION_OK &&
+    if ((status = fine_tune_open(&t->base, options, encoder, err)) == CAPTION_OK &&
+        (status = train_data_open(&t->data, options, t->base ? t->base->words : NULL, encoder, err)) == CAPTION_OK &&
         (status = make_names(t, err)) == CAPTION_OK && (status = make_network(t, err)) == CAPTION_OK &&
         (status = resume(t, err)) == CAPTION_OK &&
         (status = caption_session_new(&t->session, NULL, EVALUATE_BATCH, err)) == CAPTION_OK)

@@ -137,16 +137,26 @@ static size_t count_words(struct span *tokens, size_t n, size_t minimum_count, s
     return kept;
 }
 
-/* The specials and the words, separated by newlines; malloc'd. */
-static char *join_counted(const struct counted *words, size_t n)
+/* Drops the words that `base` has; returns how many are left. */
+static size_t drop_known(const vocabulary *base, struct counted *words, size_t n)
 {
-    size_t bytes = sizeof SPECIALS;
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++)
+        if (vocabulary_id(base, words[i].span.word, words[i].span.length) == VOCABULARY_UNK)
+            words[kept++] = words[i];
+    return kept;
+}
+
+/* `before` and the words, separated by newlines; malloc'd. */
+static char *join_counted(const char *before, const struct counted *words, size_t n)
+{
+    size_t bytes = strlen(before) + 1;
     for (size_t i = 0; i < n; i++)
         bytes += 1 + words[i].span.length;
     char *joined = malloc(bytes), *out = joined;
     if (!joined)
         return NULL;
-    out = stpcpy(out, SPECIALS);
+    out = stpcpy(out, before);
     for (size_t i = 0; i < n; i++) {
         *out++ = '\n';
         out = mempcpy(out, words[i].span.word, words[i].span.length);
@@ -155,13 +165,15 @@ static char *join_counted(const struct counted *words, size_t n)
     return joined;
 }
 
-int vocabulary_build(vocabulary **out, const char *const *captions, size_t n, int minimum_count, caption_error *err)
+/* `before`: the joined form of the words that come first, those of base; base is NULL where these are the specials. */
+static int build(vocabulary **out, const char *before, const vocabulary *base, const char *const *captions, size_t n,
+                 int minimum_count, caption_error *err)
 {
     *out = NULL;
     if (minimum_count < 1)
         return caption_fail(err, CAPTION_EINVAL, "the minimum word count must be at least 1, not %d", minimum_count);
     int status = CAPTION_ENOMEM;
-    size_t total = count_tokens(captions, n), filled = 0;
+    size_t total = count_tokens(captions, n), filled = 0, counted;
     struct span *tokens = calloc(total + 1, sizeof *tokens);
     struct counted *words = calloc(total + 1, sizeof *words);
     char *joined = NULL;
@@ -170,7 +182,10 @@ int vocabulary_build(vocabulary **out, const char *const *captions, size_t n, in
     for (size_t i = 0; i < n; i++)
         for (const char *caption = captions[i]; next_word(&caption, &tokens[filled]);)
             filled++;
-    joined = join_counted(words, count_words(tokens, total, (size_t)minimum_count, words));
+    counted = count_words(tokens, total, (size_t)minimum_count, words);
+    if (base)
+        counted = drop_known(base, words, counted);
+    joined = join_counted(before, words, counted);
     if (joined)
         status = vocabulary_parse(out, joined, err);
 done:
@@ -179,6 +194,22 @@ done:
     free(tokens);
     free(words);
     free(joined);
+    return status;
+}
+
+int vocabulary_build(vocabulary **out, const char *const *captions, size_t n, int minimum_count, caption_error *err)
+{
+    return build(out, SPECIALS, NULL, captions, n, minimum_count, err);
+}
+
+int vocabulary_extend(vocabulary **out, const vocabulary *base, const char *const *captions, size_t n,
+                      int minimum_count, caption_error *err)
+{
+    char *before = vocabulary_join(base);
+    if (!before)
+        return caption_fail(err, CAPTION_ENOMEM, "out of memory for the vocabulary to extend");
+    int status = build(out, before, base, captions, n, minimum_count, err);
+    free(before);
     return status;
 }
 

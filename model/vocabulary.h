@@ -26,6 +26,10 @@ int vocabulary_tokenise(char *text);
 /* Counts the words of `captions` (already tokenised). The caller frees *out. */
 int vocabulary_build(vocabulary **out, const char *const *captions, size_t n, int minimum_count, caption_error *err);
 
+/* The words of `base` under their ids, then those it lacks, as vocabulary_build would order them. */
+int vocabulary_extend(vocabulary **out, const vocabulary *base, const char *const *captions, size_t n,
+                      int minimum_count, caption_error *err);
+
 /* The form kept in a model file's metadata: words separated by '\n', specials included. Refuses duplicates, empty,
  * overlong or unprintable words and wrong specials. */
 int vocabulary_parse(vocabulary **out, const char *joined, caption_error *err);

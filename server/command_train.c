@@ -54,7 +54,7 @@ static int print_progress(void *context, const caption_train_progress *p)
     else if (p->dev)
         fprintf(stderr, "epoch %d/%d: dev CIDEr %.4f, BLEU-4 %.4f, BLEU-1 %.4f, ROUGE-L %.4f%s, \"%s\"\n", p->epoch,
                 p->epochs, p->dev->cider, p->dev->bleu[3], p->dev->bleu[0], p->dev->rouge_l,
-                p->best ? " (best, saved)" : "", p->sample);
+                p->best ? " (best, saved)" : "", p->captions[0]);
     else
         fprintf(stderr, "epoch %d/%d: batch %ld/%ld, loss %.4f, rate %.2e, %.0f captions/s, %s left\n", p->epoch,
                 p->epochs, p->done, p->total, p->loss, p->learning_rate, p->captions_per_second, left);
@@ -63,7 +63,7 @@ static int print_progress(void *context, const caption_train_progress *p)
 
 /* What the command line gives besides the library's options. */
 struct files {
-    const char *images, *captions, *dev, *dev_images;
+    const char *images, *captions, *dev, *dev_images, *base;
     weights_place place;
 };
 
@@ -75,6 +75,7 @@ static void list_options(caption_train_options *o, struct files *f, option table
         {"captions", OPTION_TEXT, &f->captions, 0, 0, "FILE", "TSV: image name, tab, caption (needed)"},
         {"out", OPTION_TEXT, &o->out, 0, 0, "FILE", "weight file to write (needed)"},
         {"kind", OPTION_CHOICE, &o->kind, 0, 0, "rnn|lstm", "captioner; the defaults below are for this kind"},
+        {"base", OPTION_TEXT, &f->base, 0, 0, "MODEL", "captioner to go on from; gives kind, hidden and words"},
         {"dev", OPTION_TEXT, &f->dev, 0, 0, "FILE", "TSV that each epoch is scored on; the best epoch is kept"},
         {"dev-images", OPTION_TEXT, &f->dev_images, 0, 0, "DIR", "its images, if not in --images"},
         {"cache", OPTION_TEXT, &o->cache, 0, 0, "DIR", "directory of the feature cache, else that of --out"},
@@ -99,21 +100,34 @@ static void list_options(caption_train_options *o, struct files *f, option table
     table[n] = (option){0};
 }
 
-/* Parses twice: the kind decides the defaults of the rest. */
-static int parse(int argc, char **argv, caption_train_options *o, struct files *f, int *status)
+/* Refuses a base that cannot be used. path: room for its file's name, which the options keep. */
+static int apply_base(caption_train_options *o, const struct files *f, char path[PATH_MAX])
+{
+    char name[WEIGHTS_NAME_BYTES];
+    caption_error err;
+    if (!f->base)
+        return 0;
+    if (weights_model_file(&f->place, f->base, path, name, &err) || caption_train_base(o, path, &err))
+        return options_refuse("train", "--base: %s", err.message);
+    return 0;
+}
+
+/* Parses twice: the kind and the base decide the defaults of the rest. base: as apply_base's path. */
+static int parse(int argc, char **argv, caption_train_options *o, struct files *f, char base[PATH_MAX], int *status)
 {
     option table[MOST_OPTIONS];
     const options_usage usage = {"train", "", "Learns to caption from images and their captions.", table, 0, 0};
     const char *kind = "lstm";
+    *f = (struct files){0};
     for (int pass = 0; pass < 2; pass++) {
         int n = argc;
         char **arguments = argv;
-        *f = (struct files){0};
         *o = caption_train_defaults(kind);
         o->threads = (int)sysconf(_SC_NPROCESSORS_ONLN);
         o->report_seconds = 10;
+        *status = apply_base(o, f, base);
         list_options(o, f, table);
-        if (!options_parse(&usage, &n, &arguments, status))
+        if (*status || !options_parse(&usage, &n, &arguments, status))
             return 0;
         kind = o->kind;
     }
@@ -148,9 +162,10 @@ int command_train(int argc, char **argv)
 {
     caption_train_options options;
     struct files files;
+    char base[PATH_MAX];
     caption_error err;
     int status;
-    if (!parse(argc, argv, &options, &files, &status))
+    if (!parse(argc, argv, &options, &files, base, &status))
         return status;
     catch_signals();
     status = train(&options, &files, &err);

@@ -239,7 +239,7 @@ static void stopped_and_resumed_equals_uninterrupted(void **state)
     check_trains(&o);
     assert_int_equal(watcher.calls, 18);
     path_of(checkpoint, "parts.safetensors.checkpoint");
-    for (int stop = 1; stop < 18; stop += 3) {
+    for (int stop = 1; stop < 18; stop++) {
         caption_error err;
         o.out = path_of(parts, "parts.safetensors");
         remove(parts);

@@ -58,6 +58,20 @@ static void words_come_most_frequent_first_and_ties_in_byte_order(void **state)
     vocabulary_free(v);
 }
 
+static void extending_keeps_ids_and_appends_new_words(void **state)
+{
+    (void)state;
+    const char *first[] = {"b a dog", "a b dog"}, *second[] = {"zebra dog crane", "crane zebra crane", "once"};
+    vocabulary *base, *v;
+    assert_int_equal(vocabulary_build(&base, first, 2, 1, NULL), CAPTION_OK);
+    assert_int_equal(vocabulary_extend(&v, base, second, 3, 2, NULL), CAPTION_OK);
+    char *joined = vocabulary_join(v);
+    assert_string_equal(joined, "<NULL>\n<START>\n<END>\n<UNK>\na\nb\ndog\ncrane\nzebra");
+    free(joined);
+    vocabulary_free(v);
+    vocabulary_free(base);
+}
+
 static void captions_become_ids_up_to_the_maximum(void **state)
 {
     (void)state;
@@ -182,6 +196,7 @@ int main(void)
         cmocka_unit_test(tokenising_nothing_gives_nothing),
         cmocka_unit_test(tokenising_twice_changes_nothing),
         cmocka_unit_test(words_come_most_frequent_first_and_ties_in_byte_order),
+        cmocka_unit_test(extending_keeps_ids_and_appends_new_words),
         cmocka_unit_test(captions_become_ids_up_to_the_maximum),
         cmocka_unit_test(overlong_words_never_enter),
         cmocka_unit_test(joined_form_round_trips),
