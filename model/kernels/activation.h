@@ -3,7 +3,8 @@
  *     sigmoid(x) = 1 / (1 + e^-x)                swish(x) = x sigmoid(x)
  *     softmax(x)_i = e^(x_i - max x) / sum_j e^(x_j - max x)
  *
- * In float: relative error below 1e-6 over the finite range. In double: libm. Thread-safe. */
+ * In float: relative error below 1e-6 over the finite range; results smaller than 4e-36 may come out as 0. In double:
+ * libm. Thread-safe. */
 #ifndef CAPTION_KERNELS_ACTIVATION_H
 #define CAPTION_KERNELS_ACTIVATION_H
 

@@ -41,10 +41,12 @@ static void fill(float *x)
     memcpy(x + 1000, extremes, sizeof extremes);
 }
 
-/* 1e-6 relative; what is too small for a normal float may be off by one such number. */
+static const double flushed = 4e-36; /* smaller results may be 0: kernels/activation.h */
+
+/* 1e-6 relative. */
 static void assert_close(float got, double want, float input, const char *what)
 {
-    if (!(fabs(got - want) <= 1e-6 * fabs(want) + FLT_MIN))
+    if (!(fabs(got - want) <= 1e-6 * fabs(want) + flushed))
         fail_msg("%s(%.9g) is %.9g, not %.9g", what, input, got, want);
 }
 
@@ -126,7 +128,7 @@ static void check_softmax(const simd_set *set, size_t n, const float *x)
     for (size_t i = 0; i < n; i++) {
         /* x - max is rounded to float before it is an exponent: half a unit in its last place becomes relative. */
         double want = exp(x[i] - max) / sum, bound = 1e-6 + (isinf(x[i]) ? 0 : fabs(x[i] - max) * 0x1p-24);
-        if (!(fabs(y[i] - want) <= bound * want + FLT_MIN))
+        if (!(fabs(y[i] - want) <= bound * want + flushed))
             fail_msg("%s: softmax(%.9g) is %.9g, not %.9g", set->name, x[i], y[i], want);
     }
 }

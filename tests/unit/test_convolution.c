@@ -144,7 +144,9 @@ static void matrix_kernels_are_right_for_every_size(void **state)
                 set->add_to_rows(rows, cols, b, by_column);
                 for (size_t k = 0; k < rows * cols; k++)
                     assert_true(fabsf(b[k] - (x[k] * by_row[k / cols] + by_column[k % cols])) < 1e-6f);
-                free(x), free(by_row), free(by_column), free(a), free(b), free(sum);
+                float *all[] = {x, by_row, by_column, a, b, sum};
+                for (size_t k = 0; k < sizeof all / sizeof *all; k++)
+                    free(all[k]);
             }
 }
 

@@ -25,10 +25,20 @@ void SIMD(vector_sigmoid)(size_t n, real *x)
         vec_store_part(x + i, n - i, vec_sigmoid(vec_load_part(x + i, n - i, 0)));
 }
 
+/* One swish is a long chain of dependent steps: so many at once keep the arithmetic units busy. */
+enum { BATCH = 4 };
+
 void SIMD(vector_bias_swish)(size_t rows, size_t cols, const real *x, const real *bias, real *out)
 {
     for (size_t row = 0; row < rows; row++, x += cols, out += cols) {
         size_t i = 0;
+        for (; i + BATCH * LANES <= cols; i += BATCH * LANES) {
+            vec y[BATCH];
+            for (int k = 0; k < BATCH; k++)
+                y[k] = vec_swish(vec_load(x + i + k * LANES) + vec_load(bias + i + k * LANES));
+            for (int k = 0; k < BATCH; k++)
+                vec_store(out + i + k * LANES, y[k]);
+        }
         for (; i + LANES <= cols; i += LANES)
             vec_store(out + i, vec_swish(vec_load(x + i) + vec_load(bias + i)));
         if (i < cols) {

@@ -106,19 +106,24 @@ static inline vec vec_tanh(vec x)
     return x;
 }
 
+static inline vec vec_sigmoid(vec x)
+{
+    return 1 / (1 + vec_exp(-x));
+}
 #else
 
 /* e^x = 2^k e^r with k = round(x / ln 2) and |r| <= ln(2)/2; e^r by the degree 6 polynomial of least relative error
- * (Remez: 1.9e-9). 2^k is applied as two factors, so that results below 2^-126 fade out gradually and large x give
- * infinity instead of a wrong exponent. ln 2 is split so that k * ln2_high is exact. */
+ * (Remez: 1.9e-9). Adding `rounding` = 1.5 * 2^23 + 127 leaves k + 127 in the low bits of the sum, which shifted by 23
+ * are 2^k as they stand. The ends of the range come out by themselves: k = -127 makes the factor 0 (below e^-87.6),
+ * k = 128 makes it infinite (above e^88.3). ln 2 is split so that k * ln2_high is exact without FMA too. */
 static inline vec vec_exp(vec x)
 {
     const real ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f, log2_e = 1.44269504f;
-    const vec round_bits = vec_all(12582912.f); /* 1.5 * 2^23: adding it leaves round(x) in the low mantissa bits */
+    const vec rounding = vec_all(12583039.f);
 
-    x = vec_max(vec_min(x, vec_all(89)), vec_all(-105));
-    vec shifted = x * log2_e + round_bits;
-    vec k = shifted - round_bits;
+    x = vec_max(vec_min(x, vec_all(88.7f)), vec_all(-88));
+    vec shifted = x * log2_e + rounding;
+    vec k = shifted - rounding;
     vec r = x - k * ln2_high - k * ln2_low;
     vec p = r * 1.38367421e-3f + 8.37489869e-3f;
     p = p * r + 4.16682325e-2f;
@@ -126,9 +131,7 @@ static inline vec vec_exp(vec x)
     p = p * r + 0.499999911f;
     p = p * r + 1;
     p = p * r + 1;
-    mask exponent = (mask)shifted - (mask)round_bits;
-    mask half = exponent >> 1;
-    return p * (vec)((half + 127) << 23) * (vec)((exponent - half + 127) << 23);
+    return p * (vec)((mask)shifted << 23);
 }
 
 /* tanh |x| = 1 - 2 / (e^2|x| + 1), which cancels near 0; there the odd polynomial x + x^3 P(x^2) of least relative
@@ -146,14 +149,25 @@ static inline vec vec_tanh(vec x)
     return (vec)((mask)vec_select(a < (real)0.625, small, large) | ((mask)x & sign_bit));
 }
 
-#endif
-
-/* sigmoid(x) = e^x / (1 + e^x): exact in relative terms for very negative x too. Above 60 the quotient is 1 already. */
+/* 1 / (1 + e^-x), in fewer steps than by vec_exp: since it ends in a division anyway, e^r may be a quotient too.
+ * e^-x = 2^k e^-r with r = x + k ln 2 and |r| <= ln(2)/2, and by the Pade approximant of order [3/3], off by 6e-9,
+ * e^-r = (E - O) / (E + O) with E = 10 + r^2, O = r (5 + r^2 / 12). So the result is (E + O) / (E + O + 2^k (E - O)),
+ * which is 0 from x = -86 down, where the denominator overflows. */
 static inline vec vec_sigmoid(vec x)
 {
-    vec e = vec_exp(vec_min(x, vec_all(60)));
-    return e / (1 + e);
+    const real ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f, log2_e = 1.44269504f;
+    const vec rounding = vec_all(12583039.f); /* as in vec_exp */
+
+    x = vec_max(vec_min(x, vec_all(88)), vec_all(-88.7f));
+    vec shifted = rounding - x * log2_e;
+    vec k = shifted - rounding;
+    vec r = x + k * ln2_high + k * ln2_low;
+    vec square = r * r, even = square + 10, odd = r * (square * (1 / 12.f) + 5);
+    vec numerator = even + odd, power = (vec)((mask)shifted << 23);
+    return numerator / (power * (even - odd) + numerator);
 }
+
+#endif
 
 static inline vec vec_swish(vec x)
 {
