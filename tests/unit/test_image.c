@@ -1,4 +1,5 @@
 /* Photos in, 224 x 224 RGB out: every format and colour model, orientation, and what resizing keeps. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -115,6 +116,8 @@ static void gif_of_every_kind_is_read(void **state)
     check_fixture("interlaced.gif", "image/gif", &coloured, 0);
     check_fixture("transparent.gif", "image/gif", &clear, 0);
     check_fixture("animated.gif", "image/gif", &coloured, 0);
+    static const quarters corner = {{{220, 30, 40}, {255, 255, 255}, {255, 255, 255}, {255, 255, 255}}};
+    check_fixture("corner.gif", "image/gif", &corner, 0); /* a frame smaller than the screen */
 }
 
 static void half_transparent_pixels_are_laid_over_white(void **state)
@@ -254,6 +257,43 @@ static void shrinking_averages_instead_of_picking(void **state)
         check_pixel(&image, i, SIDE / 2, (unsigned char[]){127, 127, 127}, 2);
 }
 
+/* The definition: every input weighs 1 - |distance| / reach, reach = max(1, input size / output size). */
+static double triangle(int output, int outputs, int input, int inputs)
+{
+    double step = (double)inputs / outputs, reach = step > 1 ? step : 1;
+    double weight = 1 - fabs(input + 0.5 - (output + 0.5) * step) / reach;
+    return weight > 0 ? weight : 0;
+}
+
+static double defined_value(int x, int y, int width, int height, int channel)
+{
+    double sum = 0, total = 0;
+    for (int j = 0; j < height; j++)
+        for (int i = 0; i < width; i++) {
+            double weight = triangle(x, SIDE, i, width) * triangle(y, SIDE, j, height);
+            unsigned char rgb[3];
+            noise(i, j, rgb);
+            total += weight;
+            sum += weight * rgb[channel];
+        }
+    return sum / total;
+}
+
+static void resizing_is_the_mean_under_a_triangle(void **state)
+{
+    (void)state;
+    static const int sizes[][2] = {{500, 375}, {100, 130}, {3, 700}, {700, 3}, {225, 223}};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        caption_image image;
+        decode_picture(&image, sizes[i][0], sizes[i][1], noise);
+        for (int at = 0; at < SIDE; at += 31)
+            for (int c = 0; c < 3; c++) {
+                double expected = defined_value(at, SIDE - 1 - at, sizes[i][0], sizes[i][1], c);
+                assert_true(fabs(pixel(&image, at, SIDE - 1 - at)[c] - expected) < 0.501);
+            }
+    }
+}
+
 /* Output pixel i looks at the input around (i + 1/2) * 256 / 224 - 1/2. */
 static void resizing_keeps_positions(void **state)
 {
@@ -291,6 +331,7 @@ int main(void)
         cmocka_unit_test(nonsense_in_exif_does_not_spoil_the_photo),
         cmocka_unit_test(a_photo_of_the_right_size_keeps_its_exact_pixels),
         cmocka_unit_test(shrinking_averages_instead_of_picking),
+        cmocka_unit_test(resizing_is_the_mean_under_a_triangle),
         cmocka_unit_test(resizing_keeps_positions),
         cmocka_unit_test(any_shape_and_size_keeps_its_colour),
     };

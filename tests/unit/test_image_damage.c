@@ -42,6 +42,7 @@ static const char *const fixtures[] = {
     "interlaced.gif",
     "transparent.gif",
     "animated.gif",
+    "corner.gif",
     "arithmetic.jpg",
     "run_length.bmp",
 };
@@ -313,6 +314,22 @@ static void a_bmp_pixel_outside_its_palette_is_refused(void **state)
     free(bytes);
 }
 
+static void a_png_pixel_outside_its_palette_is_black(void **state)
+{
+    (void)state;
+    static const unsigned char header[13] = {0, 0, 0, 1, 0, 0, 0, 1, 8, 3}, colour[3] = {1, 2, 3}, raw[2] = {0, 200};
+    unsigned char png[256] = "\x89PNG\r\n\x1a\n", packed[64], *at = png + 8;
+    uLongf packed_size = sizeof packed;
+    assert_int_equal(compress(packed, &packed_size, raw, sizeof raw), Z_OK);
+    put_chunk(&at, "IHDR", header, sizeof header);
+    put_chunk(&at, "PLTE", colour, sizeof colour);
+    put_chunk(&at, "IDAT", packed, packed_size);
+    put_chunk(&at, "IEND", "", 0);
+    caption_image image;
+    assert_int_equal(caption_image_decode(&image, png, (size_t)(at - png), NULL, NULL), CAPTION_OK);
+    assert_memory_equal(image.rgb, ((unsigned char[3]){0, 0, 0}), 3);
+}
+
 static void what_follows_the_end_of_a_picture_does_not_matter(void **state)
 {
     (void)state;
@@ -365,6 +382,7 @@ int main(void)
         cmocka_unit_test(missing_or_swapped_restart_markers_are_refused),
         cmocka_unit_test(a_png_with_a_wrong_checksum_is_refused),
         cmocka_unit_test(a_bmp_pixel_outside_its_palette_is_refused),
+        cmocka_unit_test(a_png_pixel_outside_its_palette_is_black),
         cmocka_unit_test(what_follows_the_end_of_a_picture_does_not_matter),
         cmocka_unit_test(thousands_of_mutations_never_crash),
     };
