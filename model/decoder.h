@@ -11,7 +11,7 @@
  *     loss   = -sum log softmax(scores)[target] / N, targets equal to NULL masked         (CS231n assignment 3)
  *
  * All parameters of a decoder lie in one array of reals; decoder_layout names its tensors. So the optimiser, clipping,
- * averaging and checkpoints see one vector. Weights are read-only here and may be shared; scratch belongs to a thread. */
+ * averaging and checkpoints see one vector. Weights are read-only and may be shared; scratch belongs to a thread. */
 #ifndef CAPTION_DECODER_H
 #define CAPTION_DECODER_H
 
@@ -29,10 +29,10 @@ int decoder_gates(decoder_kind kind);                         /* G */
 
 typedef struct decoder_shape {
     decoder_kind kind;
-    int features;  /* D */
-    int positions; /* P, map positions an attention kind reads; 0 for kinds that read only the mean */
-    int words;     /* W */
-    int hidden;    /* H */
+    int features;   /* D */
+    int positions;  /* P, map positions an attention kind reads; 0 for kinds that read only the mean */
+    int words;      /* W */
+    int hidden;     /* H */
     int vocabulary; /* V */
 } decoder_shape;
 
@@ -63,7 +63,7 @@ typedef struct X(decoder_batch) {
     int n, t;             /* N captions, T = longest caption + 1 predicted words */
     const real *features; /* [N, D] */
     const real *map;      /* [N, P, D] for kinds with positions, else NULL */
-    const int *captions;  /* [T+1, N] time-major ids: START, words, END, then NULL; inputs are rows 0..T-1, targets 1..T */
+    const int *captions;  /* [T+1, N] ids: START, words, END, then NULL; inputs are rows 0..T-1, targets 1..T */
     real dropout;         /* probability of dropping an element of x_t and h_t (inverted dropout); 0 = off */
     real label_smoothing; /* probability mass spread evenly over the vocabulary; 0 = plain cross-entropy */
     uint64_t seed;        /* of this batch's dropout masks: the same seed gives the same masks */

@@ -21,9 +21,9 @@ extern "C" {
 #endif
 
 typedef struct caption_gradcheck {
-    const char *name;          /* "lstm_step.dwx": layer, then the gradient */
+    const char *name; /* "lstm_step.dwx": layer, then the gradient */
     double max_relative_error;
-    double threshold;          /* the check passes if max_relative_error <= threshold */
+    double threshold; /* the check passes if max_relative_error <= threshold */
     double seconds;
     int passed;
 } caption_gradcheck;
