@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "model/caption.h"
 #include "model/mapped_file.h"
 #include "model/utf8.h"
 #include "model/vocabulary.h"
@@ -245,4 +246,24 @@ const caption_dataset_image *caption_dataset_at(const caption_dataset *dataset, 
 const char *caption_dataset_directory(const caption_dataset *dataset)
 {
     return dataset->directory;
+}
+
+int caption_dataset_check(const char *caption, size_t length, caption_error *err)
+{
+    char text[CAPTION_TEXT_BYTES];
+    if (length >= sizeof text)
+        return caption_fail(err, CAPTION_EFORMAT, "has %zu bytes, more than %zu", length, sizeof text - 1);
+    if (!utf8_valid(caption, length))
+        return caption_fail(err, CAPTION_EFORMAT, "is not valid UTF-8");
+    for (size_t i = 0; i < length; i++)
+        if ((unsigned char)caption[i] < ' ' || caption[i] == 0x7F)
+            return caption_fail(err, CAPTION_EFORMAT, "contains a line break or another control character");
+    memcpy(text, caption, length);
+    text[length] = '\0';
+    int words = vocabulary_tokenise(text);
+    if (words < 1)
+        return caption_fail(err, CAPTION_EFORMAT, "has no words");
+    if (words > CAPTION_MAX_WORDS)
+        return caption_fail(err, CAPTION_EFORMAT, "has %d words, more than %d", words, CAPTION_MAX_WORDS);
+    return CAPTION_OK;
 }

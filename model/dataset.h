@@ -33,6 +33,10 @@ size_t caption_dataset_captions(const caption_dataset *dataset); /* captions of 
 const caption_dataset_image *caption_dataset_at(const caption_dataset *dataset, size_t i);
 const char *caption_dataset_directory(const caption_dataset *dataset);
 
+/* Whether a caption of `length` bytes may be written to a TSV and taught whole: UTF-8 without control characters, 1 to
+ * CAPTION_MAX_WORDS words, less than CAPTION_TEXT_BYTES. Else CAPTION_EFORMAT with the reason ("has no words"). */
+int caption_dataset_check(const char *caption, size_t length, caption_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,5 +1,5 @@
-/* feature_extract.c: a few threads that each take the next picture: read, look up, and only if it is new decode, encode
- * and append. Which thread takes which picture changes nothing but the order of records in the cache. */
+/* feature_extract.c: a few threads that each take the next picture. Which thread takes which picture changes nothing
+ * but the order of records in the cache. */
 #include "model/feature_extract.h"
 
 #include <pthread.h>
@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/encoder.h"
+#include "model/feature_picture.h"
 #include "model/mapped_file.h"
 
-enum { SIDE = CAPTION_IMAGE_SIDE, PIXELS = SIDE * SIDE * 3, VIEWS = 2 }; /* views: as it is, mirrored */
+enum { VIEWS = FEATURE_VIEWS };
 
 /* What the threads share. */
 struct pool {
@@ -24,55 +24,9 @@ struct pool {
     caption_error *err;
 };
 
-struct worker {
-    struct pool *pool;
-    encoder_scratch *scratch;
-    caption_image image;
-    unsigned char pixels[VIEWS * PIXELS];
-    float features[VIEWS * CAPTION_FEATURES];
-};
-
-static void mirror(unsigned char *out, const unsigned char *rgb)
+static int visit_picture(struct pool *pool, feature_picture *scratch, size_t i, caption_error *err)
 {
-    for (int y = 0; y < SIDE; y++)
-        for (int x = 0; x < SIDE; x++)
-            memcpy(out + (y * SIDE + x) * 3, rgb + (y * SIDE + SIDE - 1 - x) * 3, 3);
-}
-
-/* Encodes the views of worker->image that the cache lacks and appends them. */
-static int compute(struct worker *w, const feature_key *keys, const int *missing, caption_error *err)
-{
-    const unsigned char *views = w->pixels;
-    int first = missing[0] ? 0 : 1, n = missing[0] + missing[1];
-    memcpy(w->pixels, w->image.rgb, PIXELS);
-    mirror(w->pixels + PIXELS, w->image.rgb);
-    encoder_forward(w->pool->work->encoder, w->scratch, n, views + first * PIXELS,
-                    &(encoder_outputs){.features = w->features});
-    for (int i = 0; i < n; i++) {
-        int status = feature_cache_append(w->pool->cache, &keys[first + i], w->features + i * CAPTION_FEATURES, err);
-        if (status != CAPTION_OK)
-            return status;
-    }
-    return CAPTION_OK;
-}
-
-static int visit_bytes(struct worker *w, const mapped_file *file, feature_key *keys, caption_error *err)
-{
-    int missing[VIEWS] = {0, 0};
-    for (int view = 0; view <= w->pool->work->mirror; view++) {
-        keys[view] = view ? keys[0] : feature_cache_key(file->bytes, file->size, 0);
-        keys[view].mirrored = (uint32_t)view;
-        missing[view] = feature_cache_find(w->pool->cache, &keys[view]) == FEATURE_CACHE_ABSENT;
-    }
-    if (!missing[0] && !missing[1])
-        return CAPTION_OK;
-    int status = caption_image_decode(&w->image, file->bytes, file->size, NULL, err);
-    return status == CAPTION_OK ? compute(w, keys, missing, err) : status;
-}
-
-static int visit_picture(struct worker *w, size_t i, caption_error *err)
-{
-    const caption_dataset *dataset = w->pool->work->dataset;
+    const caption_dataset *dataset = pool->work->dataset;
     caption_error reason;
     mapped_file file;
     char *path;
@@ -80,7 +34,8 @@ static int visit_picture(struct worker *w, size_t i, caption_error *err)
         return caption_fail(err, CAPTION_ENOMEM, "out of memory for features");
     int status = mapped_file_open(&file, path, err);
     if (status == CAPTION_OK) {
-        status = visit_bytes(w, &file, w->pool->keys + i * VIEWS, &reason);
+        status = feature_picture_add(scratch, file.bytes, file.size, 1 + pool->work->mirror, pool->keys + i * VIEWS,
+                                     &reason);
         if (status != CAPTION_OK)
             caption_fail(err, status, "%.256s: %.200s", path, reason.message);
         mapped_file_close(&file);
@@ -102,25 +57,20 @@ static void work(struct pool *pool, int reports)
 {
     const feature_work *w = pool->work;
     caption_error err;
-    struct worker *worker = calloc(1, sizeof *worker);
-    int status = worker ? encoder_scratch_new(&worker->scratch, w->encoder, SIDE, SIDE, &err)
-                        : caption_fail(&err, CAPTION_ENOMEM, "out of memory for features");
-    if (worker)
-        worker->pool = pool;
+    feature_picture *scratch;
+    int status = feature_picture_new(&scratch, w->encoder, pool->cache, &err);
     while (status == CAPTION_OK && atomic_load(&pool->status) == CAPTION_OK) {
         size_t i = atomic_fetch_add(&pool->next, 1);
         if (i >= pool->total)
             break;
-        status = visit_picture(worker, i, &err);
+        status = visit_picture(pool, scratch, i, &err);
         size_t done = atomic_fetch_add(&pool->done, 1) + 1;
         if (status == CAPTION_OK && reports && w->progress && w->progress(w->context, done, pool->total))
             status = caption_fail(&err, CAPTION_ECANCELLED, "stopped while computing features");
     }
     if (status != CAPTION_OK)
         stop_pool(pool, status, &err);
-    if (worker)
-        encoder_scratch_free(worker->scratch);
-    free(worker);
+    feature_picture_free(scratch);
 }
 
 static void *thread_main(void *pool)

@@ -103,6 +103,23 @@ int caption_train_base(caption_train_options *options, const char *base, caption
  */
 int caption_train(const caption_train_options *options, caption_encoder *encoder, caption_error *err);
 
+/* ---- features ahead of time -------------------------------------------------------------------------------------
+ *
+ * Fills a feature cache picture by picture as they arrive, so that a run with that `cache` starts to learn at once. It
+ * belongs to one thread; runs may use the cache meanwhile. */
+typedef struct caption_features caption_features;
+
+/* Keeps a reference to the encoder. */
+int caption_features_open(caption_features **out, const char *cache, caption_encoder *encoder, caption_error *err);
+void caption_features_close(caption_features *features); /* NULL is allowed */
+
+/* 1 if the cache held, when it was opened, the picture whose file has this SHA-256 (64 hex digits), and its mirror
+ * image. */
+int caption_features_known(const caption_features *features, const char *sha256);
+
+/* Computes and keeps the features of an image file and of its mirror image, unless they were known. */
+int caption_features_add(caption_features *features, const void *bytes, size_t size, caption_error *err);
+
 #ifdef __cplusplus
 }
 #endif
