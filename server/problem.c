@@ -28,6 +28,7 @@ static const struct {
     [PROBLEM_UNKNOWN_ITEM] = {404, "unknown-item", "There is no such item"},
     [PROBLEM_METHOD_NOT_ALLOWED] = {405, "method-not-allowed", "The method is not allowed here"},
     [PROBLEM_LIMIT_REACHED] = {409, "limit-reached", "There would be more than the limit"},
+    [PROBLEM_DATASET_TOO_SMALL] = {409, "dataset-too-small", "The dataset has too few items"},
     [PROBLEM_BODY_TOO_LARGE] = {413, "body-too-large", "The body is larger than the limit"},
     [PROBLEM_IMAGE_TOO_LARGE] = {413, "image-too-large", "The image has more pixels than the limit"},
     [PROBLEM_TOO_MANY_IMAGES] = {413, "too-many-images", "The request has more images than the limit"},
@@ -42,6 +43,7 @@ static const struct {
     [PROBLEM_LOADING] = {503, "loading", "The weights are still loading"},
     [PROBLEM_DRAINING] = {503, "draining", "The server is shutting down"},
     [PROBLEM_NO_DATA_DIRECTORY] = {503, "no-data-directory", "Nothing can be stored"},
+    [PROBLEM_STORE_BUSY] = {503, "store-busy", "Another daemon is writing to the data directory"},
     [PROBLEM_DEADLINE] = {504, "deadline-exceeded", "The answer was not ready in time"},
     [PROBLEM_DISK_FULL] = {507, "disk-full", "There is no space left"},
 };
