@@ -9,5 +9,14 @@ void api_healthz(http_request *request);
 void api_readyz(http_request *request);
 void api_models(http_request *request);
 void api_caption(http_request *request);
+void api_datasets(http_request *request);
+void api_dataset_put(http_request *request);
+void api_dataset_get(http_request *request);
+void api_dataset_delete(http_request *request);
+void api_items(http_request *request);
+void api_item_add(http_request *request);
+void api_item_get(http_request *request);
+void api_item_image(http_request *request);
+void api_item_delete(http_request *request);
 
 #endif

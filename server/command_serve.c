@@ -16,10 +16,14 @@
 
 #include "server/clock.h"
 #include "server/commands.h"
+#include "server/data.h"
+#include "server/disk.h"
+#include "server/features.h"
 #include "server/http.h"
 #include "server/listen.h"
 #include "server/log.h"
 #include "server/server.h"
+#include "server/store.h"
 #include "server/worker.h"
 
 enum { DRAIN_POLL_MS = 10, FLUSH_MS = 1000 };
@@ -86,7 +90,13 @@ static int prepare_shared(service *s, caption_error *err)
     if (!s->server.registry)
         return caption_fail(err, CAPTION_ENOMEM, "out of memory");
     int status = linger_new(&s->server.linger, err);
-    return status ? status : queue_new(&s->server.queue, &limits, err);
+    if (!status)
+        status = queue_new(&s->server.queue, &limits, err);
+    if (!status)
+        status = disk_start(&s->server.disk, &s->config, err);
+    if (!status)
+        data_open(&s->server);
+    return status;
 }
 
 static int start_http(service *s, caption_error *err)
@@ -104,6 +114,15 @@ static int start_http(service *s, caption_error *err)
     return CAPTION_OK;
 }
 
+/* Without them captions are served all the same, and training computes what it needs. */
+static void start_features(service *s)
+{
+    caption_error err;
+    if (s->server.store &&
+        features_start(&s->server.features, s->server.store, registry_encoder(s->server.registry), &err))
+        log_simple(LOG_LEVEL_WARNING, "no-features", "reason", err.message);
+}
+
 static int start(service *s, caption_error *err)
 {
     const caption_image_limits limits = {(size_t)s->config.max_pixels};
@@ -118,6 +137,7 @@ static int start(service *s, caption_error *err)
                                registry_encoder(s->server.registry), &limits, err);
     if (status)
         return status;
+    start_features(s);
     log_ready(s, started);
     atomic_store(&s->server.state, SERVER_READY);
     return CAPTION_OK;
@@ -153,11 +173,15 @@ static void stop(service *s)
 {
     if (s->server.queue)
         queue_stop(s->server.queue);
+    disk_stop(s->server.disk);
     workers_join(s->workers);
     if (s->http) {
         wait_until_idle(s, FLUSH_MS);
         http_stop(s->http);
     }
+    features_stop(s->server.features);
+    disk_free(s->server.disk);
+    store_close(s->server.store);
     queue_free(s->server.queue);
     linger_free(s->server.linger);
     registry_free(s->server.registry);

@@ -91,29 +91,45 @@ static void add_header(struct MHD_Response *response, const char *name, const ch
         MHD_add_response_header(response, name, value);
 }
 
-/* Makes the response; `json` is taken. */
-static void answer(http_request *r, int status, char *json, const char *type, int retry_after)
+/* The headers of every answer. */
+static void add_headers(http_request *r, const char *type, int retry_after)
 {
     char seconds[16] = "";
     if (retry_after > 0)
         snprintf(seconds, sizeof seconds, "%d", retry_after);
-    r->status = json ? status : 500;
-    r->answer_bytes = strlen(json ? json : lost_answer);
-    r->response = MHD_create_response_from_buffer(r->answer_bytes, json ? json : lost_answer,
-                                                  json ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
-    if (!r->response) {
-        free(json);
-        return;
-    }
-    add_header(r->response, "Content-Type", json ? type : "application/problem+json");
+    add_header(r->response, "Content-Type", type);
     add_header(r->response, "X-Request-Id", r->id);
     add_header(r->response, "Cache-Control", "no-store");
     add_header(r->response, "Allow", r->allow);
     add_header(r->response, "Location", r->location);
     add_header(r->response, "Retry-After", seconds);
-    add_header(r->response, "WWW-Authenticate", status == 401 ? challenge : "");
+    add_header(r->response, "WWW-Authenticate", r->status == 401 ? challenge : "");
     if (atomic_load(&r->server->state) == SERVER_DRAINING)
         add_header(r->response, "Connection", "close");
+}
+
+/* Makes the response; `json` is taken. */
+static void answer(http_request *r, int status, char *json, const char *type, int retry_after)
+{
+    r->status = json ? status : 500;
+    r->answer_bytes = strlen(json ? json : lost_answer);
+    r->response = MHD_create_response_from_buffer(r->answer_bytes, json ? json : lost_answer,
+                                                  json ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
+    if (r->response)
+        add_headers(r, json ? type : "application/problem+json", retry_after);
+    else
+        free(json);
+}
+
+void http_answer_file(http_request *r, int fd, size_t size, const char *type)
+{
+    r->status = 200;
+    r->answer_bytes = size;
+    r->response = MHD_create_response_from_fd64(size, fd);
+    if (r->response)
+        add_headers(r, type, 0);
+    else
+        close(fd);
 }
 
 void http_answer_json(http_request *r, int status, char *json)

@@ -16,7 +16,7 @@ enum {
     HTTP_CLIENT_BYTES = 46,
     HTTP_PARAMETERS = 2,
     HTTP_PARAMETER_BYTES = 256,
-    HTTP_LOCATION_BYTES = 256
+    HTTP_LOCATION_BYTES = 384
 };
 
 struct MHD_Connection;
@@ -54,6 +54,10 @@ typedef struct http_request {
 
 /* Answers with JSON; takes `json` (malloc'd). NULL, out of memory, is answered 500. */
 void http_answer_json(http_request *request, int status, char *json);
+
+/* Answers 200 with a file, sent from `fd`, which is taken. */
+void http_answer_file(http_request *request, int fd, size_t size, const char *type);
+
 void http_answer_problem(http_request *request, const problem *p);
 
 /* The client is gone: close without an answer, which the log calls p. */

@@ -19,6 +19,17 @@ typedef struct input_part {
 
 /* The rest return 0, or 1 with *p set. */
 
+typedef struct input_page {
+    int limit;
+    char after[HTTP_PARAMETER_BYTES]; /* "": from the first */
+} input_page;
+
+/* The query of a list: ?limit=1..500&after=CURSOR, both optional. */
+int input_read_page(const http_request *request, input_page *page, problem *p);
+
+/* Refuses a query and a body. */
+int input_read_nothing(const http_request *request, problem *p);
+
 /* Takes multipart/form-data apart and calls `each` for every part until it returns non-zero (with *p set). */
 int input_form(const http_request *request, int (*each)(void *context, input_part *part, problem *p), void *context,
                problem *p);

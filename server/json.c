@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 enum { MAX_DEPTH = 4, MAX_VALUES = 4096 };
 
@@ -17,6 +18,16 @@ int json_add_rounded(cJSON *object, const char *name, double value, int decimals
         return cJSON_AddNullToObject(object, name) != NULL;
     snprintf(text, sizeof text, "%.*f", decimals, value);
     return cJSON_AddRawToObject(object, name, text) != NULL;
+}
+
+int json_add_time(cJSON *object, const char *name, long long seconds)
+{
+    char text[32];
+    struct tm utc;
+    time_t t = (time_t)seconds;
+    if (!gmtime_r(&t, &utc) || strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc) == 0)
+        return cJSON_AddNullToObject(object, name) != NULL;
+    return cJSON_AddStringToObject(object, name, text) != NULL;
 }
 
 char *json_finish(cJSON *object, int complete)

@@ -9,6 +9,9 @@
 /* Adds a number with a fixed count of decimals: durations need no nanoseconds. Returns 0 when out of memory. */
 int json_add_rounded(cJSON *object, const char *name, double value, int decimals);
 
+/* Adds seconds since 1970 as "2024-05-01T12:00:00Z". Returns 0 when out of memory. */
+int json_add_time(cJSON *object, const char *name, long long seconds);
+
 /* Prints and frees `object`; malloc'd. If `complete` is 0, something is missing in it: NULL instead. */
 char *json_finish(cJSON *object, int complete);
 

@@ -12,6 +12,15 @@ static const route routes[] = {
     {"GET", "/readyz", ACCESS_OPEN, api_readyz, "200 while captions are served, 503 while loading or shutting down"},
     {"GET", "/v1/models", ACCESS_CAPTION, api_models, "the loaded captioners"},
     {"POST", "/v1/caption", ACCESS_CAPTION, api_caption, "photos in, captions out"},
+    {"GET", "/v1/datasets", ACCESS_OPERATOR, api_datasets, "the datasets"},
+    {"PUT", "/v1/datasets/{name}", ACCESS_OPERATOR, api_dataset_put, "make a dataset"},
+    {"GET", "/v1/datasets/{name}", ACCESS_OPERATOR, api_dataset_get, "its size"},
+    {"DELETE", "/v1/datasets/{name}", ACCESS_OPERATOR, api_dataset_delete, "delete it with its items"},
+    {"POST", "/v1/datasets/{name}/items", ACCESS_OPERATOR, api_item_add, "add a photo and captions"},
+    {"GET", "/v1/datasets/{name}/items", ACCESS_OPERATOR, api_items, "its photos and captions"},
+    {"GET", "/v1/datasets/{name}/items/{id}", ACCESS_OPERATOR, api_item_get, "one photo's captions"},
+    {"DELETE", "/v1/datasets/{name}/items/{id}", ACCESS_OPERATOR, api_item_delete, "delete it"},
+    {"GET", "/v1/datasets/{name}/items/{id}/image", ACCESS_OPERATOR, api_item_image, "the photo itself"},
 };
 
 const route *routes_at(size_t i)

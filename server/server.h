@@ -18,11 +18,15 @@ typedef struct server {
     registry *registry;
     queue *queue;
     linger_set *linger;
-    uint32_t id_prefix;      /* random: request ids of two runs differ */
-    _Atomic uint32_t ids;    /* requests so far */
-    _Atomic int state;       /* server_state */
-    _Atomic int in_flight;   /* requests begun and not completed */
-    _Atomic size_t buffered; /* bytes of all bodies being held */
+    struct disk *disk;         /* disk.h */
+    struct store *store;       /* store.h; NULL if the data directory cannot be used: */
+    caption_error store_fault; /* why */
+    struct features *features; /* features.h */
+    uint32_t id_prefix;        /* random: request ids of two runs differ */
+    _Atomic uint32_t ids;      /* requests so far */
+    _Atomic int state;         /* server_state */
+    _Atomic int in_flight;     /* requests begun and not completed */
+    _Atomic size_t buffered;   /* bytes of all bodies being held */
 } server;
 
 #endif

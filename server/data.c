@@ -1,0 +1,52 @@
+/* data.c: see data.h. */
+#include "server/data.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "server/log.h"
+#include "server/store.h"
+
+static int choose_directory(const config *c, char out[PATH_MAX], caption_error *err)
+{
+    const char *shared = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
+    int length;
+    if (c->data)
+        length = snprintf(out, PATH_MAX, "%s", c->data);
+    else if (shared && *shared == '/') /* the XDG specification: others are to be ignored */
+        length = snprintf(out, PATH_MAX, "%s/captiond", shared);
+    else if (home && *home == '/')
+        length = snprintf(out, PATH_MAX, "%s/.local/share/captiond", home);
+    else
+        return caption_fail(err, CAPTION_EINVAL, "give --data: there is no home directory to keep it in");
+    return length < PATH_MAX ? CAPTION_OK : caption_fail(err, CAPTION_EINVAL, "--data: the path is too long");
+}
+
+static void log_outcome(const server *s, const char *directory)
+{
+    log_line line;
+    log_begin(&line, s->store ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, s->store ? "data" : "no-data");
+    if (s->store)
+        log_text(&line, "directory", directory);
+    else
+        log_text(&line, "reason", s->store_fault.message);
+    log_end(&line);
+}
+
+void data_open(server *s)
+{
+    const config *c = s->config;
+    const store_limits limits = {c->max_datasets, c->max_items, c->max_captions, (long long)c->max_data_mb << 20};
+    char directory[PATH_MAX] = "";
+    if (choose_directory(c, directory, &s->store_fault) == CAPTION_OK)
+        store_open(&s->store, directory, &limits, &s->store_fault);
+    log_outcome(s, directory);
+}
+
+int data_not_ready(const http_request *r, problem *p)
+{
+    if (http_not_ready(r, p))
+        return 1;
+    return r->server->store ? 0 : problem_set(p, PROBLEM_NO_DATA_DIRECTORY, "%s", r->server->store_fault.message);
+}
