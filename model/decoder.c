@@ -193,7 +193,8 @@ static real forward(const decoder_shape *shape, const weights *w, const X(decode
     memcpy(b[BUFFER_OUT], b[BUFFER_H] + (size_t)n * hidden, outputs * sizeof(real));
     drop(batch, STREAM_H, outputs, b[BUFFER_OUT]);
     X(affine_forward)(rows, hidden, shape->vocabulary, b[BUFFER_OUT], w->w_vocab, w->b_vocab, b[BUFFER_SCORES]);
-    return X(softmax_loss)(rows, shape->vocabulary, b[BUFFER_SCORES], batch->captions + n, batch->label_smoothing, n);
+    return X(softmax_loss)(rows, shape->vocabulary, b[BUFFER_SCORES], batch->captions + n, batch->weights,
+                           batch->label_smoothing, n);
 }
 
 static void backward(const decoder_shape *shape, const weights *w, const X(decoder_batch) *batch, const sequence *s,

@@ -64,6 +64,7 @@ typedef struct X(decoder_batch) {
     const real *features; /* [N, D] */
     const real *map;      /* [N, P, D] for kinds with positions, else NULL */
     const int *captions;  /* [T+1, N] ids: START, words, END, then NULL; inputs are rows 0..T-1, targets 1..T */
+    const real *weights;  /* [N] factor of each caption's loss, NULL: all 1 */
     real dropout;         /* probability of dropping an element of x_t and h_t (inverted dropout); 0 = off */
     real label_smoothing; /* probability mass spread evenly over the vocabulary; 0 = plain cross-entropy */
     uint64_t seed;        /* of this batch's dropout masks: the same seed gives the same masks */

@@ -9,12 +9,14 @@ enum { N = GRADCHECK_N, T = GRADCHECK_T, V = GRADCHECK_V, D = 6, W = 4, H = 5, F
 
 static double captioner(gradcheck_bench *b, decoder_kind kind, int regularised, double *gradients, double *dfeatures)
 {
+    static const double weights[N] = {1.5, -0.7, 0.2}; /* as rewards are: of either sign */
     const decoder_shape shape = {.kind = kind, .features = D, .words = W, .hidden = H, .vocabulary = V};
     const X(decoder_batch) batch = {
         .n = N,
         .t = T,
         .features = b->in[FEATURES],
         .captions = b->ids,
+        .weights = regularised ? weights : NULL,
         .dropout = regularised ? 0.3 : 0,
         .label_smoothing = regularised ? 0.1 : 0,
         .seed = 1,

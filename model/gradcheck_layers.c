@@ -64,7 +64,7 @@ static void dropout_back(gradcheck_bench *b)
 
 static double softmax_loss_of(const gradcheck_bench *b, double *scores, double smoothing)
 {
-    return X(softmax_loss)(T * N, V, scores, b->ids, smoothing, N);
+    return X(softmax_loss)(T * N, V, scores, b->ids, NULL, smoothing, N);
 }
 
 static void softmax_loss(gradcheck_bench *b)

@@ -20,28 +20,28 @@ static real sum(int n, const real *x)
     return total;
 }
 
-/* -sum_v q_v log p_v = log sum exp(score) - sum_v q_v score_v; row: in, the scores; out, (p - q) / n. */
-static real row_loss(int classes, real *row, int target, real smoothing, int n)
+/* -sum_v q_v log p_v = log sum exp(score) - sum_v q_v score_v; row: in, the scores; out, scale (p - q). */
+static real row_loss(int classes, real *row, int target, real smoothing, real scale)
 {
     real share = smoothing / classes;
     real expected = (1 - smoothing) * row[target] + (smoothing > 0 ? share * sum(classes, row) : 0);
     real loss = X(vector_softmax)(classes, row) - expected;
-    real scale = (real)1 / n;
     for (int v = 0; v < classes; v++)
         row[v] = (row[v] - share) * scale;
     row[target] -= (1 - smoothing) * scale;
     return loss;
 }
 
-real X(softmax_loss)(int rows, int classes, real *scores, const int *targets, real smoothing, int n)
+real X(softmax_loss)(int rows, int classes, real *scores, const int *targets, const real *weights, real smoothing,
+                     int n)
 {
     double loss = 0; /* also in float: thousands of rows are added up */
     for (int r = 0; r < rows; r++) {
-        real *row = scores + (size_t)r * classes;
+        real *row = scores + (size_t)r * classes, weight = weights ? weights[r % n] : 1;
         if (targets[r] == VOCABULARY_NULL)
             memset(row, 0, classes * sizeof *row);
         else
-            loss += row_loss(classes, row, targets[r], smoothing, n);
+            loss += weight * row_loss(classes, row, targets[r], smoothing, weight / n);
     }
     return (real)(loss / n);
 }

@@ -166,7 +166,7 @@ static double sanity_loss(int n, int t, double kept)
         scores[i] = 1e-3 * (2 * random_uniform(&random) - 1);
     for (size_t r = 0; r < rows; r++)
         targets[r] = random_uniform(&random) < kept ? 1 + (int)random_below(&random, V - 1) : 0;
-    double loss = softmax_loss_d((int)rows, V, scores, targets, 0, n);
+    double loss = softmax_loss_d((int)rows, V, scores, targets, NULL, 0, n);
     free(scores);
     free(targets);
     return loss;
@@ -186,12 +186,30 @@ static void masked_rows_have_neither_loss_nor_gradient(void **state)
     (void)state;
     enum { V = 4 };
     double scores[2 * V] = {1, 2, 3, 4, 5, 6, 7, 8}, alone[V] = {5, 6, 7, 8};
-    double loss = softmax_loss_d(2, V, scores, (int[]){0, 2}, 0.1, 1);
-    assert_true(loss == softmax_loss_d(1, V, alone, (int[]){2}, 0.1, 1));
+    double loss = softmax_loss_d(2, V, scores, (int[]){0, 2}, NULL, 0.1, 1);
+    assert_true(loss == softmax_loss_d(1, V, alone, (int[]){2}, NULL, 0.1, 1));
     for (int v = 0; v < V; v++) {
         assert_true(scores[v] == 0);
         assert_true(scores[V + v] == alone[v]);
     }
+}
+
+static void weights_scale_the_loss_and_gradient_of_their_caption(void **state)
+{
+    /* Two captions of two words, time-major: rows 0 and 2 belong to the first, 1 and 3 to the second. */
+    (void)state;
+    enum { V = 3 };
+    double scores[4 * V] = {1, 2, 3, 4, 5, 7, 0, 1, 0, 2, 2, 5}, plain[4 * V];
+    const int targets[4] = {1, 2, 0, 1};
+    memcpy(plain, scores, sizeof scores);
+    double first[V] = {1, 2, 3}, second[2 * V] = {4, 5, 7, 2, 2, 5};
+    double loss_first = softmax_loss_d(1, V, first, targets, NULL, 0, 1);
+    double loss_second = softmax_loss_d(2, V, second, (const int[]){2, 1}, NULL, 0, 1);
+    double loss = softmax_loss_d(4, V, scores, targets, (const double[]){-2, 0.5}, 0, 2);
+    softmax_loss_d(4, V, plain, targets, NULL, 0, 2);
+    assert_true(fabs(loss - (-2 * loss_first + 0.5 * loss_second) / 2) < 1e-12);
+    for (int i = 0; i < 4 * V; i++)
+        assert_true(fabs(scores[i] - (i / V % 2 ? 0.5 : -2) * plain[i]) < 1e-12);
 }
 
 /* The notebooks' captioning loss: every parameter L(-1.4, 1.3) over its own size, captions 0 1 2 0 1 2 ... (N, T), id 0
@@ -239,6 +257,7 @@ int main(void)
         cmocka_unit_test(embedding_looks_up_rows),
         cmocka_unit_test(untrained_softmax_loss_is_the_log_of_the_classes),
         cmocka_unit_test(masked_rows_have_neither_loss_nor_gradient),
+        cmocka_unit_test(weights_scale_the_loss_and_gradient_of_their_caption),
         cmocka_unit_test(captioning_losses_are_the_published_ones),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
