@@ -220,15 +220,28 @@ static call *new_call(http_request *r, caption_input *input, problem *p)
     return c;
 }
 
-/* Suspends before it queues, because a worker may answer at any time after. */
+static void log_queued(const http_request *r, int images)
+{
+    log_line line;
+    log_begin(&line, LOG_LEVEL_DEBUG, "queued");
+    log_text(&line, "id", r->id);
+    log_integer(&line, "images", images);
+    log_end(&line);
+}
+
+/* Suspends before it queues, because a worker may answer at any time after; then c may be gone, but r is not before
+ * this thread returns. */
 static void submit(http_request *r, call *c)
 {
+    int images = c->ticket.n;
     http_suspend(r);
     int retry_after = queue_submit(r->server->queue, &c->ticket);
-    if (retry_after == 0)
+    if (retry_after == 0) {
+        log_queued(r, images);
         return;
+    }
     problem p = {.kind = PROBLEM_NONE};
-    problem_set(&p, PROBLEM_QUEUE_FULL, "%d images do not fit: %d of %d are waiting", c->ticket.n,
+    problem_set(&p, PROBLEM_QUEUE_FULL, "%d images do not fit: %d of %d are waiting", images,
                 queue_waiting(r->server->queue), r->server->config->queue);
     p.retry_after = retry_after;
     http_answer_problem(r, &p);

@@ -1,13 +1,14 @@
 /* command_serve.c: `captiond serve`: start, wait for a signal, stop.
  *
  *     start   configuration; listen; answer HTTP (/readyz says 503 until the weights are loaded); load; start workers
- *     run     the main thread only waits for signals, which every other thread blocks
+ *     run     the main thread only waits for a signal
  *     stop    first SIGTERM or SIGINT: stop accepting, finish what is in flight within --drain-ms, join, free, exit 0;
  *             a second one ends the process at once
  *
  * The queue ends its tickets first, because that resumes their connections: libmicrohttpd may stop only when none is
  * suspended. */
-#include <pthread.h>
+#include <errno.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -33,16 +34,36 @@ typedef struct service {
     server server;
     struct MHD_Daemon *http;
     workers *workers;
-    sigset_t signals;
 } service;
 
-static void block_signals(service *s)
+/* A handler and a semaphore rather than a mask and sigwait: libraries have threads of their own (OpenBLAS makes them
+ * before main), which would not have the mask. */
+static sem_t signals;
+static volatile sig_atomic_t last_signal;
+
+static void on_signal(int number)
 {
-    sigemptyset(&s->signals);
-    sigaddset(&s->signals, SIGTERM);
-    sigaddset(&s->signals, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &s->signals, NULL);
+    last_signal = number;
+    sem_post(&signals);
+}
+
+static void catch_signals(void)
+{
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+    sem_init(&signals, 0, 0);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGINT, &action, NULL);
     signal(SIGPIPE, SIG_IGN);
+}
+
+/* Returns 1 if a signal came before clock_ms was `until`. */
+static int wait_signal(double until)
+{
+    struct timespec end = clock_timespec(until);
+    int status;
+    while ((status = sem_clockwait(&signals, CLOCK_MONOTONIC, &end)) && errno == EINTR)
+        ;
+    return status == 0;
 }
 
 static void log_simple(log_level level, const char *event, const char *key, const char *value)
@@ -138,32 +159,29 @@ static int start(service *s, caption_error *err)
     if (status)
         return status;
     start_features(s);
-    log_ready(s, started);
     atomic_store(&s->server.state, SERVER_READY);
+    log_ready(s, started);
     return CAPTION_OK;
 }
 
 /* Waits until nothing is in flight or the time is over; a second signal ends the process. */
 static void wait_until_idle(service *s, int ms)
 {
-    const struct timespec pause = {0, DRAIN_POLL_MS * 1000000L};
     double until = clock_ms() + ms;
-    while (atomic_load(&s->server.in_flight) > 0 && clock_ms() < until) {
-        int number = sigtimedwait(&s->signals, NULL, &pause);
-        if (number > 0) {
-            log_simple(LOG_LEVEL_WARNING, "killed", "signal", strsignal(number));
-            _exit(128 + number);
+    while (atomic_load(&s->server.in_flight) > 0 && clock_ms() < until)
+        if (wait_signal(clock_ms() + DRAIN_POLL_MS)) {
+            log_simple(LOG_LEVEL_WARNING, "killed", "signal", strsignal(last_signal));
+            _exit(128 + last_signal);
         }
-    }
 }
 
 static void run(service *s)
 {
-    int number;
-    sigwait(&s->signals, &number);
-    log_simple(LOG_LEVEL_INFO, "stopping", "signal", strsignal(number));
+    while (sem_wait(&signals))
+        ; /* interrupted: the handler has posted, or will */
     atomic_store(&s->server.state, SERVER_DRAINING);
     http_stop_listening(s->http);
+    log_simple(LOG_LEVEL_INFO, "stopping", "signal", strsignal(last_signal));
     queue_drain(s->server.queue);
     wait_until_idle(s, s->config.drain_ms);
 }
@@ -195,7 +213,7 @@ int command_serve(int argc, char **argv)
     if (!config_parse(&s.config, argc, argv, &status))
         return status;
     log_set_level(s.config.log_level);
-    block_signals(&s);
+    catch_signals();
     status = start(&s, &err);
     if (status)
         fprintf(stderr, "captiond serve: %s\n", err.message);

@@ -68,14 +68,11 @@ int http_each_parameter(const http_request *r, int (*each)(void *context, const 
 
 int http_not_ready(const http_request *r, problem *p)
 {
-    switch (atomic_load(&r->server->state)) {
-    case SERVER_LOADING:
-        return problem_set(p, PROBLEM_LOADING, "try again in a moment");
-    case SERVER_DRAINING:
+    if (r->late)
         return problem_set(p, PROBLEM_DRAINING, "no new requests are taken");
-    default:
-        return 0;
-    }
+    if (atomic_load(&r->server->state) == SERVER_LOADING)
+        return problem_set(p, PROBLEM_LOADING, "try again in a moment");
+    return 0;
 }
 
 /* ---- answers --------------------------------------------------------------------------------------------------- */
@@ -214,6 +211,14 @@ static void name_client(http_request *r)
         inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)(const void *)a)->sin6_addr, r->client, sizeof r->client);
 }
 
+static void log_begun(const http_request *r)
+{
+    log_line line;
+    log_begin(&line, LOG_LEVEL_DEBUG, "begun");
+    log_text(&line, "id", r->id);
+    log_end(&line);
+}
+
 static int refuse_by_headers(http_request *r, unsigned long long length)
 {
     const char *encoding = http_header(r, "Content-Encoding");
@@ -241,9 +246,11 @@ static enum MHD_Result begin(server *s, struct MHD_Connection *connection, const
     r->method = method;
     r->path = url;
     r->started = clock_ms();
+    r->late = atomic_load(&s->state) == SERVER_DRAINING;
     atomic_fetch_add(&s->in_flight, 1);
     choose_id(r);
     name_client(r);
+    log_begun(r);
 
     unsigned long long length;
     int body = http_body_announced(r, &length);

@@ -48,6 +48,7 @@ typedef struct http_request {
     struct MHD_Response *response;
     int status; /* of the answer; 0: none yet */
     size_t answer_bytes;
+    int late; /* begun when the server was shutting down */
     int handled, suspended, abandoned;
     int unread; /* answered although the client may be sending: linger */
 } http_request;
@@ -73,7 +74,7 @@ const char *http_header(const http_request *request, const char *name); /* NULL 
 int http_each_parameter(const http_request *request, int (*each)(void *context, const char *name, const char *value),
                         void *context);
 
-/* 1 with *p set while the weights are loading or the server is shutting down. */
+/* 1 with *p set while the weights are loading, or if the request began when the server was shutting down. */
 int http_not_ready(const http_request *request, problem *p);
 
 /* ---- for command_serve.c --------------------------------------------------------------------------------------- */
