@@ -1,0 +1,156 @@
+/* The commands without HTTP: caption, features, selftest, and the front door. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/support/client.h"
+#include "tests/support/photo.h"
+#include "tests/support/scratch.h"
+
+static char tiny[256], good[256], bad[256]; /* a model, a photo and half of it */
+static photo picture;
+
+static int start(void **state)
+{
+    if (captiond_setup(state))
+        return -1;
+    picture = photo_make("jpeg", 90, 60, 4);
+    snprintf(tiny, sizeof tiny, "%s", scratch_path("tiny.safetensors"));
+    snprintf(good, sizeof good, "%s", scratch_write("good.jpg", picture.bytes, picture.size));
+    snprintf(bad, sizeof bad, "%s", scratch_write("bad.jpg", picture.bytes, picture.size / 2));
+    return 0;
+}
+
+static int end(void **state)
+{
+    photo_free(&picture);
+    return captiond_teardown(state);
+}
+
+static captiond_output caption(const char *file, const char *another)
+{
+    return captiond_run(
+        (const char *[]){"caption", "--encoder", captiond_encoder, "--model", tiny, file, another, NULL}, NULL, NULL);
+}
+
+static void the_command_and_the_daemon_say_the_same(void **state)
+{
+    (void)state;
+    char line[4096];
+    captiond *c = captiond_serve((const char *[]){"--models", tiny, NULL});
+    reply r = client_ask(c, &(request){.path = "/v1/caption", .body = picture.bytes, .size = picture.size});
+    client_expect_captions(&r, 1);
+    snprintf(line, sizeof line, "%s\t%s\n", good, reply_string(&r, "captions/0/text"));
+    captiond_output o = caption(good, NULL);
+    assert_int_equal(o.status, 0);
+    assert_string_equal(o.out, line);
+    captiond_output_free(&o);
+    reply_free(&r);
+    captiond_stop(c);
+}
+
+static void a_bad_file_does_not_stop_the_others(void **state)
+{
+    (void)state;
+    captiond_output o = caption(bad, good);
+    assert_int_equal(o.status, 1);
+    assert_memory_equal(o.out, good, strlen(good));
+    assert_ptr_equal(strchr(o.out, '\n'), o.out + strlen(o.out) - 1);
+    assert_non_null(strstr(o.err, "bad.jpg: "));
+    captiond_output_free(&o);
+    o = caption("/nowhere/cat.jpg", good);
+    assert_int_equal(o.status, 1);
+    assert_non_null(strstr(o.err, "/nowhere/cat.jpg: No such file"));
+    captiond_output_free(&o);
+}
+
+static void standard_input_is_a_file_too(void **state)
+{
+    (void)state;
+    captiond_output o = captiond_run(
+        (const char *[]){"caption", "--encoder", captiond_encoder, "--model", tiny, "-", NULL}, NULL, "no image");
+    assert_int_equal(o.status, 1);
+    assert_non_null(strstr(o.err, "-: "));
+    captiond_output_free(&o);
+}
+
+static void features_are_1280_numbers(void **state)
+{
+    (void)state;
+    captiond_output o =
+        captiond_run((const char *[]){"features", "--encoder", captiond_encoder, good, NULL}, NULL, NULL);
+    assert_int_equal(o.status, 0);
+    cJSON *json = cJSON_Parse(o.out), *features = cJSON_GetObjectItem(json, "features"), *number;
+    int positive = 0;
+    assert_int_equal(cJSON_GetArraySize(features), 1280);
+    cJSON_ArrayForEach(number, features)
+    {
+        assert_true(cJSON_IsNumber(number));
+        positive += number->valuedouble > 0;
+    }
+    assert_true(positive > 100);
+    cJSON_Delete(json);
+    captiond_output_free(&o);
+    o = captiond_run((const char *[]){"features", "--encoder", captiond_encoder, bad, NULL}, NULL, NULL);
+    assert_int_equal(o.status, 1);
+    assert_non_null(strstr(o.err, "bad.jpg: "));
+    captiond_output_free(&o);
+}
+
+static void the_selftest_passes_and_tells_each_gradient(void **state)
+{
+    (void)state;
+    captiond_output o = captiond_run((const char *[]){"selftest", "--json", "--layer", "affine", NULL}, NULL, NULL);
+    assert_int_equal(o.status, 0);
+    cJSON *json = cJSON_Parse(o.out), *checks = cJSON_GetObjectItem(json, "checks");
+    assert_true(cJSON_IsTrue(cJSON_GetObjectItem(json, "passed")));
+    assert_true(cJSON_GetArraySize(checks) > 0);
+    assert_true(cJSON_IsTrue(cJSON_GetObjectItem(cJSON_GetArrayItem(checks, 0), "passed")));
+    cJSON_Delete(json);
+    captiond_output_free(&o);
+    o = captiond_run((const char *[]){"selftest", "--layer", "nothing", NULL}, NULL, NULL);
+    assert_int_equal(o.status, 2);
+    assert_non_null(strstr(o.err, "nothing"));
+    captiond_output_free(&o);
+}
+
+static void the_front_door_tells_what_there_is(void **state)
+{
+    (void)state;
+    captiond_output o = captiond_run((const char *[]){"--help", NULL}, NULL, NULL);
+    assert_int_equal(o.status, 0);
+    assert_non_null(strstr(o.out, "serve"));
+    captiond_output_free(&o);
+    o = captiond_run((const char *[]){"--version", NULL}, NULL, NULL);
+    assert_int_equal(o.status, 0);
+    assert_memory_equal(o.out, "captiond ", 9);
+    captiond_output_free(&o);
+    o = captiond_run((const char *[]){NULL}, NULL, NULL);
+    assert_int_equal(o.status, 2);
+    captiond_output_free(&o);
+    o = captiond_run((const char *[]){"dance", NULL}, NULL, NULL);
+    assert_int_equal(o.status, 2);
+    assert_non_null(strstr(o.err, "unknown command dance"));
+    captiond_output_free(&o);
+    o = captiond_run((const char *[]){"caption", NULL}, NULL, NULL);
+    assert_int_equal(o.status, 2);
+    captiond_output_free(&o);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_command_and_the_daemon_say_the_same),
+        cmocka_unit_test(a_bad_file_does_not_stop_the_others),
+        cmocka_unit_test(standard_input_is_a_file_too),
+        cmocka_unit_test(features_are_1280_numbers),
+        cmocka_unit_test(the_selftest_passes_and_tells_each_gradient),
+        cmocka_unit_test(the_front_door_tells_what_there_is),
+    };
+    return cmocka_run_group_tests_name("commands", tests, start, end);
+}
