@@ -200,11 +200,14 @@ captiond *captiond_serve_loading(const char *const *options)
 {
     const char *arguments[MAX_ARGUMENTS] = {"serve",     "--port",        "0", "--log-level", "debug",
                                             "--encoder", captiond_encoder};
-    char directory[PATH_MAX];
+    char directory[PATH_MAX], data[PATH_MAX];
     int n = 7, pipes[2];
     snprintf(directory, sizeof directory, "%s", scratch_path("."));
+    snprintf(data, sizeof data, "%s", scratch_path("data"));
     arguments[n++] = "--weights";
     arguments[n++] = directory;
+    arguments[n++] = "--data";
+    arguments[n++] = data;
     for (int i = 0; options && options[i]; i++) {
         assert_true(n < MAX_ARGUMENTS - 1);
         arguments[n++] = options[i];

@@ -1,6 +1,7 @@
 #include "tests/support/scratch.h"
 
 #include <dirent.h>
+#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -31,10 +32,10 @@ static void each_entry(void (*visit)(const char *name, int *count), int *count)
     closedir(listing);
 }
 
-static void remove_entry(const char *name, int *count)
+static int remove_entry(const char *path, const struct stat *facts, int type, struct FTW *place)
 {
-    (void)count;
-    remove(scratch_path(name));
+    (void)facts, (void)type, (void)place;
+    return remove(path);
 }
 
 static void count_entry(const char *name, int *count)
@@ -45,9 +46,9 @@ static void count_entry(const char *name, int *count)
 
 int scratch_remove(void **state)
 {
+    enum { DESCRIPTORS = 16 };
     (void)state;
-    each_entry(remove_entry, NULL);
-    return rmdir(directory);
+    return nftw(directory, remove_entry, DESCRIPTORS, FTW_DEPTH | FTW_PHYS);
 }
 
 int scratch_count(void)
