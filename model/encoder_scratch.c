@@ -22,14 +22,18 @@ static encoder_frame frame(int height, int width, const encoder_layer *layer, in
     return f;
 }
 
-int encoder_tile_rows(int width, int channels)
+/* As many rows of output as a window of ENCODER_WINDOW numbers gives, but at least one. */
+static int strip_rows(const encoder_frame *f)
 {
-    int rows = ENCODER_TILE / width / channels;
-    return rows > 0 ? rows : 1;
+    const int fitting = ENCODER_WINDOW / f->framed_width / f->shape.in;
+    const int rows = (fitting - f->shape.kernel) / f->shape.stride + 1;
+    if (fitting < f->shape.kernel)
+        return 1;
+    return rows < f->shape.rows ? rows : f->shape.rows;
 }
 
 typedef struct needs {
-    size_t framed, tile, filtered, map, scaled, row_sums, squeezed, reduced; /* numbers */
+    size_t image, window, filtered, row_sums, map, scaled, squeezed, reduced; /* numbers */
 } needs;
 
 static void at_least(size_t *need, size_t a, size_t b, size_t c)
@@ -44,8 +48,8 @@ static void plan_block(encoder_scratch *s, int index, const encoder_block *b, co
     const size_t expanded = (size_t)b->depthwise.out, out = (size_t)b->project.out;
     encoder_frame *f = &s->blocks[index];
     *f = frame(before->shape.rows, before->shape.cols, &b->depthwise, b->depthwise.out);
-    at_least(&n->framed, (size_t)f->framed_height, (size_t)f->framed_width, expanded);
-    at_least(&n->tile, (size_t)encoder_tile_rows(f->width, b->depthwise.out), (size_t)f->width, expanded);
+    f->strip = strip_rows(f);
+    at_least(&n->window, (size_t)encoder_window_rows(f, f->strip), (size_t)f->framed_width, expanded);
     at_least(&n->filtered, (size_t)f->shape.rows, (size_t)f->shape.cols, expanded);
     at_least(&n->map, (size_t)f->shape.rows, (size_t)f->shape.cols, out);
     at_least(&n->scaled, expanded, out, 1);
@@ -59,7 +63,7 @@ static needs plan(encoder_scratch *s, const encoder_network *network, int height
     needs n = {0};
     const encoder_frame *last = &s->stem;
     s->stem = frame(height, width, &network->stem, network->stem.in);
-    at_least(&n.framed, (size_t)last->framed_height, (size_t)last->framed_width, (size_t)network->stem.in);
+    at_least(&n.image, (size_t)last->framed_height, (size_t)last->framed_width, (size_t)network->stem.in);
     at_least(&n.map, (size_t)last->shape.rows, (size_t)last->shape.cols, (size_t)network->stem.out);
     for (int i = 0; i < ENCODER_BLOCKS; i++) {
         plan_block(s, i, &network->blocks[i], last, &n);
@@ -76,9 +80,9 @@ static int take_buffers(encoder_scratch *s, const needs *n, caption_error *err)
         float **buffer;
         size_t count;
     } const all[] = {
-        {&s->framed, n->framed},   {&s->tile, n->tile},     {&s->filtered, n->filtered}, {&s->map[0], n->map},
-        {&s->map[1], n->map},      {&s->scaled, n->scaled}, {&s->row_sums, n->row_sums}, {&s->squeezed, n->squeezed},
-        {&s->reduced, n->reduced}, {&s->gate, n->squeezed},
+        {&s->image, n->image},       {&s->tile, n->window},     {&s->window, n->window}, {&s->filtered, n->filtered},
+        {&s->map[0], n->map},        {&s->map[1], n->map},      {&s->scaled, n->scaled}, {&s->row_sums, n->row_sums},
+        {&s->squeezed, n->squeezed}, {&s->reduced, n->reduced}, {&s->gate, n->squeezed},
     };
     size_t bytes = 0;
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)

@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include "model/kernels/gemm.h"
+#include "model/kernels/gemm_pieces.h"
 #include "model/kernels/simd/kernels.h"
 
 static const double bound = 1e-5; /* of the largest magnitude */
@@ -150,12 +152,37 @@ static void matrix_kernels_are_right_for_every_size(void **state)
             }
 }
 
+/* Sizes on both sides of every limit in gemm_pieces.c: whole, by rows, by columns, and the last of each incomplete. */
+static void a_product_in_pieces_is_the_product(void **state)
+{
+    (void)state;
+    const int sizes[][3] = {{1, 1, 1}, {7, 5, 3}, {700, 96, 16}, {49, 200, 400}, {13, 1000, 1280}, {1, 1000, 1280}};
+    openblas_set_num_threads(1);
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+        const int m = sizes[s][0], n = sizes[s][1], k = sizes[s][2];
+        float *a = noise((size_t)(m * k), 1), *b = noise((size_t)(k * n), 2), *c = noise((size_t)(m * n), 3);
+        float *want = noise((size_t)(m * n), 3);
+        gemm_pieces(m, n, k, a, b, 1, c);
+        gemm(m, n, k, a, b, 1, want);
+        for (int i = 0; i < m * n; i++)
+            assert_true(fabsf(c[i] - want[i]) <= 1e-4f);
+        gemm_pieces(m, n, k, a, b, 0, c);
+        gemm(m, n, k, a, b, 0, want);
+        for (int i = 0; i < m * n; i++)
+            assert_true(fabsf(c[i] - want[i]) <= 1e-4f);
+        float *all[] = {a, b, c, want};
+        for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+            free(all[i]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(depthwise_is_right_for_every_kernel_stride_width_and_channel_count),
         cmocka_unit_test(dense_convolution_is_right_for_every_width_and_channel_count),
         cmocka_unit_test(matrix_kernels_are_right_for_every_size),
+        cmocka_unit_test(a_product_in_pieces_is_the_product),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
