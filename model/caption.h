@@ -33,11 +33,11 @@ extern "C" {
 #endif
 
 enum {
-    CAPTION_IMAGE_SIDE = 224,    /* pixels; every photo is resized to a square of this side */
-    CAPTION_FEATURES = 1280,     /* length of the feature vector */
-    CAPTION_CLASSES = 1000,      /* ImageNet classes */
-    CAPTION_MAX_WORDS = 64,      /* longest caption that can be asked for */
-    CAPTION_TEXT_BYTES = 2048,   /* room for such a caption */
+    CAPTION_IMAGE_SIDE = 224,  /* pixels; every photo is resized to a square of this side */
+    CAPTION_FEATURES = 1280,   /* length of the feature vector */
+    CAPTION_CLASSES = 1000,    /* ImageNet classes */
+    CAPTION_MAX_WORDS = 64,    /* longest caption that can be asked for */
+    CAPTION_TEXT_BYTES = 2048, /* room for such a caption */
 };
 
 /* Call once before anything else, from one thread: sets the BLAS to one thread a call and picks the SIMD kernels. */
@@ -87,7 +87,7 @@ void caption_encoder_release(caption_encoder *encoder); /* NULL is allowed */
 void caption_model_release(caption_model *model);       /* NULL is allowed */
 
 /* Facts about loaded weights. Strings live as long as the object. */
-const char *caption_encoder_sha256(const caption_encoder *encoder); /* of the file, 64 hex digits */
+const char *caption_encoder_sha256(const caption_encoder *encoder);                 /* of the file, 64 hex digits */
 const char *caption_encoder_label(const caption_encoder *encoder, int class_index); /* "tabby, tabby cat"; or NULL */
 const char *caption_model_sha256(const caption_model *model);
 const char *caption_model_kind(const caption_model *model); /* "rnn", "lstm" */
@@ -102,8 +102,8 @@ const char *caption_model_metadata(const caption_model *model, const char *key);
 
 typedef struct caption_session caption_session;
 
-/* Scratch for batches of up to max_batch images. The session keeps a reference to the encoder. encoder may be NULL: then
- * features come from caption_session_set_features only. */
+/* Scratch for batches of up to max_batch images. The session keeps a reference to the encoder. encoder may be NULL:
+ * then features come from caption_session_set_features only. */
 int caption_session_new(caption_session **out, caption_encoder *encoder, int max_batch, caption_error *err);
 void caption_session_free(caption_session *session); /* NULL is allowed */
 
@@ -131,9 +131,19 @@ typedef struct caption_result {
 } caption_result;
 
 /* Writes a caption for each image of the last caption_encode, greedily. options may be NULL (defaults); results has
- * room for that many. The first call with a larger model grows the session's scratch; the word loop allocates nothing. */
+ * room for that many. The first call with a larger model grows the session's scratch; the word loop allocates nothing.
+ */
 int caption_generate(caption_session *session, const caption_model *model, const caption_options *options,
                      caption_result *results, caption_error *err);
+
+/* ---- measuring ---------------------------------------------------------------------------------------------- */
+
+/* Multiplications and additions that encoding one image takes. */
+double caption_encoder_operations(void);
+
+/* The yardstick for timings: how many of them a second one thread does in a large matrix product on this machine, the
+ * best of all tries within about `seconds`. 0 if there is no memory. */
+double caption_sgemm_speed(double seconds);
 
 #ifdef __cplusplus
 }

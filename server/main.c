@@ -19,6 +19,7 @@ static const command commands[] = {
     {"train", command_train, "learn a captioner from images and captions"},
     {"eval", command_eval, "score a captioner on images with known captions"},
     {"selftest", command_selftest, "check every gradient numerically"},
+    {"bench", command_bench, "measure speed"},
 };
 
 static void print_usage(FILE *out)

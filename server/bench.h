@@ -1,0 +1,7 @@
+/* bench.h: the measurements of `captiond bench`. Each prints CSV on stdout, a header line first. */
+#ifndef SERVER_BENCH_H
+#define SERVER_BENCH_H
+
+int bench_encoder(int argc, char **argv);
+
+#endif
