@@ -22,6 +22,12 @@ const char *access_key_fault(const char *key)
     return NULL;
 }
 
+const char *access_name(access_level level)
+{
+    static const char *const names[] = {"open", "caption", "operator"};
+    return names[level];
+}
+
 /* ---- keys ------------------------------------------------------------------------------------------------------ */
 
 static void digest(const char *text, uint8_t out[SHA256_DIGEST_SIZE])

@@ -18,6 +18,9 @@
 
 typedef enum access_level { ACCESS_OPEN, ACCESS_CAPTION, ACCESS_OPERATOR } access_level;
 
+/* "open", "caption", "operator" */
+const char *access_name(access_level level);
+
 struct http_request;
 
 /* Returns 0 to go on, or 1 with *p set: 401 or 403. */

@@ -10,6 +10,7 @@ static int add_route(cJSON *routes, const route *r)
 {
     cJSON *item = cJSON_CreateObject();
     if (cJSON_AddStringToObject(item, "method", r->method) && cJSON_AddStringToObject(item, "path", r->path) &&
+        cJSON_AddStringToObject(item, "access", access_name(r->access)) &&
         cJSON_AddStringToObject(item, "summary", r->summary) && cJSON_AddItemToArray(routes, item))
         return 1;
     cJSON_Delete(item);

@@ -112,8 +112,12 @@ static void other_methods_are_405(void **state)
 
 static void paths_that_only_look_like_routes_are_404(void **state)
 {
-    static const char *const paths[] = {"/v1/datasets/", "/v1/datasets//items", "/v1/datasets/a/b", "/v1/datasetsX",
-                                        "/v1/datasets/a/items/1/image/x", "/v1/datasets/a/items/1/"};
+    static const char *const paths[] = {"/v1/datasets/",
+                                        "/v1/datasets//items",
+                                        "/v1/datasets/a/b",
+                                        "/v1/datasetsX",
+                                        "/v1/datasets/a/items/1/image/x",
+                                        "/v1/datasets/a/items/1/"};
     char longest[300];
     (void)state;
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {

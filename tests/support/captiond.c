@@ -238,13 +238,25 @@ void captiond_signal(captiond *c, int number)
     assert_int_equal(kill(c->pid, number), 0);
 }
 
+static void release(captiond *c)
+{
+    close_log(c->log);
+    free(c);
+}
+
+void captiond_kill(captiond *c)
+{
+    captiond_signal(c, SIGKILL);
+    assert_int_equal(wait_for(c->pid), 128 + SIGKILL);
+    release(c);
+}
+
 int captiond_wait(captiond *c)
 {
     int status = wait_for(c->pid);
     if (status != 0)
         fprintf(stderr, "captiond ended with %d:\n%s\n", status, c->log->text);
-    close_log(c->log);
-    free(c);
+    release(c);
     return status;
 }
 

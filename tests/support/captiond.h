@@ -42,6 +42,9 @@ void captiond_signal(captiond *c, int number);
 /* Waits for the end; returns the exit status, or 128 + the signal's number. Frees c. */
 int captiond_wait(captiond *c);
 
+/* SIGKILL: it has no time to say or save anything. */
+void captiond_kill(captiond *c);
+
 /* SIGTERM, and the exit status must be 0: nothing leaked, no sanitizer complained. */
 void captiond_stop(captiond *c);
 
