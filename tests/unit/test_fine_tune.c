@@ -38,7 +38,7 @@ static caption_train_options quick_options(const char *kind, const caption_datas
     o.batch = 6;
     o.epochs = 60;
     o.learning_rate = 0.01;
-    o.dropout = o.label_smoothing = o.average = 0;
+    o.dropout = o.feature_dropout = o.label_smoothing = o.average = 0;
     o.flip = 0;
     return o;
 }
