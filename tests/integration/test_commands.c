@@ -1,4 +1,4 @@
-/* The commands without HTTP: caption, features, selftest, and the front door. */
+/* The commands without HTTP: caption, features, selftest, bench, and the front door. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -119,6 +119,24 @@ static void the_selftest_passes_and_tells_each_gradient(void **state)
     captiond_output_free(&o);
 }
 
+static void bench_prints_one_measurement(void **state)
+{
+    (void)state;
+    double rate = 0, ms = 0;
+    captiond_output o = captiond_run((const char *[]){"bench", "encoder", "--encoder", captiond_encoder, "--threads",
+                                                      "2", "--batch", "2", "--seconds", "0.01", NULL},
+                                     NULL, NULL);
+    assert_int_equal(o.status, 0);
+    assert_memory_equal(o.out, "implementation,threads,batch,", 29);
+    assert_int_equal(sscanf(strchr(o.out, '\n'), "\ncaptiond,2,2,%*d,%lf,%lf", &rate, &ms), 2);
+    assert_true(rate > 0 && ms > 0);
+    captiond_output_free(&o);
+    o = captiond_run((const char *[]){"bench", "dance", NULL}, NULL, NULL);
+    assert_int_equal(o.status, 2);
+    assert_non_null(strstr(o.err, "unknown measurement dance"));
+    captiond_output_free(&o);
+}
+
 static void the_front_door_tells_what_there_is(void **state)
 {
     (void)state;
@@ -150,6 +168,7 @@ int main(void)
         cmocka_unit_test(standard_input_is_a_file_too),
         cmocka_unit_test(features_are_1280_numbers),
         cmocka_unit_test(the_selftest_passes_and_tells_each_gradient),
+        cmocka_unit_test(bench_prints_one_measurement),
         cmocka_unit_test(the_front_door_tells_what_there_is),
     };
     return cmocka_run_group_tests_name("commands", tests, start, end);
