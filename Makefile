@@ -128,6 +128,8 @@ $(UNIT_TESTS): $(BUILD)/%: $(BUILD)/%.o $(SUPPORT_OBJECTS) $(BUILD)/libcaption.a
 # stb_image_write's JPEG encoder shifts into the sign bit.
 $(BUILD)/tests/support/photo.o: override CFLAGS += -fno-sanitize=shift
 
+$(BUILD)/tests/unit/test_tfjs: $(BUILD)/weights/tfjs.o
+
 $(INTEGRATION_TESTS): $(BUILD)/%: $(BUILD)/%.o $(SUPPORT_OBJECTS) $(BUILD)/libcaption.a | $(BUILD)/captiond
 	$(CC) $(LDFLAGS) -o $@ $^ $(TEST_LIBS) $(MODEL_LIBS)
 
