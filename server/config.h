@@ -15,7 +15,7 @@ typedef struct config {
     int max_body_mb, max_buffered_mb, max_pixels, max_parts;
     int connections, http_threads, idle_timeout_s, drain_ms;
     const char *data; /* directory for datasets and jobs; NULL: see data.h */
-    int max_datasets, max_items, max_captions, max_data_mb;
+    int max_datasets, max_items, max_captions, max_data_mb, min_free_mb;
     int disk_threads, disk_queue;
     const char *admin_key;   /* the operator's; NULL: none */
     const char *caption_key; /* NULL: everybody may caption */

@@ -37,7 +37,8 @@ static void log_outcome(const server *s, const char *directory)
 void data_open(server *s)
 {
     const config *c = s->config;
-    const store_limits limits = {c->max_datasets, c->max_items, c->max_captions, (long long)c->max_data_mb << 20};
+    const store_limits limits = {c->max_datasets, c->max_items, c->max_captions, (long long)c->max_data_mb << 20,
+                                 (long long)c->min_free_mb << 20};
     char directory[PATH_MAX] = "";
     if (choose_directory(c, directory, &s->store_fault) == CAPTION_OK)
         store_open(&s->store, directory, &limits, &s->store_fault);

@@ -22,10 +22,26 @@ struct database {
 
 /* ---- faults ---------------------------------------------------------------------------------------------------- */
 
+/* errno of the last call that failed on one of the two files. */
+static int last_errno(const database *d, int which)
+{
+    sqlite3_file *file = NULL;
+    int error = 0;
+    if (sqlite3_file_control(d->db, "main", which, &file) == SQLITE_OK && file && file->pMethods)
+        file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &error);
+    return error;
+}
+
+/* SQLite calls ENOSPC a full disk, but an exhausted quota or a file that may not grow an I/O error. */
 static int is_full(const database *d)
 {
-    int code = sqlite3_errcode(d->db) & 0xFF, error = sqlite3_system_errno(d->db);
-    return code == SQLITE_FULL || (code == SQLITE_IOERR && (error == ENOSPC || error == EDQUOT || error == EFBIG));
+    static const int files[] = {SQLITE_FCNTL_FILE_POINTER, SQLITE_FCNTL_JOURNAL_POINTER};
+    int code = sqlite3_extended_errcode(d->db), full = (code & 0xFF) == SQLITE_FULL;
+    for (int i = 0; i < 2 && code == SQLITE_IOERR_WRITE && !full; i++) {
+        int error = last_errno(d, files[i]);
+        full = error == ENOSPC || error == EDQUOT || error == EFBIG;
+    }
+    return full;
 }
 
 static void tell_fault(const database *d, problem *p)
@@ -148,7 +164,7 @@ static int migrate(database *d, const database_schema *schema, caption_error *er
     char pragma[64];
     int version = 0;
     int status = read_version(d, &version, err);
-    if (status)
+    if (status || version == schema->version) /* which writes nothing: the disk may be full */
         return status;
     if (version < 0 || version > schema->version)
         return caption_fail(err, CAPTION_EUNSUPPORTED, "%.300s: has version %d, this captiond knows %d", d->path,

@@ -25,6 +25,7 @@ typedef struct store_limits {
     int datasets;        /* in all */
     int items, captions; /* of a dataset; of an item */
     long long bytes;     /* of all image files together */
+    long long free;      /* bytes that an upload must leave free on the disk, so that deleting stays possible */
 } store_limits;
 
 typedef struct store store;

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "server/log.h"
@@ -48,8 +49,21 @@ static int write_all(int fd, const unsigned char *bytes, size_t size)
     return fsync(fd) == 0 ? 0 : errno;
 }
 
+static int check_free(const store *s, size_t size, problem *p)
+{
+    struct statvfs disk;
+    if (s->limits.free == 0 || fstatvfs(s->incoming_fd, &disk) != 0)
+        return 0;
+    double left = (double)disk.f_bavail * (double)disk.f_frsize - (double)size;
+    if (left >= (double)s->limits.free)
+        return 0;
+    return problem_set(p, PROBLEM_DISK_FULL, "less than %lld bytes would be left on the disk", s->limits.free);
+}
+
 int store_file_write(store *s, const void *bytes, size_t size, char **path, problem *p)
 {
+    if (check_free(s, size, p))
+        return 1;
     if (asprintf(path, "%s/%u", s->incoming, atomic_fetch_add(&s->uploads, 1)) < 0) {
         *path = NULL;
         return problem_set(p, PROBLEM_MEMORY_FULL, "out of memory");
