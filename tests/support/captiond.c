@@ -40,6 +40,7 @@ int captiond_setup(void **state)
     char path[PATH_MAX];
     if (scratch_make(state))
         return -1;
+    setenv("CAPTIOND_DATA", scratch_path("data"), 1);
     snprintf(path, sizeof path, "%s", scratch_path("tiny.safetensors"));
     int status = tiny_model_write(path, "lstm", 1, &err);
     snprintf(path, sizeof path, "%s", scratch_path("other.safetensors"));
@@ -96,7 +97,6 @@ static pid_t spawn(const char *const *arguments, int in, int out, int err)
         assert_true(n < MAX_ARGUMENTS - 1);
         list[n] = (char *)arguments[n - 1];
     }
-    setenv("TSAN_OPTIONS", "suppressions=tests/tsan.supp", 0);
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0)
@@ -147,9 +147,9 @@ static struct captiond_log *open_log(int fd)
     return log;
 }
 
+/* After its reader has been joined. */
 static void close_log(struct captiond_log *log)
 {
-    pthread_join(log->reader, NULL);
     close(log->fd);
     pthread_cond_destroy(&log->grew);
     pthread_mutex_destroy(&log->lock);
@@ -238,6 +238,14 @@ void captiond_signal(captiond *c, int number)
     assert_int_equal(kill(c->pid, number), 0);
 }
 
+/* Waits for the end of the process and of its log. */
+static int wait_end(captiond *c)
+{
+    int status = wait_for(c->pid);
+    pthread_join(c->log->reader, NULL);
+    return status;
+}
+
 static void release(captiond *c)
 {
     close_log(c->log);
@@ -247,15 +255,13 @@ static void release(captiond *c)
 void captiond_kill(captiond *c)
 {
     captiond_signal(c, SIGKILL);
-    assert_int_equal(wait_for(c->pid), 128 + SIGKILL);
+    assert_int_equal(wait_end(c), 128 + SIGKILL);
     release(c);
 }
 
 int captiond_wait(captiond *c)
 {
-    int status = wait_for(c->pid);
-    if (status != 0)
-        fprintf(stderr, "captiond ended with %d:\n%s\n", status, c->log->text);
+    int status = wait_end(c);
     release(c);
     return status;
 }
@@ -263,7 +269,11 @@ int captiond_wait(captiond *c)
 void captiond_stop(captiond *c)
 {
     captiond_signal(c, SIGTERM);
-    assert_int_equal(captiond_wait(c), 0);
+    int status = wait_end(c);
+    if (status != 0)
+        fprintf(stderr, "captiond ended with %d:\n%s\n", status, c->log->text);
+    release(c);
+    assert_int_equal(status, 0);
 }
 
 /* ---- running to the end ---------------------------------------------------------------------------------------- */
