@@ -46,11 +46,12 @@ SERVER_LIBS    := $(call pkg,libs,$(SERVER_PACKAGES))
 UNIT_TESTS        := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*.c))
 INTEGRATION_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/integration/*.c))
 SUPPORT_OBJECTS   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
+FUZZERS           := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 TEST_LIBS         := $(call pkg,libs,$(TEST_PACKAGES) libcjson)
 
 # ---- what people call ------------------------------------------------------------------------------------------
 
-.PHONY: all run test check check-server bench help install clean import-encoder tests
+.PHONY: all run test check check-server bench fuzz fuzzers help install clean import-encoder tests
 .DEFAULT_GOAL := all
 
 all: $(BUILD)/captiond ## build build/captiond
@@ -72,6 +73,13 @@ check-server: all $(INTEGRATION_TESTS) ## the integration tests alone (after `ma
 	@BUILD=$(BUILD) tests/run.sh $(INTEGRATION_TESTS)
 
 tests: $(UNIT_TESTS) $(INTEGRATION_TESTS)
+
+fuzz: ## fuzz what reads files, FUZZ_SECONDS (20) each; installs clang if it is missing
+	@docker/packages.sh build fuzz
+	@$(MAKE) --no-print-directory CC=clang SANITIZE=address,undefined,fuzzer-no-link BUILD=build/fuzz fuzzers
+
+fuzzers: $(FUZZERS)
+	tests/fuzz/run.sh $^
 
 bench: all ## side-by-side timings against other implementations: CSV and plot in build/bench
 	@BUILD=$(BUILD) tests/bench/run.sh
@@ -132,5 +140,8 @@ $(BUILD)/tests/unit/test_tfjs: $(BUILD)/weights/tfjs.o
 
 $(INTEGRATION_TESTS): $(BUILD)/%: $(BUILD)/%.o $(SUPPORT_OBJECTS) $(BUILD)/libcaption.a | $(BUILD)/captiond
 	$(CC) $(LDFLAGS) -o $@ $^ $(TEST_LIBS) $(MODEL_LIBS)
+
+$(FUZZERS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/tests/fuzz/memory_file.o $(BUILD)/libcaption.a
+	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(MODEL_LIBS)
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,16 +1,18 @@
 #!/bin/sh
 # Makes sure the Debian packages of the named groups are there: installs what is missing when it may (root, or sudo
-# without a password), otherwise prints the exact line to type.    usage: docker/packages.sh build|test...
+# without a password), otherwise prints the exact line to type.    usage: docker/packages.sh build|test|fuzz...
 set -eu
 
 build="pkg-config libmicrohttpd-dev libcjson-dev libopenblas-dev nettle-dev zlib1g-dev libstb-dev libsqlite3-dev"
 test="libcmocka-dev libcurl4-openssl-dev"
+fuzz="clang"
 
 wanted=
 for group in "$@"; do
     case $group in
     build) wanted="$wanted $build" ;;
     test) wanted="$wanted $test" ;;
+    fuzz) wanted="$wanted $fuzz" ;;
     *) echo "$0: unknown group $group" >&2; exit 2 ;;
     esac
 done
