@@ -116,15 +116,6 @@ static void shuffle_examples(struct example *examples, size_t n, random_stream *
     }
 }
 
-static void shuffle_order(size_t *order, size_t n, random_stream *r)
-{
-    for (size_t i = 0; i < n; i++) { /* inside-out: fills and shuffles at once */
-        size_t k = random_below(r, i + 1);
-        order[i] = order[k];
-        order[k] = i;
-    }
-}
-
 void batches_shuffle(batches *b, uint64_t seed, int epoch)
 {
     random_stream r = random_seeded(random_mix(seed) + (uint64_t)epoch);
@@ -135,7 +126,7 @@ void batches_shuffle(batches *b, uint64_t seed, int epoch)
         size_t left = b->n_examples - start;
         qsort(b->examples + start, left < window ? left : window, sizeof *b->examples, compare_examples);
     }
-    shuffle_order(b->order, b->count, &r);
+    random_order(&r, b->order, b->count);
 }
 
 batch_view batches_get(batches *b, size_t i)

@@ -29,6 +29,7 @@ typedef struct batch_view {
     size_t words;         /* to predict: of all captions, each with its END */
     const int *captions;  /* [T+1, N] as decoder.h wants them */
     const size_t *images; /* [N] index into the dataset */
+    const float *weights; /* [N] of each caption's loss, or NULL */
 } batch_view;
 
 /* The i-th batch of the shuffled epoch; valid until the next call. */

@@ -56,4 +56,14 @@ static inline size_t random_below(random_stream *r, size_t n)
     return (size_t)(product >> 64);
 }
 
+/* order[n] = 0..n-1 in random order: Fisher-Yates, inside out, which fills and shuffles at once. */
+static inline void random_order(random_stream *r, size_t *order, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        size_t k = random_below(r, i + 1);
+        order[i] = order[k];
+        order[k] = i;
+    }
+}
+
 #endif

@@ -38,6 +38,7 @@ typedef struct caption_train_progress {
     /* The rest belongs to CAPTION_TRAIN_LEARNING. */
     int epoch, epochs; /* 1-based */
     double loss;       /* mean training loss per word since the last report */
+    double reward;     /* with samples: mean CIDEr of the captions tried out since then, their ends counted as words */
     double learning_rate;
     double captions_per_second;  /* since the last report, without the time to score dev captions */
     const caption_scores *dev;   /* non-NULL once an epoch's dev captions are scored */
@@ -62,6 +63,7 @@ typedef struct caption_train_options {
     double learning_rate, warmup;     /* peak rate; warmup in epochs */
     double dropout, feature_dropout, label_smoothing, weight_decay, clip, average;
     int flip;      /* also learn from mirror images */
+    int samples;   /* captions tried out an image, to learn from their rewards; 0: learn the captions themselves */
     int max_words; /* training captions are cut there; dev captions generated up to it */
     uint64_t seed;
 

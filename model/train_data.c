@@ -162,9 +162,7 @@ int train_data_open(train_data *data, const caption_train_options *options, cons
     int status;
     *data = (train_data){.options = options, .views = options->flip ? 2 : 1};
     digest_data(data, encoder);
-    if ((status = build_words(data, base, err)) ||
-        (status = batches_new(&data->batches, options->train, data->words, options->max_words, options->batch, err)) ||
-        (status = open_cache(data, encoder, err)) ||
+    if ((status = build_words(data, base, err)) || (status = open_cache(data, encoder, err)) ||
         (status = extract(data, encoder, options->train, data->views, &data->train_records, err)))
         return status;
     if (options->dev && (status = extract(data, encoder, options->dev, 1, &data->dev_records, err)))
@@ -179,7 +177,6 @@ int train_data_open(train_data *data, const caption_train_options *options, cons
 void train_data_close(train_data *data)
 {
     vocabulary_free(data->words);
-    batches_free(data->batches);
     feature_cache_close(data->cache);
     free(data->train_records);
     free(data->dev_records);

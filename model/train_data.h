@@ -1,4 +1,4 @@
-/* train_data.h: what a training run learns from: words, features and batches, made from two datasets. */
+/* train_data.h: what a training run learns from: the words and features of two datasets. */
 #ifndef CAPTION_TRAIN_DATA_H
 #define CAPTION_TRAIN_DATA_H
 
@@ -11,7 +11,6 @@
 typedef struct train_data {
     const caption_train_options *options;
     vocabulary *words;
-    batches *batches;
     feature_cache *cache;
     int views;                     /* of each training image: 1, or 2 with its mirror image */
     long *train_records;           /* [images, views] in the cache */

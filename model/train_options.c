@@ -29,6 +29,8 @@ static const caption_train_option table[] = {
     {"average", "decay of the moving average of the weights, which is what is saved; 0: the weights themselves",
      CAPTION_TRAIN_REAL, AT(average), 0, 0.999999},
     {"flip", "also learn from mirror images", CAPTION_TRAIN_FLAG, AT(flip), 0, 1},
+    {"samples", "learn from rewards: captions tried out an image, scored by CIDEr; 0: learn the captions themselves",
+     CAPTION_TRAIN_INTEGER, AT(samples), 0, 64},
     {"max-words", "longer captions are cut", CAPTION_TRAIN_INTEGER, AT(max_words), 1, CAPTION_MAX_WORDS},
 };
 
@@ -81,6 +83,9 @@ int train_options_check(const caption_train_options *options, caption_error *err
             return caption_fail(err, CAPTION_EINVAL, "%s: %g is not between %g and %g", table[i].name, value,
                                 table[i].minimum, table[i].maximum);
     }
+    if (options->samples == 1 || options->samples > options->batch)
+        return caption_fail(err, CAPTION_EINVAL, "samples: %d is neither 0 nor between 2 and the batch of %d",
+                            options->samples, options->batch);
     if (options->threads < 1)
         return caption_fail(err, CAPTION_EINVAL, "threads: %d is less than 1", options->threads);
     return CAPTION_OK;

@@ -16,6 +16,7 @@
 
 #include "model/arena.h"
 #include "model/checkpoint.h"
+#include "model/curriculum.h"
 #include "model/decoder_init.h"
 #include "model/evaluate.h"
 #include "model/fine_tune.h"
@@ -25,7 +26,7 @@
 
 /* Sums since the last report. */
 struct window {
-    double loss, started;
+    double loss, reward, started;
     size_t captions, words;
 };
 
@@ -34,6 +35,7 @@ typedef struct trainer {
     caption_encoder *encoder;
     caption_model *base; /* NULL: none */
     train_data data;
+    curriculum curriculum;
     decoder_shape shape;
     size_t n_parameters;
     float *parameters, *gradients; /* [n_parameters] */
@@ -61,7 +63,7 @@ static double now(void)
 
 static long batches_per_epoch(const trainer *t)
 {
-    return (long)batches_count(t->data.batches);
+    return (long)curriculum_count(&t->curriculum);
 }
 
 static long step_of(const trainer *t)
@@ -114,6 +116,7 @@ static int report(trainer *t, const evaluation *e, int best)
         .epoch = (int)((step - 1) / batches_per_epoch(t)) + 1,
         .epochs = t->options->epochs,
         .loss = w->words ? w->loss / (double)w->words : 0,
+        .reward = w->captions ? w->reward / (double)w->captions : 0,
         .learning_rate = learning_rate(t),
         .captions_per_second = elapsed > 0 ? (double)w->captions / elapsed : 0,
         .dev = e ? &e->scores : NULL,
@@ -129,27 +132,21 @@ static int report(trainer *t, const evaluation *e, int best)
 
 static int learn_batch(trainer *t, caption_error *err)
 {
-    const caption_train_options *o = t->options;
-    random_stream r = random_seeded(random_mix(o->seed) ^ random_mix((uint64_t)step_of(t)));
-    batch_view view = batches_get(t->data.batches, (size_t)t->state.batch);
-    train_data_features(&t->data, &view, &r);
-    const decoder_batch_f batch = {
-        .n = view.n,
-        .t = view.t,
-        .features = t->data.features,
-        .captions = view.captions,
-        .dropout = (float)o->dropout,
-        .label_smoothing = (float)o->label_smoothing,
-        .seed = random_bits(&r),
-    };
+    random_stream r = random_seeded(random_mix(t->options->seed) ^ random_mix((uint64_t)step_of(t)));
+    size_t words;
+    double reward;
+    decoder_batch_f batch =
+        curriculum_batch(&t->curriculum, (size_t)t->state.batch, t->parameters, &r, &words, &reward);
+    batch.seed = random_bits(&r);
     double loss = decoder_loss_f(&t->shape, t->parameters, &batch, t->gradients, NULL, &t->scratch);
     if (!isfinite(loss))
         return caption_fail(err, CAPTION_EINVAL, "the loss is no longer finite in epoch %ld: lower the learning rate",
                             t->state.epoch + 1);
     optimizer_step(&t->optimizer, learning_rate(t), t->parameters, t->gradients);
-    t->window.loss += loss * view.n;
-    t->window.words += view.words;
-    t->window.captions += (size_t)view.n;
+    t->window.loss += loss * batch.n;
+    t->window.reward += reward * batch.n;
+    t->window.words += words;
+    t->window.captions += (size_t)batch.n;
     t->state.batch++;
     return CAPTION_OK;
 }
@@ -157,7 +154,7 @@ static int learn_batch(trainer *t, caption_error *err)
 static int learn_epoch(trainer *t, caption_error *err)
 {
     int status = CAPTION_OK;
-    batches_shuffle(t->data.batches, t->options->seed, (int)t->state.epoch);
+    curriculum_shuffle(&t->curriculum, (int)t->state.epoch);
     while (t->state.batch < batches_per_epoch(t) && status == CAPTION_OK) {
         status = train_options_stop(t->options) ? CAPTION_ECANCELLED : learn_batch(t, err);
         if (status == CAPTION_OK && now() - t->window.started >= t->options->report_seconds)
@@ -317,10 +314,11 @@ static int make_network(trainer *t, caption_error *err)
         fine_tune_start(t->base, &t->shape, &t->data, t->parameters);
     else
         decoder_init(&t->shape, o->seed, t->parameters);
-    int status = optimizer_init(&t->optimizer, &adam, t->n_parameters, t->parameters, err);
-    if (status != CAPTION_OK)
+    int status;
+    if ((status = optimizer_init(&t->optimizer, &adam, t->n_parameters, t->parameters, err)) ||
+        (status = curriculum_open(&t->curriculum, &t->data, &t->shape, err)))
         return status;
-    return arena_reserve(&t->scratch, decoder_loss_scratch_f(&t->shape, o->batch, batches_longest(t->data.batches)),
+    return arena_reserve(&t->scratch, decoder_loss_scratch_f(&t->shape, o->batch, curriculum_longest(&t->curriculum)),
                          err);
 }
 
@@ -341,6 +339,7 @@ static int resume(trainer *t, caption_error *err)
 
 static void trainer_free(trainer *t)
 {
+    curriculum_close(&t->curriculum);
     train_data_close(&t->data);
     optimizer_free(&t->optimizer);
     arena_free(&t->scratch);

@@ -46,9 +46,11 @@ static const char *duration(double seconds, char out[DURATION])
 
 static int print_progress(void *context, const caption_train_progress *p)
 {
-    char left[DURATION];
+    char left[DURATION], reward[DURATION] = "";
     (void)context;
     duration(p->seconds_left, left);
+    if (p->reward > 0)
+        snprintf(reward, sizeof reward, ", reward %.4f", p->reward);
     if (p->stage == CAPTION_TRAIN_FEATURES)
         fprintf(stderr, "features %ld/%ld, %s left\n", p->done, p->total, left);
     else if (p->dev)
@@ -56,8 +58,8 @@ static int print_progress(void *context, const caption_train_progress *p)
                 p->epochs, p->dev->cider, p->dev->bleu[3], p->dev->bleu[0], p->dev->rouge_l,
                 p->best ? " (best, saved)" : "", p->captions[0]);
     else
-        fprintf(stderr, "epoch %d/%d: batch %ld/%ld, loss %.4f, rate %.2e, %.0f captions/s, %s left\n", p->epoch,
-                p->epochs, p->done, p->total, p->loss, p->learning_rate, p->captions_per_second, left);
+        fprintf(stderr, "epoch %d/%d: batch %ld/%ld, loss %.4f%s, rate %.2e, %.0f captions/s, %s left\n", p->epoch,
+                p->epochs, p->done, p->total, p->loss, reward, p->learning_rate, p->captions_per_second, left);
     return stop_wanted;
 }
 

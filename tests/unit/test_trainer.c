@@ -88,6 +88,7 @@ struct watcher {
     int calls, stop_at, kill_at; /* 1-based; 0: never */
     int epochs_scored, best_epoch;
     double first_loss, last_loss, cider;
+    double first_reward, last_reward; /* sums over the batches of the first and of the last epoch */
 };
 
 static int watch(void *context, const caption_train_progress *p)
@@ -106,6 +107,8 @@ static int watch(void *context, const caption_train_progress *p)
         if (w->calls == 1)
             w->first_loss = p->loss;
     }
+    w->first_reward += p->epoch == 1 ? p->reward : 0;
+    w->last_reward += p->epoch == p->epochs ? p->reward : 0;
     if (w->calls == w->kill_at)
         _exit(0);
     return w->calls == w->stop_at;
@@ -211,6 +214,30 @@ static void rnn_learns_the_captions_of_a_few_pictures(void **state)
     check_learns("rnn");
 }
 
+static void rewards_improve_what_examples_began(void **state)
+{
+    (void)state;
+    struct watcher watcher;
+    char begun[512], out[512];
+    caption_error err;
+    caption_train_options o = options_for("lstm", path_of(begun, "begun.safetensors"), &watcher);
+    o.hidden = 64;
+    o.words = 24;
+    o.epochs = 12;
+    check_trains(&o);
+    double begun_cider = watcher.cider;
+    o = options_for("lstm", path_of(out, "rewarded.safetensors"), &watcher);
+    assert_int_equal(caption_train_base(&o, begun, &err), CAPTION_OK);
+    o.samples = 6;
+    o.batch = 18;
+    o.epochs = 60;
+    o.learning_rate = 0.002;
+    o.dropout = o.feature_dropout = 0;
+    check_trains(&o);
+    assert_true(watcher.last_reward > 1.4 * watcher.first_reward);
+    assert_true(watcher.cider > begun_cider);
+}
+
 /* ---- it is reproducible ----------------------------------------------------------------------------------------- */
 
 static void same_seed_gives_the_same_bytes(void **state)
@@ -229,32 +256,49 @@ static void same_seed_gives_the_same_bytes(void **state)
     check_same_file(a, c, 0);
 }
 
-static void stopped_and_resumed_equals_uninterrupted(void **state)
+/* Stops a run that makes `calls` reports after each of them. */
+static void check_resumes(caption_train_options o, struct watcher *watcher, int calls)
 {
-    /* Three epochs of five batches: a report after every batch and one after every epoch, 18 in all. */
-    (void)state;
-    struct watcher watcher;
     char whole[512], parts[512], checkpoint[512];
-    caption_train_options o = options_for("lstm", path_of(whole, "whole.safetensors"), &watcher);
+    o.out = path_of(whole, "whole.safetensors");
     check_trains(&o);
-    assert_int_equal(watcher.calls, 18);
+    assert_int_equal(watcher->calls, calls);
     path_of(checkpoint, "parts.safetensors.checkpoint");
-    for (int stop = 1; stop < 18; stop++) {
+    for (int stop = 1; stop < calls; stop++) {
         caption_error err;
         o.out = path_of(parts, "parts.safetensors");
         remove(parts);
-        watcher = (struct watcher){.stop_at = stop};
+        *watcher = (struct watcher){.stop_at = stop};
         o.resume = 0;
         assert_int_equal(caption_train(&o, encoder, &err), CAPTION_ECANCELLED);
         assert_non_null(strstr(err.message, "stopped after epoch"));
         assert_int_equal(access(checkpoint, F_OK), 0);
-        watcher = (struct watcher){0};
+        *watcher = (struct watcher){0};
         o.resume = 1;
         check_trains(&o);
-        assert_int_equal(watcher.calls, 18 - stop);
+        assert_int_equal(watcher->calls, calls - stop);
         check_same_file(whole, parts, 1);
         assert_int_not_equal(access(checkpoint, F_OK), 0);
     }
+}
+
+static void stopped_and_resumed_equals_uninterrupted(void **state)
+{
+    /* Three epochs of five batches: a report after every batch and one after every epoch. */
+    (void)state;
+    struct watcher watcher;
+    check_resumes(options_for("lstm", NULL, &watcher), &watcher, 3 * (5 + 1));
+}
+
+static void resuming_holds_for_learning_from_rewards_too(void **state)
+{
+    /* Batches of two images with two samples each: three an epoch. */
+    (void)state;
+    struct watcher watcher;
+    caption_train_options o = options_for("rnn", NULL, &watcher);
+    o.samples = 2;
+    o.epochs = 2;
+    check_resumes(o, &watcher, 2 * (3 + 1));
 }
 
 static void killed_and_resumed_equals_uninterrupted(void **state)
@@ -345,6 +389,11 @@ static void options_out_of_range_are_refused_by_name(void **state)
         check_refused(&o, CAPTION_EINVAL, option->name);
     }
     o = good;
+    o.samples = 1;
+    check_refused(&o, CAPTION_EINVAL, "samples: 1 is neither 0 nor between 2 and the batch of 4");
+    o.samples = 5;
+    check_refused(&o, CAPTION_EINVAL, "samples: 5");
+    o = good;
     o.threads = 0;
     check_refused(&o, CAPTION_EINVAL, "threads");
     assert_int_not_equal(access(out, F_OK), 0);
@@ -406,8 +455,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lstm_learns_the_captions_of_a_few_pictures),
         cmocka_unit_test(rnn_learns_the_captions_of_a_few_pictures),
+        cmocka_unit_test(rewards_improve_what_examples_began),
         cmocka_unit_test(same_seed_gives_the_same_bytes),
         cmocka_unit_test(stopped_and_resumed_equals_uninterrupted),
+        cmocka_unit_test(resuming_holds_for_learning_from_rewards_too),
         cmocka_unit_test(killed_and_resumed_equals_uninterrupted),
         cmocka_unit_test(checkpoints_of_other_runs_and_damaged_ones_are_refused),
         cmocka_unit_test(options_out_of_range_are_refused_by_name),
