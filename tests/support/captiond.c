@@ -194,6 +194,18 @@ int captiond_count_log(captiond *c, const char *text)
     return n;
 }
 
+captiond *captiond_start(const char *const *arguments)
+{
+    int pipes[2];
+    captiond *c = calloc(1, sizeof *c);
+    assert_non_null(c);
+    assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
+    c->pid = spawn(arguments, -1, -1, pipes[1]);
+    close(pipes[1]);
+    c->log = open_log(pipes[0]);
+    return c;
+}
+
 /* ---- serving --------------------------------------------------------------------------------------------------- */
 
 captiond *captiond_serve_loading(const char *const *options)
@@ -201,7 +213,7 @@ captiond *captiond_serve_loading(const char *const *options)
     const char *arguments[MAX_ARGUMENTS] = {"serve",     "--port",        "0", "--log-level", "debug",
                                             "--encoder", captiond_encoder};
     char directory[PATH_MAX], data[PATH_MAX];
-    int n = 7, pipes[2];
+    int n = 7;
     snprintf(directory, sizeof directory, "%s", scratch_path("."));
     snprintf(data, sizeof data, "%s", scratch_path("data"));
     arguments[n++] = "--weights";
@@ -212,12 +224,7 @@ captiond *captiond_serve_loading(const char *const *options)
         assert_true(n < MAX_ARGUMENTS - 1);
         arguments[n++] = options[i];
     }
-    captiond *c = calloc(1, sizeof *c);
-    assert_non_null(c);
-    assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
-    c->pid = spawn(arguments, -1, -1, pipes[1]);
-    close(pipes[1]);
-    c->log = open_log(pipes[0]);
+    captiond *c = captiond_start(arguments);
     captiond_wait_log(c, "event=listening", 1);
     pthread_mutex_lock(&c->log->lock);
     c->port = atoi(strstr(c->log->text, " port=") + strlen(" port="));

@@ -33,6 +33,9 @@ captiond *captiond_serve(const char *const *options);
 /* The same without waiting for readiness: it listens, or the test fails. */
 captiond *captiond_serve_loading(const char *const *options);
 
+/* Starts `captiond ARGUMENTS...`, any command, and reads its stderr as the log. */
+captiond *captiond_start(const char *const *arguments);
+
 /* Waits until `text` stands `times` times in the log. */
 void captiond_wait_log(captiond *c, const char *text, int times);
 int captiond_count_log(captiond *c, const char *text);
