@@ -20,16 +20,22 @@
 extern "C" {
 #endif
 
+enum { CAPTION_GRADCHECK_DIMENSIONS = 4 };
+
 typedef struct caption_gradcheck {
-    const char *name; /* "lstm_step.dwx": layer, then the gradient */
-    double max_relative_error;
-    double threshold; /* the check passes if max_relative_error <= threshold */
+    const char *name;                        /* "lstm_step.dwx": layer, then the gradient */
+    int shape[CAPTION_GRADCHECK_DIMENSIONS]; /* of the gradient, [T, N, H]; zeros after the last dimension */
+    double max_relative_error;               /* infinite if a number is not finite */
+    double threshold;                        /* the check passes if max_relative_error <= threshold */
     double seconds;
     int passed;
 } caption_gradcheck;
 
+/* CAPTION_OK if there are checks of this layer, else CAPTION_EINVAL and a message that names those there are. */
+int caption_gradcheck_known(const char *layer, caption_error *err);
+
 /* Runs every check whose layer is `layer` (all if NULL) on inputs drawn from `seed`, calling report after each;
- * a non-zero return from report stops (CAPTION_ECANCELLED). An unknown layer is CAPTION_EINVAL. */
+ * a non-zero return from report stops (CAPTION_ECANCELLED). An unknown layer is refused as above. */
 int caption_gradcheck_run(uint64_t seed, const char *layer,
                           int (*report)(void *context, const caption_gradcheck *check), void *context,
                           caption_error *err);

@@ -39,9 +39,9 @@ CAPTIONER(regularised_captioner, DECODER_LSTM, 1)
 
 /* clang-format off */
 #define CAPTIONER_INPUTS(gates) \
-    {{"dw_proj", D * H, 1e-6}, {"db_proj", H, 1e-6}, {"dw_embed", V * W, 1e-6}, {"dw_x", W * gates * H, 1e-6}, \
-     {"dw_h", H * gates * H, 1e-6}, {"db", gates * H, 1e-6}, {"dw_vocab", H * V, 1e-6}, {"db_vocab", V, 1e-6}, \
-     {"dfeatures", N * D, 1e-6}}
+    {{"dw_proj", 1e-6, SETS, {D, H}}, {"db_proj", 1e-6, SETS, {H}}, {"dw_embed", 1e-6, SETS, {V, W}}, \
+     {"dw_x", 1e-6, SETS, {W, gates * H}}, {"dw_h", 1e-6, SETS, {H, gates * H}}, {"db", 1e-6, SETS, {gates * H}}, \
+     {"dw_vocab", 1e-6, SETS, {H, V}}, {"db_vocab", 1e-6, SETS, {V}}, {"dfeatures", 1e-6, SETS, {N, D}}}
 
 static const gradcheck_subject captioners[] = {
     {"rnn_captioner", 1e-3, CAPTIONER_INPUTS(1), 1, rnn_captioner, rnn_captioner_back},

@@ -12,7 +12,7 @@
 #include "model/layers/rnn.h"
 #include "model/layers/softmax_loss.h"
 
-enum { N = GRADCHECK_N, T = GRADCHECK_T, V = GRADCHECK_V, D = 6, H = 5, G = LSTM_GATES };
+enum { N = GRADCHECK_N, T = GRADCHECK_T, V = GRADCHECK_V, D = 6, H = 5, G = LSTM_GATES, SCORES = T * N * V };
 
 static double *take(gradcheck_bench *b, size_t n)
 {
@@ -62,30 +62,24 @@ static void dropout_back(gradcheck_bench *b)
     dropped(b->dout, b->gradient[0]);
 }
 
-static double softmax_loss_of(const gradcheck_bench *b, double *scores, double smoothing)
-{
-    return X(softmax_loss)(T * N, V, scores, b->ids, NULL, smoothing, N);
-}
+static const double reward[N] = {1.5, -0.7, 0.2}; /* of either sign */
 
-static void softmax_loss(gradcheck_bench *b)
-{
-    b->out[0] = softmax_loss_of(b, copy_of(b, b->in[0], T * N * V), 0);
-}
-
-static void softmax_loss_back(gradcheck_bench *b)
-{
-    softmax_loss_of(b, memcpy(b->gradient[0], b->in[0], T * N * V * sizeof(double)), 0);
-}
-
-static void smoothed_loss(gradcheck_bench *b)
-{
-    b->out[0] = softmax_loss_of(b, copy_of(b, b->in[0], T * N * V), 0.1);
-}
-
-static void smoothed_loss_back(gradcheck_bench *b)
-{
-    softmax_loss_of(b, memcpy(b->gradient[0], b->in[0], T * N * V * sizeof(double)), 0.1);
-}
+#define SOFTMAX_LOSS(name, weights, smoothing)                                                                         \
+    static double name##_of(const gradcheck_bench *b, double *scores)                                                  \
+    {                                                                                                                  \
+        return X(softmax_loss)(T * N, V, scores, b->ids, weights, smoothing, N);                                       \
+    }                                                                                                                  \
+    static void name(gradcheck_bench *b)                                                                               \
+    {                                                                                                                  \
+        b->out[0] = name##_of(b, copy_of(b, b->in[0], SCORES));                                                        \
+    }                                                                                                                  \
+    static void name##_back(gradcheck_bench *b)                                                                        \
+    {                                                                                                                  \
+        name##_of(b, memcpy(b->gradient[0], b->in[0], SCORES * sizeof(double)));                                       \
+    }
+SOFTMAX_LOSS(softmax_loss, NULL, 0)
+SOFTMAX_LOSS(weighted_loss, reward, 0)
+SOFTMAX_LOSS(smoothed_loss, NULL, 0.1)
 
 /* ---- recurrent layers: inputs x, h0, (c0,) Wx, Wh, b ------------------------------------------------------------- */
 
@@ -214,25 +208,28 @@ static void lstm_back(gradcheck_bench *b)
 /* clang-format off */
 static const gradcheck_subject layers[] = {
     {"affine", 0.5,
-     {{"dx", T * N * D, 1e-9}, {"dw", D * H, 1e-9}, {"db", H, 1e-9}},
+     {{"dx", 1e-9, SETS, {T, N, D}}, {"dw", 1e-9, ADDS, {D, H}}, {"db", 1e-9, ADDS, {H}}},
      T * N * H, affine, affine_back},
-    {"embedding", 0.5, {{"dw", V * D, 1e-11}}, T * N * D, embedding, embedding_back},
-    {"dropout", 0.5, {{"dx", T * N * H, 1e-9}}, T * N * H, dropout, dropout_back},
-    {"softmax_loss", 1e-3, {{"dx", T * N * V, 1e-7}}, 1, softmax_loss, softmax_loss_back},
-    {"smoothed_softmax_loss", 1e-3, {{"dx", T * N * V, 1e-7}}, 1, smoothed_loss, smoothed_loss_back},
+    {"embedding", 0.5, {{"dw", 1e-11, ADDS, {V, D}}}, T * N * D, embedding, embedding_back},
+    {"dropout", 0.5, {{"dx", 1e-9, SETS, {T, N, H}}}, T * N * H, dropout, dropout_back},
+    {"softmax_loss", 1e-3, {{"dx", 1e-7, SETS, {T, N, V}}}, 1, softmax_loss, softmax_loss_back},
+    {"weighted_softmax_loss", 1e-3, {{"dx", 1e-7, SETS, {T, N, V}}}, 1, weighted_loss, weighted_loss_back},
+    {"smoothed_softmax_loss", 1e-3, {{"dx", 1e-7, SETS, {T, N, V}}}, 1, smoothed_loss, smoothed_loss_back},
     {"rnn_step", 1e-3,
-     {{"dx", N * D, 1e-8}, {"dh", N * H, 1e-8}, {"dwx", D * H, 1e-8}, {"dwh", H * H, 1e-8}, {"db", H, 1e-8}},
+     {{"dx", 1e-8, SETS, {N, D}}, {"dh", 1e-8, SETS, {N, H}},
+      {"dwx", 1e-8, ADDS, {D, H}}, {"dwh", 1e-8, ADDS, {H, H}}, {"db", 1e-8, ADDS, {H}}},
      N * H, rnn_step, rnn_step_back},
     {"rnn", 1e-3,
-     {{"dx", T * N * D, 1e-6}, {"dh0", N * H, 1e-6}, {"dwx", D * H, 1e-6}, {"dwh", H * H, 1e-6}, {"db", H, 1e-6}},
+     {{"dx", 1e-6, SETS, {T, N, D}}, {"dh0", 1e-6, SETS, {N, H}},
+      {"dwx", 1e-6, ADDS, {D, H}}, {"dwh", 1e-6, ADDS, {H, H}}, {"db", 1e-6, ADDS, {H}}},
      T * N * H, rnn, rnn_back},
     {"lstm_step", 1e-3,
-     {{"dx", N * D, 1e-7}, {"dh", N * H, 1e-7}, {"dc", N * H, 1e-7},
-      {"dwx", D * G * H, 1e-7}, {"dwh", H * G * H, 1e-7}, {"db", G * H, 1e-7}},
+     {{"dx", 1e-7, SETS, {N, D}}, {"dh", 1e-7, SETS, {N, H}}, {"dc", 1e-7, SETS, {N, H}},
+      {"dwx", 1e-7, ADDS, {D, G * H}}, {"dwh", 1e-7, ADDS, {H, G * H}}, {"db", 1e-7, ADDS, {G * H}}},
      2 * N * H, lstm_step, lstm_step_back},
     {"lstm", 1e-3,
-     {{"dx", T * N * D, 1e-8}, {"dh0", N * H, 1e-8}, {"dc0", N * H, 1e-8},
-      {"dwx", D * G * H, 1e-8}, {"dwh", H * G * H, 1e-6}, {"db", G * H, 1e-8}},
+     {{"dx", 1e-8, SETS, {T, N, D}}, {"dh0", 1e-8, SETS, {N, H}}, {"dc0", 1e-8, SETS, {N, H}},
+      {"dwx", 1e-8, ADDS, {D, G * H}}, {"dwh", 1e-6, ADDS, {H, G * H}}, {"db", 1e-8, ADDS, {G * H}}},
      (T + 1) * N * H, lstm, lstm_back},
 };
 /* clang-format on */

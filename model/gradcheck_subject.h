@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "model/arena.h"
+#include "model/gradcheck.h"
 
 enum {
     GRADCHECK_INPUTS = 9, /* most inputs of a subject */
@@ -22,20 +23,26 @@ enum {
 /* The numbers of one subject. Inputs lie one after the other, as the parameters of a decoder do, and so do gradients.
  */
 typedef struct gradcheck_bench {
-    double *in[GRADCHECK_INPUTS], *gradient[GRADCHECK_INPUTS]; /* gradients are zero before a backward pass */
+    double *in[GRADCHECK_INPUTS], *gradient[GRADCHECK_INPUTS];
     double *out, *dout;
     int ids[GRADCHECK_IDS]; /* words 1..V-1, and every fifth NULL, so that masks are met */
     arena scratch;          /* what a pass needs besides; reset before each */
 } gradcheck_bench;
 
+/* Does a backward pass overwrite what a gradient held before, or add to it? */
+typedef enum gradcheck_manner { SETS, ADDS } gradcheck_manner;
+
+typedef struct gradcheck_input {
+    const char *name; /* of the gradient; NULL ends a list */
+    double threshold;
+    gradcheck_manner manner;
+    int shape[CAPTION_GRADCHECK_DIMENSIONS]; /* as in caption_gradcheck */
+} gradcheck_input;
+
 typedef struct gradcheck_subject {
     const char *layer;
     double step; /* h of numeric_gradient */
-    struct {
-        const char *name; /* of the gradient; the list ends with NULL */
-        size_t size;
-        double threshold;
-    } input[GRADCHECK_INPUTS + 1];
+    gradcheck_input input[GRADCHECK_INPUTS + 1];
     size_t outputs;                       /* 1: a loss, whose dout is 1 */
     void (*forward)(gradcheck_bench *b);  /* in, ids -> out */
     void (*backward)(gradcheck_bench *b); /* in, ids, dout -> gradient */

@@ -25,7 +25,8 @@ static int count(void *context, const caption_gradcheck *check)
 {
     tally *t = context;
     t->checks++;
-    if (check->passed != (check->max_relative_error <= check->threshold) || !(check->seconds >= 0) || !check->passed) {
+    if (check->passed != (check->max_relative_error <= check->threshold) || !(check->seconds >= 0) || !check->passed ||
+        check->shape[0] < 1) {
         t->failed++;
         snprintf(t->worst, sizeof t->worst, "%s: error %g, threshold %g", check->name, check->max_relative_error,
                  check->threshold);
@@ -39,7 +40,7 @@ static void every_backward_pass_is_the_derivative(void **state)
     for (uint64_t seed = 0; seed < 20; seed++) {
         tally t = {0};
         assert_int_equal(caption_gradcheck_run(seed, NULL, count, &t, NULL), CAPTION_OK);
-        assert_true(t.checks >= 56);
+        assert_true(t.checks >= 57);
         if (t.failed)
             fail_msg("seed %d: %d checks failed, one of them %s", (int)seed, t.failed, t.worst);
     }
@@ -61,6 +62,53 @@ static void unknown_layer_is_refused(void **state)
     assert_int_equal(caption_gradcheck_run(0, "gru", count, &t, &err), CAPTION_EINVAL);
     assert_non_null(strstr(err.message, "gru"));
     assert_int_equal(t.checks, 0);
+    assert_int_equal(caption_gradcheck_known("", NULL), CAPTION_EINVAL);
+}
+
+static void the_refusal_names_every_layer(void **state)
+{
+    (void)state;
+    char layer[32];
+    caption_error err;
+    assert_int_equal(caption_gradcheck_known("gru", &err), CAPTION_EINVAL);
+    const char *at = strstr(err.message, "there are ");
+    assert_non_null(at);
+    int n = 0;
+    for (at += strlen("there are "); sscanf(at, "%31[^,]", layer) == 1; n++) {
+        tally t = {0};
+        assert_int_equal(caption_gradcheck_known(layer, NULL), CAPTION_OK);
+        assert_int_equal(caption_gradcheck_run(0, layer, count, &t, NULL), CAPTION_OK);
+        assert_true(t.checks > 0);
+        at += strlen(layer);
+        at += strspn(at, ", ");
+    }
+    assert_true(n >= 13);
+}
+
+typedef struct shape_wanted {
+    const char *name;
+    int shape[CAPTION_GRADCHECK_DIMENSIONS];
+    int seen;
+} shape_wanted;
+
+static int compare_shape(void *context, const caption_gradcheck *check)
+{
+    for (shape_wanted *w = context; w->name; w++)
+        if (!strcmp(w->name, check->name)) {
+            w->seen++;
+            assert_memory_equal(w->shape, check->shape, sizeof w->shape);
+        }
+    return 0;
+}
+
+static void shapes_are_those_of_the_gradients(void **state)
+{
+    (void)state;
+    shape_wanted wanted[] = {
+        {"lstm.dx", {4, 3, 6}, 0}, {"lstm.dh0", {3, 5}, 0}, {"lstm.dwh", {5, 20}, 0}, {"lstm.db", {20}, 0}, {0}};
+    assert_int_equal(caption_gradcheck_run(0, "lstm", compare_shape, wanted, NULL), CAPTION_OK);
+    for (const shape_wanted *w = wanted; w->name; w++)
+        assert_int_equal(w->seen, 1);
 }
 
 static void the_caller_can_stop(void **state)
@@ -141,6 +189,8 @@ int main(void)
         cmocka_unit_test(every_backward_pass_is_the_derivative),
         cmocka_unit_test(one_layer_can_be_checked_alone),
         cmocka_unit_test(unknown_layer_is_refused),
+        cmocka_unit_test(the_refusal_names_every_layer),
+        cmocka_unit_test(shapes_are_those_of_the_gradients),
         cmocka_unit_test(the_caller_can_stop),
         cmocka_unit_test(a_wrong_gradient_is_seen),
         cmocka_unit_test(the_error_is_the_course_s),
