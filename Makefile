@@ -49,6 +49,11 @@ SUPPORT_OBJECTS   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
 FUZZERS           := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 TEST_LIBS         := $(call pkg,libs,$(TEST_PACKAGES) libcjson)
 
+# Builds captiond again for every planted error; that says nothing new under a sanitizer.
+PLANTED := $(if $(SANITIZE),,tests/planted_errors.sh)
+PLANT    = CC='$(CC)' CFLAGS='$(CFLAGS)' \
+           LINK='$(LDFLAGS) $(SERVER_OBJECTS) $(BUILD)/libcaption.a $(SERVER_LIBS) $(MODEL_LIBS)'
+
 # ---- what people call ------------------------------------------------------------------------------------------
 
 .PHONY: all run test check check-server bench fuzz fuzzers help install clean import-encoder tests
@@ -67,7 +72,7 @@ test: ## install what is missing, build, run every test
 	@$(MAKE) --no-print-directory check
 
 check: all tests ## the same without installing anything
-	@BUILD=$(BUILD) tests/run.sh tests/boundaries.sh $(UNIT_TESTS) $(INTEGRATION_TESTS)
+	@BUILD=$(BUILD) $(PLANT) tests/run.sh tests/boundaries.sh $(PLANTED) $(UNIT_TESTS) $(INTEGRATION_TESTS)
 
 check-server: all $(INTEGRATION_TESTS) ## the integration tests alone (after `make test` installed what they need)
 	@BUILD=$(BUILD) tests/run.sh $(INTEGRATION_TESTS)

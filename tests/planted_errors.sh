@@ -1,0 +1,162 @@
+#!/bin/bash
+# Can the gradient self-test fail? Plants one error at a time in a backward pass, builds captiond with it, and demands
+# that `captiond selftest` ends with 1 and calls the gradient that is wrong FAILED. Prints TAP, as the other tests do.
+#
+#     plant FILE CHECK SENTENCE OLD NEW
+#
+# replaces OLD, which must stand in FILE exactly once, by NEW, compiles that file in double and links it in front of
+# libcaption, whose own copy the linker then leaves out. CHECK is a gradient that must be found wrong. Needs CC, CFLAGS
+# and LINK (objects and libraries) from the Makefile.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+
+directory=$(mktemp -d)
+trap 'rm -rf "$directory"' EXIT
+count=0 failures=0
+
+verdict() { # sentence, reason; no reason: good
+    count=$((count + 1))
+    if [ -z "$2" ]; then
+        echo "ok $count - ${1// /_}"
+    else
+        failures=$((failures + 1))
+        echo "not ok $count - ${1// /_}"
+        printf '%s\n' "$2" | sed 's/^/# /'
+    fi
+}
+
+# Builds $directory/captiond with these sources in place of libcaption's own; prints what went wrong. The options behind
+# CFLAGS: the build is to be quick, and what an error leaves unused is no matter.
+# shellcheck disable=SC2086 # CFLAGS and LINK are lists of words
+build() {
+    local objects=() source
+    for source in "$@"; do
+        objects+=("$directory/$(basename "$source" .c).o")
+        $CC $CFLAGS -O1 -g0 -w -DREAL_IS_DOUBLE -c -o "${objects[-1]}" "$source" 2>&1 || return
+    done
+    $CC -o "$directory/captiond" "${objects[@]}" $LINK 2>&1
+}
+
+# Runs that; prints how it differed from an end with status $1 in which check $2 (if any) has FAILED.
+run() {
+    local status
+    "$directory/captiond" selftest >"$directory/report" 2>&1
+    status=$?
+    [ "$status" -eq "$1" ] || echo "exit status $status, not $1"
+    [ -z "$2" ] || grep -q "^${2//./\\.} .* FAILED$" "$directory/report" || echo "$2 has passed"
+    [ "$status" -le 1 ] || tail -3 "$directory/report"
+}
+
+# Prints FILE with OLD replaced, or fails if OLD does not stand there exactly once.
+replace() { # file, old, new
+    OLD=$2 NEW=$3 awk '
+        { text = text $0 "\n" }
+        END {
+            at = index(text, ENVIRON["OLD"])
+            rest = substr(text, at + length(ENVIRON["OLD"]))
+            if (at == 0 || index(rest, ENVIRON["OLD"]) > 0) exit 1
+            printf "%s%s%s", substr(text, 1, at - 1), ENVIRON["NEW"], rest
+        }' "$1"
+}
+
+plant() { # file, check, sentence, old, new
+    local source reason
+    source=$directory/$(basename "$1")
+    if ! replace "$1" "$4" "$5" >"$source"; then
+        reason="this does not stand exactly once in $1: $4"
+    else
+        reason=$(build "$source")
+        [ -n "$reason" ] || reason=$(run 1 "$2")
+    fi
+    verdict "$2 catches: $3" "$reason"
+}
+
+# Without an error, built in the same way, everything passes: so what fails below fails because of the error.
+reason=$(build model/layers/*.c model/decoder.c)
+[ -n "$reason" ] || reason=$(run 0 "")
+verdict "without an error the self-test passes" "$reason"
+
+at=model/layers/affine.c
+plant $at affine.dx "dx = dy W, not transposed" 'gemm_nt(rows, inputs, outputs, dy, w' 'gemm(rows, inputs, outputs, dy, w'
+plant $at affine.dx "dx added to" 'dy, w, 0, dx' 'dy, w, 1, dx'
+plant $at affine.dw "dW overwritten" 'x, dy, 1, dw' 'x, dy, 0, dw'
+plant $at affine.dw "dW without the last row" 'gemm_tn(inputs, outputs, rows, x' 'gemm_tn(inputs, outputs, rows - 1, x'
+plant $at affine.db "db subtracted" 'sum[j] += x' 'sum[j] -= x'
+plant $at affine.db "db of the last row alone" 'sum[j] += x' 'sum[j] = x'
+
+at=model/layers/embedding.c
+plant $at embedding.dw "a word used twice gets one gradient" 'row[j] += dy' 'row[j] = dy'
+plant $at embedding.dw "every word the first one's gradient" 'dy[(size_t)r * width + j]' 'dy[j]'
+plant $at embedding.dw "the word before gets the gradient" 'dtable + (size_t)ids[r]' 'dtable + (size_t)(ids[r] ? ids[r] - 1 : 0)'
+
+at=model/layers/dropout.c
+plant $at dropout.dx "another mask backwards" 'random_seeded(seed)' 'random_seeded(seed + (x[0] > 0))'
+plant $at dropout.dx "what is kept is not scaled by x" 'x[j] *= factor' 'x[j] = factor'
+
+at=model/layers/softmax_loss.c
+plant $at softmax_loss.dx "the target's sign" 'row[target] -= (1' 'row[target] += (1'
+plant $at softmax_loss.dx "the target is forgotten" 'row[target] -= (1 - smoothing) * scale;' ''
+plant $at softmax_loss.dx "not divided by N" 'smoothing, weight / n)' 'smoothing, weight)'
+plant $at softmax_loss.dx "masked words have a gradient" 'memset(row, 0, classes * sizeof *row);' \
+    'row_loss(classes, row, targets[r], smoothing, weight / n);'
+plant $at softmax_loss.dx "masked words keep their scores" 'memset(row, 0, classes * sizeof *row);' ';'
+plant $at weighted_softmax_loss.dx "weights are forgotten" 'smoothing, weight / n)' 'smoothing, (real)1 / n)'
+plant $at smoothed_softmax_loss.dx "the even share is forgotten" '(row[v] - share) * scale' 'row[v] * scale'
+plant $at smoothed_softmax_loss.dx "the target's whole share" '-= (1 - smoothing) * scale' '-= scale'
+
+at=model/layers/recurrent.c
+plant $at rnn_step.dwh "dWh overwritten" 'h_prev, da, 1, dw->wh' 'h_prev, da, 0, dw->wh'
+plant $at lstm_step.dwh "dWh of the first row alone" 'outputs, rows, h_prev, da' 'outputs, 1, h_prev, da'
+plant $at rnn.db "db is forgotten" 'dx, dw->wx, dw->b)' 'dx, dw->wx, NULL)'
+
+at=model/layers/rnn.c
+plant $at rnn_step.dx "tanh' = 1 + h^2" 'da[i] *= 1 - h' 'da[i] *= 1 + h'
+plant $at rnn_step.db "tanh' = 1 - h" '1 - h_next[i] * h_next[i]' '1 - h_next[i]'
+plant $at rnn_step.dh "dh = da Wh, not transposed" 'gemm_nt(n' 'gemm(n'
+plant $at rnn_step.dh "dh added to" 'dh_next, 0, dh_prev' 'dh_next, 1, dh_prev'
+plant $at rnn_step.dwh "dWh from the next state" 'n, x, h_prev, dh_next, dx' 'n, x, h_next, dh_next, dx'
+plant $at rnn.dh0 "the recurrent term is dropped" '1, dh + (i - 1) * state)' '1, NULL)'
+plant $at rnn.dwx "the outer gradient of earlier states is lost" '1, dh + (i - 1) * state)' '0, dh + (i - 1) * state)'
+plant $at rnn.dwh "dWh from the next states" 'x, h, dh + state' 'x, h + state, dh + state'
+plant $at rnn.db "only the first step's weights" '(w, 1, t * n, x' '(w, 1, n, x'
+
+at=model/layers/lstm.c
+plant $at lstm_step.db "input gate: sigmoid' without 1 - i" 'g[j] * i[j] * (1 - i[j])' 'g[j] * i[j]'
+plant $at lstm_step.db "input gate times i instead of g" 'dc_j * g[j] * i[j]' 'dc_j * i[j] * i[j]'
+plant $at lstm_step.db "forget gate: the next c" 'dc_j * c_prev[j] * f' 'dc_j * c_next[j] * f'
+plant $at lstm_step.db "forget gate: sigmoid' without f" '* f[j] * (1 - f[j])' '* (1 - f[j])'
+plant $at lstm_step.db "output gate: c without tanh" 'dh[j] * tanh_c * o' 'dh[j] * c_next[j] * o'
+plant $at lstm_step.db "output gate: the sign" '(1 - o[j])' '(o[j] - 1)'
+plant $at lstm_step.db "g: tanh' = 1 - g" '(1 - g[j] * g[j])' '(1 - g[j])'
+plant $at lstm_step.db "g times f instead of i" 'dc_j * i[j] * (1 - g' 'dc_j * f[j] * (1 - g'
+plant $at lstm_step.dwx "input and forget gate exchanged" '*da_i = da, *da_f = da + hidden' \
+    '*da_f = da, *da_i = da + hidden'
+plant $at lstm_step.dc "h's share of dc is forgotten" 'dc[j] + dh[j] * o[j] * (1 - tanh_c * tanh_c)' 'dc[j]'
+plant $at lstm_step.dc "dc through the input gate" 'dc[j] = dc_j * f[j]' 'dc[j] = dc_j * i[j]'
+plant $at lstm_step.dh "dh = da Wh, not transposed" 'gemm_nt(n' 'gemm(n'
+plant $at lstm_step.dh "dh added to" 'dc, da, 0, dh_prev' 'dc, da, 1, dh_prev'
+plant $at lstm.dc0 "c's recurrent term is dropped" 'dc[j] = dc_j * f[j]' 'dc[j] = 0'
+plant $at lstm.dh0 "the outer gradient of earlier states is lost" 'before, 1, dh + before' 'before, 0, dh + before'
+plant $at lstm.dwx "c of the step after" 'gates + LSTM_GATES * before, c + before, c' \
+    'gates + LSTM_GATES * before, c + before + state, c'
+plant $at lstm.dwh "dWh from the next states" 't * n, x, h, da' 't * n, x, h + state, da'
+
+at=model/decoder.c
+plant $at rnn_captioner.dw_proj "h0 begins with what was there" 'memset(dh0, 0, state * sizeof *dh0);' ''
+plant $at lstm_captioner.dw_x "c_T begins with what was there" \
+    'memset(b[BUFFER_DC], 0, (size_t)s->n * w->hidden * sizeof(real));' ''
+plant $at lstm_captioner.db_vocab "gradients are added to" 'memset(gradients, 0, total * sizeof *gradients);' ''
+plant $at rnn_captioner.dw_embed "the words' targets learn" \
+    'X(embedding_backward)(rows, shape->words, batch->captions,' \
+    'X(embedding_backward)(rows, shape->words, batch->captions + n,'
+plant $at lstm_captioner.dfeatures "the projection learns from h1" 'w->w_proj, dh0, dfeatures' 'w->w_proj, dout, dfeatures'
+plant $at regularised_captioner.dw_x "no dropout backwards behind the cell" 'drop(batch, STREAM_H, state * batch->t, dout);' ''
+plant $at regularised_captioner.dw_embed "another word dropout backwards" \
+    'drop(batch, STREAM_X, (size_t)rows * shape->words, b[BUFFER_DX]);' \
+    'drop(batch, STREAM_H, (size_t)rows * shape->words, b[BUFFER_DX]);'
+plant $at regularised_captioner.dw_vocab "the vocabulary learns from states before dropout" \
+    'shape->vocabulary, b[BUFFER_OUT], w->w_vocab, b[BUFFER_SCORES]' \
+    'shape->vocabulary, b[BUFFER_H] + state, w->w_vocab, b[BUFFER_SCORES]'
+
+echo "1..$count"
+[ "$failures" -eq 0 ]
