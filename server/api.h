@@ -9,6 +9,7 @@ void api_healthz(http_request *request);
 void api_readyz(http_request *request);
 void api_models(http_request *request);
 void api_caption(http_request *request);
+void api_selftest(http_request *request);
 void api_datasets(http_request *request);
 void api_dataset_put(http_request *request);
 void api_dataset_get(http_request *request);

@@ -23,6 +23,7 @@
 #include "server/http.h"
 #include "server/listen.h"
 #include "server/log.h"
+#include "server/selftest.h"
 #include "server/server.h"
 #include "server/store.h"
 #include "server/worker.h"
@@ -117,6 +118,8 @@ static int prepare_shared(service *s, caption_error *err)
     if (!status)
         status = disk_start(&s->server.disk, &s->config, err);
     if (!status)
+        status = selftest_start(&s->server.selftest, &s->config, err);
+    if (!status)
         data_open(&s->server);
     return status;
 }
@@ -193,6 +196,7 @@ static void stop(service *s)
     if (s->server.queue)
         queue_stop(s->server.queue);
     disk_stop(s->server.disk);
+    selftest_stop(s->server.selftest);
     workers_join(s->workers);
     if (s->http) {
         wait_until_idle(s, FLUSH_MS);
@@ -200,6 +204,7 @@ static void stop(service *s)
     }
     features_stop(s->server.features);
     disk_free(s->server.disk);
+    selftest_free(s->server.selftest);
     store_close(s->server.store);
     queue_free(s->server.queue);
     linger_free(s->server.linger);

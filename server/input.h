@@ -27,6 +27,8 @@ typedef struct input_page {
 /* The query of a list: ?limit=1..500&after=CURSOR, both optional. */
 int input_read_page(const http_request *request, input_page *page, problem *p);
 
+int input_refuse_body(const http_request *request, problem *p);
+
 /* Refuses a query and a body. */
 int input_read_nothing(const http_request *request, problem *p);
 

@@ -40,12 +40,15 @@ static int read_parameter(void *context, const char *name, const char *value)
     return problem_set(r->problem, PROBLEM_UNKNOWN_OPTION, "there is no option \"%.64s\"", name);
 }
 
+int input_refuse_body(const http_request *request, problem *p)
+{
+    return request->size > 0 ? problem_set(p, PROBLEM_BAD_OPTION, "this request takes no body") : 0;
+}
+
 static int read_query(const http_request *request, input_page *page, problem *p)
 {
     reader r = {page, p};
-    if (request->size > 0)
-        return problem_set(p, PROBLEM_BAD_OPTION, "this request takes no body");
-    return http_each_parameter(request, read_parameter, &r);
+    return input_refuse_body(request, p) || http_each_parameter(request, read_parameter, &r);
 }
 
 int input_read_page(const http_request *request, input_page *page, problem *p)

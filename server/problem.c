@@ -27,6 +27,7 @@ static const struct {
     [PROBLEM_UNKNOWN_DATASET] = {404, "unknown-dataset", "There is no such dataset"},
     [PROBLEM_UNKNOWN_ITEM] = {404, "unknown-item", "There is no such item"},
     [PROBLEM_METHOD_NOT_ALLOWED] = {405, "method-not-allowed", "The method is not allowed here"},
+    [PROBLEM_SELFTEST_BUSY] = {409, "selftest-busy", "Another self-test is running"},
     [PROBLEM_LIMIT_REACHED] = {409, "limit-reached", "There would be more than the limit"},
     [PROBLEM_DATASET_TOO_SMALL] = {409, "dataset-too-small", "The dataset has too few items"},
     [PROBLEM_BODY_TOO_LARGE] = {413, "body-too-large", "The body is larger than the limit"},

@@ -12,6 +12,7 @@ static const route routes[] = {
     {"GET", "/readyz", ACCESS_OPEN, api_readyz, "200 while captions are served, 503 while loading or shutting down"},
     {"GET", "/v1/models", ACCESS_CAPTION, api_models, "the loaded captioners"},
     {"POST", "/v1/caption", ACCESS_CAPTION, api_caption, "photos in, captions out"},
+    {"GET", "/v1/selftest/gradients", ACCESS_CAPTION, api_selftest, "is every gradient right?"},
     {"GET", "/v1/datasets", ACCESS_OPERATOR, api_datasets, "the datasets"},
     {"PUT", "/v1/datasets/{name}", ACCESS_OPERATOR, api_dataset_put, "make a dataset"},
     {"GET", "/v1/datasets/{name}", ACCESS_OPERATOR, api_dataset_get, "its size"},

@@ -19,6 +19,7 @@ typedef struct server {
     queue *queue;
     linger_set *linger;
     struct disk *disk;         /* disk.h */
+    struct selftest *selftest; /* selftest.h */
     struct store *store;       /* store.h; NULL if the data directory cannot be used: */
     caption_error store_fault; /* why */
     struct features *features; /* features.h */
