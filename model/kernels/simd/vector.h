@@ -1,12 +1,15 @@
 /* vector.h: the vector type of one instruction set, and the few operations that every kernel here is made of.
  *
- * Sources in this directory use GCC/clang vector extensions and no intrinsics, so that one text serves SSE2, AVX2,
+ * Sources in this directory use GCC/clang vector extensions instead of intrinsics, so that one text serves SSE2, AVX2,
  * AVX-512 and NEON. Each is compiled once a set (-DSIMD_SET=avx2 gives every kernel the suffix _f_avx2) and once with
  * -DREAL_IS_DOUBLE (suffix _d), where `vec` is two doubles and the elementary functions are libm's: the same loops,
  * with the precision that gradient checks need. */
 #ifndef CAPTION_KERNELS_SIMD_VECTOR_H
 #define CAPTION_KERNELS_SIMD_VECTOR_H
 
+#ifdef __x86_64__
+#include <immintrin.h>
+#endif
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -68,11 +71,31 @@ static inline void vec_store_part(real *x, size_t n, vec v)
     memcpy(x, &v, n * sizeof *x);
 }
 
-/* A NaN in `a` stays: every comparison with it is false. */
 static inline vec vec_select(mask choose, vec a, vec b)
 {
     return (vec)(((mask)a & choose) | ((mask)b & ~choose));
 }
+
+/* The smaller and the larger of both; a NaN in `a` stays. GCC does not find the instruction in a comparison and a
+ * selection, so on x86 it is named: it gives its second operand if either is a NaN. */
+#if defined(__x86_64__) && !defined(REAL_IS_DOUBLE)
+#if VECTOR_BYTES == 64
+#define X86(name) _mm512_##name##_ps
+#elif VECTOR_BYTES == 32
+#define X86(name) _mm256_##name##_ps
+#else
+#define X86(name) _mm_##name##_ps
+#endif
+static inline vec vec_min(vec a, vec limit)
+{
+    return X86(min)(limit, a);
+}
+static inline vec vec_max(vec a, vec limit)
+{
+    return X86(max)(limit, a);
+}
+#undef X86
+#else
 static inline vec vec_min(vec a, vec limit)
 {
     return vec_select(a > limit, limit, a);
@@ -81,6 +104,7 @@ static inline vec vec_max(vec a, vec limit)
 {
     return vec_select(a < limit, limit, a);
 }
+#endif
 
 static inline real vec_sum(vec v)
 {
