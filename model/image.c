@@ -32,8 +32,7 @@ const char *caption_image_type(const void *bytes, size_t size)
     return format ? format->type : NULL;
 }
 
-/* ---- the header -----------------------------------------------------------------------------------------------------
- */
+/* ---- the header -------------------------------------------------------------------------------------------------- */
 
 static int read_header(const image_format **format, const unsigned char *bytes, size_t size,
                        const caption_image_limits *limits, int *width, int *height, caption_error *err)
@@ -58,8 +57,7 @@ int caption_image_check(const void *bytes, size_t size, const caption_image_limi
     return read_header(&format, bytes, size, limits, width, height, err);
 }
 
-/* ---- the pixels -----------------------------------------------------------------------------------------------------
- */
+/* ---- the pixels -------------------------------------------------------------------------------------------------- */
 
 /* stb_image, where it agrees with us on the size: its own reading of the header is what it will allocate for. */
 static int decode(unsigned char **pixels, int *channels, const unsigned char *bytes, size_t size, int width, int height,

@@ -70,8 +70,7 @@ static int truncated(caption_error *err)
     return caption_fail(err, CAPTION_EFORMAT, "JPEG: truncated: the file ends before its end marker");
 }
 
-/* ---- the frame header ---------------------------------------------------------------------------------------------
- */
+/* ---- the frame header -------------------------------------------------------------------------------------------- */
 
 static int is_frame(int marker)
 {
@@ -106,9 +105,7 @@ static int lay_out_blocks(jpeg_file *file, caption_error *err)
 static int read_frame(jpeg_file *file, int marker, byte_reader body, caption_error *err)
 {
     if (marker != SOF0 && marker != SOF1 && marker != SOF2)
-        return caption_fail(err, CAPTION_EUNSUPPORTED,
-                            "JPEG: lossless, hierarchical and arithmetic coding (SOF%d) are "
-                            "not supported",
+        return caption_fail(err, CAPTION_EUNSUPPORTED, "JPEG: coding SOF%d (lossless, arithmetic) is not supported",
                             marker - SOF0);
     unsigned precision = byte_u8(&body);
     file->height = (int)byte_u16_big(&body);
@@ -122,8 +119,7 @@ static int read_frame(jpeg_file *file, int marker, byte_reader body, caption_err
     if (file->width == 0)
         return caption_fail(err, CAPTION_EFORMAT, "JPEG: impossible size %d x %d", file->width, file->height);
     if (file->height == 0)
-        return caption_fail(err, CAPTION_EUNSUPPORTED,
-                            "JPEG: a height told only after the first scan is not supported");
+        return caption_fail(err, CAPTION_EUNSUPPORTED, "JPEG: a height told after the scan is not supported");
     if (file->components != 1 && file->components != 3 && file->components != 4)
         return caption_fail(err, CAPTION_EUNSUPPORTED, "JPEG: %d components are not supported", file->components);
     if (file->components == 4 && !file->has_adobe)
@@ -170,8 +166,7 @@ static int header(const unsigned char *bytes, size_t size, int *width, int *heig
     return CAPTION_OK;
 }
 
-/* ---- application segments ------------------------------------------------------------------------------------------
- */
+/* ---- application segments ---------------------------------------------------------------------------------------- */
 
 int image_jpeg_orientation(const unsigned char *bytes, size_t size)
 {
@@ -185,8 +180,7 @@ int image_jpeg_orientation(const unsigned char *bytes, size_t size)
     return 1;
 }
 
-/* ---- the whole file ------------------------------------------------------------------------------------------------
- */
+/* ---- the whole file ---------------------------------------------------------------------------------------------- */
 
 static int alloc_history(jpeg_file *file, caption_error *err)
 {

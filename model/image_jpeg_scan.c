@@ -8,8 +8,7 @@
 
 #include <string.h>
 
-/* ---- Huffman tables ------------------------------------------------------------------------------------------------
- */
+/* ---- Huffman tables ---------------------------------------------------------------------------------------------- */
 
 /* Canonical codes: those of one length are consecutive, the first of the next length is twice the next free one. */
 static int build_table(jpeg_huffman *table, const unsigned char counts[16])
@@ -51,8 +50,7 @@ int jpeg_read_huffman(jpeg_file *file, byte_reader segment, caption_error *err)
     return CAPTION_OK;
 }
 
-/* ---- bits ----------------------------------------------------------------------------------------------------------
- */
+/* ---- bits -------------------------------------------------------------------------------------------------------- */
 
 typedef struct bit_reader {
     const unsigned char *at, *end; /* `at` never passes a marker */
@@ -115,8 +113,7 @@ static inline int take_symbol(bit_reader *r, const jpeg_huffman *table)
     return symbol;
 }
 
-/* ---- blocks --------------------------------------------------------------------------------------------------------
- */
+/* ---- blocks ------------------------------------------------------------------------------------------------------ */
 
 typedef struct scan {
     jpeg_file *file;
@@ -246,8 +243,7 @@ static int ac_refining_block(scan *s, int i, uint64_t *nonzero)
     return !s->bits.ended;
 }
 
-/* ---- the scan ------------------------------------------------------------------------------------------------------
- */
+/* ---- the scan ---------------------------------------------------------------------------------------------------- */
 
 static jpeg_component *find_component(jpeg_file *file, unsigned id)
 {

@@ -26,7 +26,7 @@ size_t safetensors_type_size(enum safetensors_type type)
     return types[type].size;
 }
 
-/* ---- the text, member by member -------------------------------------------------------------------------------- */
+/* ---- the text, member by member ---------------------------------------------------------------------------------- */
 
 /* What may appear in a message: short and on one line. */
 static int is_name(const char *string)
@@ -144,7 +144,7 @@ static int read_text(safetensors_header *header, const char *path, const unsigne
     return status;
 }
 
-/* ---- what the text means ------------------------------------------------------------------------------------- */
+/* ---- what the text means ----------------------------------------------------------------------------------------- */
 
 /* elements = dims[0] * dims[1] * ..., and its bytes are just the ones claimed. */
 static int check_extent(const char *path, safetensors_entry *entry, size_t data_size, caption_error *err)

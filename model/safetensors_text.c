@@ -27,7 +27,7 @@ int text_expect(text_reader *text, char wanted)
     return CAPTION_OK;
 }
 
-/* ---- strings ------------------------------------------------------------------------------------------------- */
+/* ---- strings ----------------------------------------------------------------------------------------------------- */
 
 /* Four hexadecimal digits. */
 static int read_hex(text_reader *text, uint32_t *out)
@@ -113,7 +113,7 @@ int text_string(text_reader *text, const char **out)
     return status;
 }
 
-/* ---- numbers, lists, objects ----------------------------------------------------------------------------------- */
+/* ---- numbers, lists, objects ------------------------------------------------------------------------------------- */
 
 static int read_unsigned(text_reader *text, size_t *out)
 {

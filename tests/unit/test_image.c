@@ -24,8 +24,7 @@ static const quarters grey = {{{71, 71, 71}, {125, 125, 125}, {66, 66, 66}, {205
 static const quarters clear_grey = {{{71, 71, 71}, {125, 125, 125}, {66, 66, 66}, {255, 255, 255}}};
 static const quarters black_white = {{{0, 0, 0}, {255, 255, 255}, {0, 0, 0}, {255, 255, 255}}};
 
-/* ---- helpers ------------------------------------------------------------------------------------------------------
- */
+/* ---- helpers ----------------------------------------------------------------------------------------------------- */
 
 static void decode(caption_image *image, const void *bytes, size_t size)
 {
@@ -68,8 +67,7 @@ static void check_fixture(const char *name, const char *type, const quarters *ex
     free(bytes);
 }
 
-/* ---- formats ------------------------------------------------------------------------------------------------------
- */
+/* ---- formats ----------------------------------------------------------------------------------------------------- */
 
 static void jpeg_of_every_kind_is_read(void **state)
 {
@@ -134,8 +132,7 @@ static void half_transparent_pixels_are_laid_over_white(void **state)
     check_pixel(&image, 100, 100, (unsigned char[]){244, 224, 204}, 0); /* c * 0.2 + 255 * 0.8 */
 }
 
-/* ---- orientation ---------------------------------------------------------------------------------------------------
- */
+/* ---- orientation ------------------------------------------------------------------------------------------------- */
 
 /* The JPEG with an EXIF segment right behind its first marker. */
 static unsigned char *with_orientation(const unsigned char *jpeg, size_t *size, int orientation, int big_endian)
@@ -197,8 +194,7 @@ static void nonsense_in_exif_does_not_spoil_the_photo(void **state)
         }
 }
 
-/* ---- resizing -------------------------------------------------------------------------------------------------------
- */
+/* ---- resizing ---------------------------------------------------------------------------------------------------- */
 
 static void noise(int x, int y, unsigned char *rgb)
 {

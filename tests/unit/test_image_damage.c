@@ -48,8 +48,7 @@ static const char *const fixtures[] = {
 };
 enum { FIXTURES = sizeof fixtures / sizeof *fixtures, READABLE = FIXTURES - 2 };
 
-/* ---- helpers ------------------------------------------------------------------------------------------------------
- */
+/* ---- helpers ----------------------------------------------------------------------------------------------------- */
 
 static void check_refused(const void *bytes, size_t size, int code, const char *reason)
 {
@@ -82,8 +81,7 @@ static size_t find(const unsigned char *bytes, size_t size, size_t from, const v
     return (size_t)(found - bytes);
 }
 
-/* ---- what is no picture ---------------------------------------------------------------------------------------------
- */
+/* ---- what is no picture ------------------------------------------------------------------------------------------ */
 
 static void other_types_are_unsupported(void **state)
 {
@@ -102,7 +100,7 @@ static void kinds_we_do_not_read_are_named(void **state)
     (void)state;
     size_t size;
     unsigned char *bytes = picture_fixture("arithmetic.jpg", &size);
-    check_header_refused(bytes, size, CAPTION_EUNSUPPORTED, "arithmetic coding (SOF9)");
+    check_header_refused(bytes, size, CAPTION_EUNSUPPORTED, "SOF9 (lossless, arithmetic)");
     free(bytes);
     bytes = picture_fixture("run_length.bmp", &size);
     check_header_refused(bytes, size, CAPTION_EUNSUPPORTED, "compression 1");
@@ -114,8 +112,7 @@ static void kinds_we_do_not_read_are_named(void **state)
                          CAPTION_EUNSUPPORTED, "no Adobe segment");
 }
 
-/* ---- headers that claim too much ------------------------------------------------------------------------------------
- */
+/* ---- headers that claim too much --------------------------------------------------------------------------------- */
 
 static void headers_beyond_the_limit_are_refused_before_decoding(void **state)
 {
@@ -159,8 +156,7 @@ static void headers_without_a_size_are_corrupt(void **state)
                          "does not begin with an IHDR");
 }
 
-/* ---- streams that hold more than promised
- * ---------------------------------------------------------------------------- */
+/* ---- streams that hold more than promised ------------------------------------------------------------------------ */
 
 static void put_chunk(unsigned char **at, const char *type, const void *data, size_t size)
 {
@@ -231,8 +227,7 @@ static void a_jpeg_of_a_thousand_scans_is_refused(void **state)
     free(jpeg);
 }
 
-/* ---- damage
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- damage ------------------------------------------------------------------------------------------------------ */
 
 static void every_truncation_of_every_format_is_refused(void **state)
 {

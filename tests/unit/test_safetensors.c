@@ -17,7 +17,7 @@
 #include "model/safetensors.h"
 #include "tests/support/scratch.h"
 
-/* ---- helpers --------------------------------------------------------------------------------------------------- */
+/* ---- helpers ----------------------------------------------------------------------------------------------------- */
 
 /* Writes a file of this header text and `data_size` bytes of data, all 0 unless given. */
 static const char *file_of(const char *header, size_t data_size, const void *data)
@@ -62,7 +62,7 @@ static safetensors *opened(const char *path)
     return file;
 }
 
-/* ---- round trip ------------------------------------------------------------------------------------------------ */
+/* ---- round trip -------------------------------------------------------------------------------------------------- */
 
 static const float floats[6] = {0.1f, -2.5f, 65504.0f, 1e-7f, 0, 3.0f};
 static const double doubles[2] = {1.0 / 3, -1e300};
@@ -254,7 +254,7 @@ static void an_unknown_type_is_named(void **state)
     check_header_refused("{" TENSOR("w", "BF16", "[2]", 0, 4) "}", 4, CAPTION_EUNSUPPORTED, "tensor w: type BF16");
 }
 
-/* ---- layouts that lie ------------------------------------------------------------------------------------------- */
+/* ---- layouts that lie -------------------------------------------------------------------------------------------- */
 
 static void shapes_that_overflow_are_refused(void **state)
 {
