@@ -5,7 +5,7 @@ set -eu
 
 build="pkg-config libmicrohttpd-dev libcjson-dev libopenblas-dev nettle-dev zlib1g-dev libstb-dev libsqlite3-dev"
 test="libcmocka-dev libcurl4-openssl-dev"
-fuzz="clang"
+fuzz="clang libclang-rt-dev"
 
 wanted=
 for group in "$@"; do
