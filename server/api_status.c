@@ -1,5 +1,5 @@
 /* api_status.c: what the daemon says of itself: index, liveness, readiness, models. */
-#include <string.h>
+#include <stdlib.h>
 
 #include "server/api.h"
 #include "server/commands.h"
@@ -49,20 +49,28 @@ void api_readyz(http_request *request)
         answer_status(request, "ready");
 }
 
-/* The scores that training left in the file's metadata, under their names there. */
+/* The scores that training left in the file's metadata, as numbers. */
 static int add_scores(cJSON *item, const caption_model *model)
 {
     static const char prefix[] = "dev_";
-    static const char *const names[] = {"dev_bleu_1", "dev_bleu_2",  "dev_bleu_3",
-                                        "dev_bleu_4", "dev_rouge_l", "dev_cider"};
+    static const char *const names[] = {"dev_bleu_4", "dev_rouge_l", "dev_cider"};
     cJSON *scores = cJSON_AddObjectToObject(item, "scores");
     int good = scores != NULL;
     for (size_t i = 0; good && i < sizeof names / sizeof *names; i++) {
-        const char *value = caption_model_metadata(model, names[i]);
-        if (value)
-            good = cJSON_AddStringToObject(scores, names[i] + sizeof prefix - 1, value) != NULL;
+        const char *text = caption_model_metadata(model, names[i]);
+        char *end = NULL;
+        double value = text ? strtod(text, &end) : 0;
+        if (text && end > text && !*end)
+            good = json_add_rounded(scores, names[i] + sizeof prefix - 1, value, 4);
     }
     return good;
+}
+
+/* A string of the file's metadata, if it has it. */
+static int add_metadata(cJSON *item, const char *name, const caption_model *model, const char *key)
+{
+    const char *text = caption_model_metadata(model, key);
+    return !text || cJSON_AddStringToObject(item, name, text);
 }
 
 static int add_model(cJSON *models, const char *name, const caption_model *model, int is_default)
@@ -73,8 +81,9 @@ static int add_model(cJSON *models, const char *name, const caption_model *model
         cJSON_AddNumberToObject(item, "vocabulary_size", caption_model_vocabulary_size(model)) &&
         cJSON_AddNumberToObject(item, "hidden_size", caption_model_hidden_size(model)) &&
         cJSON_AddNumberToObject(item, "word_size", caption_model_word_size(model)) &&
-        cJSON_AddStringToObject(item, "sha256", caption_model_sha256(model)) && add_scores(item, model) &&
-        cJSON_AddItemToArray(models, item))
+        cJSON_AddStringToObject(item, "sha256", caption_model_sha256(model)) &&
+        add_metadata(item, "encoder_sha256", model, "encoder") && add_metadata(item, "training", model, "training") &&
+        add_scores(item, model) && cJSON_AddItemToArray(models, item))
         return 1;
     cJSON_Delete(item);
     return 0;

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/log.h"
+
 enum { MAX_MODELS = 64, LIST_BYTES = 8192 };
 
 typedef struct entry {
@@ -49,6 +51,20 @@ static int find(const registry *r, const char *name)
     return -1;
 }
 
+/* Such captions are nonsense, or, if the two encoders differ only in precision, nearly as good as ever. */
+static void warn_of_other_encoder(const registry *r, const entry *e)
+{
+    const char *trained_on = caption_model_metadata(e->model, "encoder");
+    log_line line;
+    if (!trained_on || strcmp(trained_on, caption_encoder_sha256(r->encoder)) == 0)
+        return;
+    log_begin(&line, LOG_LEVEL_WARNING, "encoder-differs");
+    log_text(&line, "model", e->name);
+    log_text(&line, "trained_on", trained_on);
+    log_text(&line, "loaded", caption_encoder_sha256(r->encoder));
+    log_end(&line);
+}
+
 static int add(registry *r, const weights_place *place, const char *name, caption_error *err)
 {
     char path[PATH_MAX];
@@ -62,6 +78,7 @@ static int add(registry *r, const weights_place *place, const char *name, captio
         status = caption_model_open(&new.model, path, err);
     if (status)
         return status;
+    warn_of_other_encoder(r, &new);
     pthread_mutex_lock(&r->lock);
     r->models[r->n++] = new;
     pthread_mutex_unlock(&r->lock);

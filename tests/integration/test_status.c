@@ -58,6 +58,9 @@ static void models_are_told_with_their_facts(void **state)
     assert_int_equal(strlen(reply_string(&r, "models/0/sha256")), 64);
     assert_string_not_equal(reply_string(&r, "models/0/sha256"), reply_string(&r, "models/1/sha256"));
     assert_int_equal(strlen(reply_string(&r, "encoder/sha256")), 64);
+    assert_true(reply_number(&r, "models/0/scores/cider") == 0.125);
+    assert_string_equal(reply_string(&r, "models/0/encoder_sha256"), "of no encoder in particular");
+    captiond_wait_log(server, "event=encoder-differs model=tiny", 1);
     const cJSON *models = cJSON_GetObjectItem(r.json, "models");
     assert_true(cJSON_IsFalse(cJSON_GetObjectItem(cJSON_GetArrayItem(models, 0), "default")));
     assert_true(cJSON_IsTrue(cJSON_GetObjectItem(cJSON_GetArrayItem(models, 1), "default")));
