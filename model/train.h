@@ -69,6 +69,7 @@ typedef struct caption_train_options {
 
     /* What does not. */
     int threads;               /* that encode pictures, the calling one included */
+    size_t memory;             /* bytes that the network's training may take; 0: no limit */
     double report_seconds;     /* between calls of progress; 0: after every batch */
     double checkpoint_minutes; /* between checkpoints within an epoch; one follows every epoch anyway */
 
@@ -101,8 +102,10 @@ caption_train_options caption_train_defaults(const char *kind);
  * is kept. */
 int caption_train_base(caption_train_options *options, const char *base, caption_error *err);
 
-/* Refuses options out of range by name (CAPTION_EINVAL), then trains. The dataset, encoder and options are only read.
- */
+/* Refuses options out of range by name (CAPTION_EINVAL). */
+int caption_train_check(const caption_train_options *options, caption_error *err);
+
+/* Checks the options, then trains. The dataset, encoder and options are only read. */
 int caption_train(const caption_train_options *options, caption_encoder *encoder, caption_error *err);
 
 /* ---- features ahead of time -------------------------------------------------------------------------------------

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "model/decoder.h"
 #include "model/model.h"
 
 #define AT(member) offsetof(caption_train_options, member)
@@ -72,7 +71,7 @@ static double value_of(const caption_train_options *options, const caption_train
                                               : *(const int *)(const void *)member;
 }
 
-int train_options_check(const caption_train_options *options, caption_error *err)
+int caption_train_check(const caption_train_options *options, caption_error *err)
 {
     decoder_kind kind;
     if (!decoder_kind_parse(options->kind, &kind))

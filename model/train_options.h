@@ -4,9 +4,6 @@
 
 #include "model/train.h"
 
-/* Refuses the first option out of range, by name. */
-int train_options_check(const caption_train_options *options, caption_error *err);
-
 /* 1 if the caller wants the run to stop. */
 int train_options_stop(const caption_train_options *options);
 

@@ -291,20 +291,43 @@ static int make_names(trainer *t, caption_error *err)
     return CAPTION_OK;
 }
 
-static int make_network(trainer *t, caption_error *err)
+/* Parameters, gradients, folded weights, Adam's three vectors, and the scratch of a batch. */
+static int check_memory(const trainer *t, size_t scratch, caption_error *err)
+{
+    enum { VECTORS = 6 };
+    size_t needed = VECTORS * t->n_parameters * sizeof(float) + scratch, limit = t->options->memory;
+    if (limit == 0 || needed <= limit)
+        return CAPTION_OK;
+    return caption_fail(err, CAPTION_ELIMIT, "training this network would take %zu MiB, the limit is %zu MiB",
+                        needed >> 20, limit >> 20);
+}
+
+static void shape_network(trainer *t)
 {
     const caption_train_options *o = t->options;
     decoder_tensor tensors[DECODER_MAX_TENSORS];
-    optimizer_options adam = optimizer_defaults();
-    adam.weight_decay = o->weight_decay;
-    adam.clip = o->clip;
-    adam.average = o->average;
     t->shape = (decoder_shape){.features = CAPTION_FEATURES,
                                .words = o->words,
                                .hidden = o->hidden,
                                .vocabulary = vocabulary_size(t->data.words)};
     decoder_kind_parse(o->kind, &t->shape.kind);
     decoder_layout(&t->shape, tensors, &t->n_parameters);
+}
+
+static int make_network(trainer *t, caption_error *err)
+{
+    const caption_train_options *o = t->options;
+    optimizer_options adam = optimizer_defaults();
+    adam.weight_decay = o->weight_decay;
+    adam.clip = o->clip;
+    adam.average = o->average;
+    shape_network(t);
+    int status = curriculum_open(&t->curriculum, &t->data, &t->shape, err);
+    if (status != CAPTION_OK)
+        return status;
+    size_t scratch = decoder_loss_scratch_f(&t->shape, o->batch, curriculum_longest(&t->curriculum));
+    if ((status = check_memory(t, scratch, err)) != CAPTION_OK)
+        return status;
     t->parameters = calloc(t->n_parameters, sizeof *t->parameters);
     t->gradients = calloc(t->n_parameters, sizeof *t->gradients);
     t->folded = calloc(t->n_parameters, sizeof *t->folded);
@@ -314,12 +337,8 @@ static int make_network(trainer *t, caption_error *err)
         fine_tune_start(t->base, &t->shape, &t->data, t->parameters);
     else
         decoder_init(&t->shape, o->seed, t->parameters);
-    int status;
-    if ((status = optimizer_init(&t->optimizer, &adam, t->n_parameters, t->parameters, err)) ||
-        (status = curriculum_open(&t->curriculum, &t->data, &t->shape, err)))
-        return status;
-    return arena_reserve(&t->scratch, decoder_loss_scratch_f(&t->shape, o->batch, curriculum_longest(&t->curriculum)),
-                         err);
+    status = optimizer_init(&t->optimizer, &adam, t->n_parameters, t->parameters, err);
+    return status == CAPTION_OK ? arena_reserve(&t->scratch, scratch, err) : status;
 }
 
 static int resume(trainer *t, caption_error *err)
@@ -356,7 +375,7 @@ static void trainer_free(trainer *t)
 
 int caption_train(const caption_train_options *options, caption_encoder *encoder, caption_error *err)
 {
-    int status = train_options_check(options, err);
+    int status = caption_train_check(options, err);
     if (status != CAPTION_OK)
         return status;
     trainer *t = calloc(1, sizeof *t);
