@@ -320,11 +320,7 @@ int queue_new(queue **out, const queue_limits *limits, caption_error *err)
         return caption_fail(err, CAPTION_ENOMEM, "out of memory for the queue");
     q->limits = *limits;
     q->epoll = q->wake = -1;
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&q->work, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    clock_condition_init(&q->work);
     pthread_mutex_init(&q->lock, NULL);
     if (open_watch(q)) {
         int code = errno;
