@@ -35,6 +35,7 @@ typedef struct service {
     server server;
     struct MHD_Daemon *http;
     workers *workers;
+    double deadline; /* for stopping; clock_ms */
 } service;
 
 /* A handler and a semaphore rather than a mask and sigwait: libraries have threads of their own (OpenBLAS makes them
@@ -163,6 +164,7 @@ static int start(service *s, caption_error *err)
     if (status)
         return status;
     start_features(s);
+    data_start(&s->server);
     atomic_store(&s->server.state, SERVER_READY);
     log_ready(s, started);
     return CAPTION_OK;
@@ -187,7 +189,20 @@ static void run(service *s)
     http_stop_listening(s->http);
     log_simple(LOG_LEVEL_INFO, "stopping", "signal", strsignal(last_signal));
     queue_drain(s->server.queue);
+    data_begin_stop(&s->server);
+    s->deadline = clock_ms() + s->config.drain_ms;
     wait_until_idle(s, s->config.drain_ms);
+}
+
+/* A job that does not stop in time goes on from its last checkpoint when the next daemon starts. Its thread uses what
+ * would be freed here, so the process ends at once. */
+static void stop_jobs(service *s)
+{
+    double left = s->deadline - clock_ms();
+    if (data_stop(&s->server, left > 0 ? (int)left : 0) == 0)
+        return;
+    log_simple(LOG_LEVEL_WARNING, "stopped", "reason", "a job did not reach a checkpoint in time");
+    _exit(0);
 }
 
 /* What still waits in the queue is answered 503; that takes only the time to send it. */
@@ -205,7 +220,8 @@ static void stop(service *s)
     features_stop(s->server.features);
     disk_free(s->server.disk);
     selftest_free(s->server.selftest);
-    store_close(s->server.store);
+    stop_jobs(s);
+    data_close(&s->server);
     queue_free(s->server.queue);
     linger_free(s->server.linger);
     registry_free(s->server.registry);

@@ -17,6 +17,9 @@ typedef struct config {
     const char *data; /* directory for datasets and jobs; NULL: see data.h */
     int max_datasets, max_items, max_captions, max_data_mb, min_free_mb;
     int disk_threads, disk_queue;
+    const char *training_root; /* clients may train on files below it; NULL: on none */
+    int training_jobs, training_threads, training_memory_mb;
+    int max_jobs, job_memory, job_events, event_streams;
     const char *admin_key;   /* the operator's; NULL: none */
     const char *caption_key; /* NULL: everybody may caption */
     const char *log_level;

@@ -5,7 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "server/events.h"
+#include "server/job_files.h"
+#include "server/job_store.h"
+#include "server/jobs.h"
 #include "server/log.h"
+#include "server/models.h"
 #include "server/store.h"
 
 static int choose_directory(const config *c, char out[PATH_MAX], caption_error *err)
@@ -45,9 +50,66 @@ void data_open(server *s)
     log_outcome(s, directory);
 }
 
+/* ---- jobs and models --------------------------------------------------------------------------------------------- */
+
+static int start_jobs(server *s, caption_error *err)
+{
+    const config *c = s->config;
+    const job_limits limits = {c->max_jobs, c->job_memory, c->job_events};
+    const char *directory = store_directory(s->store);
+    int status = job_files_prepare(directory, err);
+    if (!status)
+        status = job_store_open(&s->job_store, directory, &limits, err);
+    if (!status)
+        status = models_open(&s->models, s->registry, directory, err);
+    if (!status && !(s->events = events_new(s, c->event_streams)))
+        status = caption_fail(err, CAPTION_ENOMEM, "out of memory for events");
+    return status ? status : jobs_start(&s->jobs, s, err);
+}
+
+void data_start(server *s)
+{
+    log_line line;
+    if (!s->store)
+        s->jobs_fault = s->store_fault;
+    if (!s->store || start_jobs(s, &s->jobs_fault) == CAPTION_OK)
+        return;
+    log_begin(&line, LOG_LEVEL_WARNING, "no-jobs");
+    log_text(&line, "reason", s->jobs_fault.message);
+    log_end(&line);
+}
+
+void data_begin_stop(server *s)
+{
+    jobs_begin_stop(s->jobs);
+    events_stop(s->events);
+}
+
+int data_stop(server *s, int ms)
+{
+    return jobs_stop(s->jobs, ms);
+}
+
+void data_close(server *s)
+{
+    events_free(s->events);
+    models_close(s->models);
+    job_store_close(s->job_store);
+    store_close(s->store);
+}
+
+/* ---- for handlers ------------------------------------------------------------------------------------------------ */
+
 int data_not_ready(const http_request *r, problem *p)
 {
     if (http_not_ready(r, p))
         return 1;
     return r->server->store ? 0 : problem_set(p, PROBLEM_NO_DATA_DIRECTORY, "%s", r->server->store_fault.message);
+}
+
+int data_jobs_not_ready(const http_request *r, problem *p)
+{
+    if (http_not_ready(r, p))
+        return 1;
+    return r->server->jobs ? 0 : problem_set(p, PROBLEM_NO_DATA_DIRECTORY, "%s", r->server->jobs_fault.message);
 }

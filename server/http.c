@@ -129,6 +129,52 @@ void http_answer_file(http_request *r, int fd, size_t size, const char *type)
         close(fd);
 }
 
+/* What feeds a response piece by piece. The request is gone when it is released, but not before the last piece. */
+typedef struct stream_source {
+    http_request *request;
+    ssize_t (*read)(void *context, char *out, size_t room);
+    void (*release)(void *context);
+    void *context;
+} stream_source;
+
+static ssize_t read_source(void *cls, uint64_t position, char *out, size_t room)
+{
+    stream_source *source = cls;
+    (void)position;
+    ssize_t n = source->read(source->context, out, room);
+    if (n == HTTP_STREAM_END)
+        return MHD_CONTENT_READER_END_OF_STREAM;
+    source->request->answer_bytes += (size_t)n;
+    return n;
+}
+
+static void release_source(void *cls)
+{
+    stream_source *source = cls;
+    source->release(source->context);
+    free(source);
+}
+
+void http_answer_stream(http_request *r, const char *type, ssize_t (*read)(void *context, char *out, size_t room),
+                        void (*release)(void *context), void *context)
+{
+    enum { PIECE_BYTES = 16384 };
+    stream_source *source = calloc(1, sizeof *source);
+    if (source) {
+        *source = (stream_source){r, read, release, context};
+        r->response =
+            MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, PIECE_BYTES, read_source, source, release_source);
+    }
+    if (!r->response) {
+        free(source);
+        release(context);
+        return;
+    }
+    r->status = 200;
+    add_headers(r, type, 0);
+    add_header(r->response, "X-Accel-Buffering", "no"); /* tells nginx to pass pieces on as they come */
+}
+
 void http_answer_json(http_request *r, int status, char *json)
 {
     answer(r, status, json, "application/json", 0);

@@ -7,6 +7,7 @@
 #define SERVER_HTTP_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "server/problem.h"
 #include "server/server.h"
@@ -58,6 +59,13 @@ void http_answer_json(http_request *request, int status, char *json);
 
 /* Answers 200 with a file, sent from `fd`, which is taken. */
 void http_answer_file(http_request *request, int fd, size_t size, const char *type);
+
+/* Answers 200 with a body that comes piece by piece. `read` is called on an HTTP thread whenever the client can take
+ * more: it writes up to `room` bytes and returns how many; or HTTP_STREAM_END; or HTTP_STREAM_WAIT after http_suspend,
+ * and then whoever has more calls http_resume. `release` is called once, when the request may be gone already. */
+enum { HTTP_STREAM_WAIT = 0, HTTP_STREAM_END = -1 };
+void http_answer_stream(http_request *request, const char *type, ssize_t (*read)(void *context, char *out, size_t room),
+                        void (*release)(void *context), void *context);
 
 void http_answer_problem(http_request *request, const problem *p);
 

@@ -11,6 +11,8 @@ static const route routes[] = {
     {"GET", "/healthz", ACCESS_OPEN, api_healthz, "200 while the process lives"},
     {"GET", "/readyz", ACCESS_OPEN, api_readyz, "200 while captions are served, 503 while loading or shutting down"},
     {"GET", "/v1/models", ACCESS_CAPTION, api_models, "the loaded captioners"},
+    {"POST", "/v1/models/{name}/activate", ACCESS_OPERATOR, api_model_activate, "make it the default"},
+    {"DELETE", "/v1/models/{name}", ACCESS_OPERATOR, api_model_delete, "remove a trained model"},
     {"POST", "/v1/caption", ACCESS_CAPTION, api_caption, "photos in, captions out"},
     {"GET", "/v1/selftest/gradients", ACCESS_CAPTION, api_selftest, "is every gradient right?"},
     {"GET", "/v1/datasets", ACCESS_OPERATOR, api_datasets, "the datasets"},
@@ -22,6 +24,11 @@ static const route routes[] = {
     {"GET", "/v1/datasets/{name}/items/{id}", ACCESS_OPERATOR, api_item_get, "one photo's captions"},
     {"DELETE", "/v1/datasets/{name}/items/{id}", ACCESS_OPERATOR, api_item_delete, "delete it"},
     {"GET", "/v1/datasets/{name}/items/{id}/image", ACCESS_OPERATOR, api_item_image, "the photo itself"},
+    {"POST", "/v1/train", ACCESS_OPERATOR, api_train, "teach a new captioner: a job"},
+    {"GET", "/v1/jobs", ACCESS_OPERATOR, api_jobs, "the jobs, newest first"},
+    {"GET", "/v1/jobs/{id}", ACCESS_OPERATOR, api_job_get, "how far a job is"},
+    {"DELETE", "/v1/jobs/{id}", ACCESS_OPERATOR, api_job_cancel, "cancel it"},
+    {"GET", "/v1/jobs/{id}/events", ACCESS_OPERATOR, api_job_events, "what it tells, as it tells it"},
 };
 
 const route *routes_at(size_t i)

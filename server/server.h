@@ -23,11 +23,16 @@ typedef struct server {
     struct store *store;       /* store.h; NULL if the data directory cannot be used: */
     caption_error store_fault; /* why */
     struct features *features; /* features.h */
-    uint32_t id_prefix;        /* random: request ids of two runs differ */
-    _Atomic uint32_t ids;      /* requests so far */
-    _Atomic int state;         /* server_state */
-    _Atomic int in_flight;     /* requests begun and not completed */
-    _Atomic size_t buffered;   /* bytes of all bodies being held */
+    struct job_store *job_store;
+    struct models *models;
+    struct events *events;
+    struct jobs *jobs; /* data_start made these four; all are NULL or none, and then there is: */
+    caption_error jobs_fault;
+    uint32_t id_prefix;      /* random: request ids of two runs differ */
+    _Atomic uint32_t ids;    /* requests so far */
+    _Atomic int state;       /* server_state */
+    _Atomic int in_flight;   /* requests begun and not completed */
+    _Atomic size_t buffered; /* bytes of all bodies being held */
 } server;
 
 #endif
