@@ -7,9 +7,13 @@
 #include "tests/support/picture.h"
 #include "tests/support/scratch.h"
 
-enum { SIDE = 48, COLOURS = 5, PATTERNS = LESSONS / COLOURS };
+enum { SIDE = 64, COLOURS = 5, PATTERNS = LESSONS / COLOURS };
 
-static const unsigned char colours[COLOURS][3] = {{220, 0, 0}, {0, 150, 0}, {0, 60, 255}, {255, 220, 0}, {0, 0, 0}};
+/* Ink and paper; they differ in brightness too, because the encoder hardly minds hues. */
+static const unsigned char colours[COLOURS][2][3] = {
+    {{230, 0, 0}, {255, 255, 255}}, {{255, 255, 255}, {0, 0, 0}},       {{255, 220, 0}, {0, 0, 160}},
+    {{0, 120, 0}, {255, 200, 120}}, {{190, 200, 190}, {160, 150, 160}},
+};
 
 static int painted_pattern, painted_colour; /* picture_bmp hands its callback no context */
 
@@ -22,8 +26,7 @@ static int is_inked(int pattern, int x, int y)
 
 static void paint(int x, int y, unsigned char *rgb)
 {
-    static const unsigned char paper[3] = {255, 255, 255};
-    memcpy(rgb, is_inked(painted_pattern, x, y) ? colours[painted_colour] : paper, 3);
+    memcpy(rgb, colours[painted_colour][!is_inked(painted_pattern, x, y)], 3);
 }
 
 unsigned char *lesson_picture(int lesson, size_t *size)
@@ -36,13 +39,11 @@ unsigned char *lesson_picture(int lesson, size_t *size)
 const char *lesson_caption(int lesson)
 {
     static const char *const captions[LESSONS] = {
-        "a chess board in red",        "red stripes that lie flat",    "red stripes stand upright",
-        "one round red spot",          "a chess board in green",       "green stripes that lie flat",
-        "green stripes stand upright", "one round green spot",         "a chess board in blue",
-        "blue stripes that lie flat",  "blue stripes stand upright",   "one round blue spot",
-        "a chess board in gold",       "golden stripes that lie flat", "golden stripes stand upright",
-        "one round golden spot",       "a chess board in black",       "black stripes that lie flat",
-        "black stripes stand upright", "one round black spot",
+        "a red chess board",    "red stripes that lie flat",    "red stripes stand upright",    "one round red spot",
+        "a white chess board",  "white stripes that lie flat",  "white stripes stand upright",  "one round white spot",
+        "a golden chess board", "golden stripes that lie flat", "golden stripes stand upright", "one round golden spot",
+        "a green chess board",  "green stripes that lie flat",  "green stripes stand upright",  "one round green spot",
+        "a grey chess board",   "grey stripes that lie flat",   "grey stripes stand upright",   "one round grey spot",
     };
     return captions[lesson];
 }
