@@ -7,7 +7,6 @@
  *
  * The queue ends its tickets first, because that resumes their connections: libmicrohttpd may stop only when none is
  * suspended. */
-#include <errno.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
@@ -43,8 +42,11 @@ typedef struct service {
 static sem_t signals;
 static volatile sig_atomic_t last_signal;
 
+/* The second one does not wait for anything, whatever the process is doing. */
 static void on_signal(int number)
 {
+    if (last_signal)
+        _exit(128 + number);
     last_signal = number;
     sem_post(&signals);
 }
@@ -57,16 +59,6 @@ static void catch_signals(void)
     sigaction(SIGINT, &action, NULL);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of the write */
-}
-
-/* Returns 1 if a signal came before clock_ms was `until`. */
-static int wait_signal(double until)
-{
-    struct timespec end = clock_timespec(until);
-    int status;
-    while ((status = sem_clockwait(&signals, CLOCK_MONOTONIC, &end)) && errno == EINTR)
-        ;
-    return status == 0;
 }
 
 static void log_simple(log_level level, const char *event, const char *key, const char *value)
@@ -170,15 +162,13 @@ static int start(service *s, caption_error *err)
     return CAPTION_OK;
 }
 
-/* Waits until nothing is in flight or the time is over; a second signal ends the process. */
+/* Waits until nothing is in flight or the time is over. */
 static void wait_until_idle(service *s, int ms)
 {
+    const struct timespec pause = {0, DRAIN_POLL_MS * 1000000L};
     double until = clock_ms() + ms;
     while (atomic_load(&s->server.in_flight) > 0 && clock_ms() < until)
-        if (wait_signal(clock_ms() + DRAIN_POLL_MS)) {
-            log_simple(LOG_LEVEL_WARNING, "killed", "signal", strsignal(last_signal));
-            _exit(128 + last_signal);
-        }
+        nanosleep(&pause, NULL);
 }
 
 static void run(service *s)
