@@ -135,8 +135,13 @@ $(BUILD)/%.$(1).o: %.c
 endef
 $(foreach set,$(SIMD_SETS),$(eval $(call simd_rule,$(set))))
 
-$(UNIT_TESTS): $(BUILD)/%: $(BUILD)/%.o $(SUPPORT_OBJECTS) $(BUILD)/libcaption.a
-	$(CC) $(LDFLAGS) -o $@ $^ $(TEST_LIBS) $(MODEL_LIBS)
+$(UNIT_TESTS): $(BUILD)/%: $(BUILD)/%.o $(SUPPORT_OBJECTS) $(BUILD)/libserver.a $(BUILD)/libcaption.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(TEST_LIBS) $(SERVER_LIBS) $(MODEL_LIBS)
+
+# For unit tests of the server's parts.
+$(BUILD)/libserver.a: $(filter-out $(BUILD)/server/main.o,$(SERVER_OBJECTS))
+	@rm -f $@
+	$(AR) rcs $@ $^
 
 # stb_image_write's JPEG encoder shifts into the sign bit.
 $(BUILD)/tests/support/photo.o: override CFLAGS += -fno-sanitize=shift

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "model/caption.h"
 #include "model/dataset.h"
 #include "tests/support/scratch.h"
 
@@ -124,6 +125,35 @@ static int make_images(void **state)
     return mkdir(scratch_path("folder"), 0700);
 }
 
+static void check_caption(const char *caption, size_t length, const char *reason)
+{
+    caption_error err;
+    assert_int_equal(caption_dataset_check(caption, length, &err), reason ? CAPTION_EFORMAT : CAPTION_OK);
+    if (reason && !strstr(err.message, reason))
+        fail_msg("\"%s\" does not say \"%s\"", err.message, reason);
+}
+
+static void a_caption_can_be_checked_before_it_is_written(void **state)
+{
+    char text[CAPTION_TEXT_BYTES];
+    (void)state;
+    check_caption("A dog .", 7, NULL);
+    check_caption("gr\xC3\xA4ss", 6, NULL);
+    check_caption("dog", 0, "no words");
+    check_caption("-- !", 4, "no words");
+    check_caption("a\tb", 3, "control character");
+    check_caption("a\0b", 3, "control character");
+    check_caption("a\x7F", 2, "control character");
+    check_caption("\xC3", 1, "UTF-8");
+    for (int i = 0; i <= CAPTION_MAX_WORDS; i++)
+        memcpy(text + 2 * i, "a ", 2);
+    check_caption(text, 2 * CAPTION_MAX_WORDS, NULL);
+    check_caption(text, 2 * CAPTION_MAX_WORDS + 1, "65 words");
+    memset(text, 'a', sizeof text);
+    check_caption(text, sizeof text - 1, NULL);
+    check_caption(text, sizeof text, "2048 bytes");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -131,6 +161,7 @@ int main(void)
         cmocka_unit_test(many_images_keep_their_order),
         cmocka_unit_test(each_bad_line_is_named_with_its_reason),
         cmocka_unit_test(missing_tsv_is_an_input_output_error),
+        cmocka_unit_test(a_caption_can_be_checked_before_it_is_written),
     };
     return cmocka_run_group_tests(tests, make_images, scratch_remove);
 }
