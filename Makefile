@@ -26,10 +26,10 @@ override LDFLAGS += -pie -Wl,-z,relro,-z,now -pthread $(SANITIZER)
 # GENERIC sources are written over `real` (model/real.h) and compiled twice: float to work, double to prove gradients.
 # SIMD sources are compiled once for each instruction set, chosen among at run time, and once in double.
 
-GENERIC := $(wildcard model/layers/*.c model/decoder.c)
+GENERIC := $(wildcard model/layers/*.c model/decoder/decoder.c)
 SIMD    := $(wildcard model/kernels/simd/*.c)
-DOUBLE  := $(wildcard model/gradcheck*.c)
-FLOAT   := $(filter-out $(GENERIC) $(DOUBLE),$(wildcard model/*.c model/kernels/*.c))
+DOUBLE  := $(wildcard model/gradcheck/*.c)
+FLOAT   := $(filter-out $(GENERIC) $(DOUBLE),$(wildcard model/*.c model/*/*.c))
 
 SIMD_SETS := baseline $(if $(filter x86_64%,$(shell $(CC) -dumpmachine)),avx2 avx512)
 simd_flags_avx2   := -mavx2 -mfma -mf16c
@@ -40,7 +40,7 @@ MODEL_OBJECTS := $(FLOAT:%.c=$(BUILD)/%.o) $(GENERIC:%.c=$(BUILD)/%.float.o) \
                  $(foreach set,$(SIMD_SETS),$(SIMD:%.c=$(BUILD)/%.$(set).o))
 MODEL_LIBS    := $(call pkg,libs,$(MODEL_PACKAGES)) -lm
 
-SERVER_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard server/*.c))
+SERVER_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard server/*.c server/*/*.c))
 SERVER_LIBS    := $(call pkg,libs,$(SERVER_PACKAGES))
 
 UNIT_TESTS        := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*.c))

@@ -26,7 +26,10 @@ int arena_reserve(arena *a, size_t bytes, caption_error *err);
 /* The next slice, or NULL if more is taken than was reserved (a bug in the caller's own sum). */
 void *arena_take(arena *a, size_t count, size_t size);
 
-static inline void arena_reset(arena *a) { a->used = 0; }
+static inline void arena_reset(arena *a)
+{
+    a->used = 0;
+}
 void arena_free(arena *a);
 
 #endif

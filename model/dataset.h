@@ -28,7 +28,7 @@ typedef struct caption_dataset caption_dataset;
 int caption_dataset_open(caption_dataset **out, const char *images, const char *tsv, caption_error *err);
 void caption_dataset_free(caption_dataset *dataset); /* NULL is allowed */
 
-size_t caption_dataset_size(const caption_dataset *dataset); /* images */
+size_t caption_dataset_size(const caption_dataset *dataset);     /* images */
 size_t caption_dataset_captions(const caption_dataset *dataset); /* captions of all images */
 const caption_dataset_image *caption_dataset_at(const caption_dataset *dataset, size_t i);
 const char *caption_dataset_directory(const caption_dataset *dataset);

@@ -3,7 +3,7 @@
 #include <time.h>
 
 #include "model/caption.h"
-#include "model/encoder_network.h"
+#include "model/encoder/encoder_network.h"
 #include "model/kernels/gemm.h"
 
 enum { YARDSTICK_SIDE = 768 /* three matrices of this side: 7 MB, large enough for full speed, small enough for L3 */ };

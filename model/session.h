@@ -3,7 +3,7 @@
 #define CAPTION_SESSION_H
 
 #include "model/arena.h"
-#include "model/encoder.h"
+#include "model/encoder/encoder.h"
 
 struct caption_session {
     caption_encoder *encoder; /* NULL if features only come from outside */

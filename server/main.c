@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "model/caption.h"
-#include "server/commands.h"
-#include "server/options.h"
+#include "server/commands/commands.h"
+#include "server/commands/options.h"
 
 typedef struct command {
     const char *name;

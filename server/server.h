@@ -6,10 +6,10 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#include "server/config.h"
-#include "server/linger.h"
-#include "server/queue.h"
-#include "server/registry.h"
+#include "server/captions/queue.h"
+#include "server/captions/registry.h"
+#include "server/commands/config.h"
+#include "server/http/linger.h"
 
 typedef enum server_state { SERVER_LOADING, SERVER_READY, SERVER_DRAINING } server_state;
 

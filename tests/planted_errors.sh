@@ -72,7 +72,7 @@ plant() { # file, check, sentence, old, new
 }
 
 # Without an error, built in the same way, everything passes: so what fails below fails because of the error.
-reason=$(build model/layers/*.c model/decoder.c)
+reason=$(build model/layers/*.c model/decoder/decoder.c)
 [ -n "$reason" ] || reason=$(run 0 "")
 verdict "without an error the self-test passes" "$reason"
 
@@ -141,7 +141,7 @@ plant $at lstm.dwx "c of the step after" 'gates + LSTM_GATES * before, c + befor
     'gates + LSTM_GATES * before, c + before + state, c'
 plant $at lstm.dwh "dWh from the next states" 't * n, x, h, da' 't * n, x, h + state, da'
 
-at=model/decoder.c
+at=model/decoder/decoder.c
 plant $at rnn_captioner.dw_proj "h0 begins with what was there" 'memset(dh0, 0, state * sizeof *dh0);' ''
 plant $at lstm_captioner.dw_x "c_T begins with what was there" \
     'memset(b[BUFFER_DC], 0, (size_t)s->n * w->hidden * sizeof(real));' ''

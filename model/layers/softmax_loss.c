@@ -2,8 +2,8 @@
 
 #include <string.h>
 
+#include "model/decoder/vocabulary.h"
 #include "model/kernels/activation.h"
-#include "model/vocabulary.h"
 
 /* Eight partial sums, so that the compiler may use vectors without being allowed to reorder sums elsewhere. */
 static real sum(int n, const real *x)

@@ -5,8 +5,8 @@
 #include <string.h>
 #include <zlib.h>
 
-#include "model/byte_reader.h"
 #include "model/caption.h"
+#include "model/storage/byte_reader.h"
 
 enum { MAGIC = 8, FRAME = 12, LONGEST = 1 << 16 };
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/safetensors.h"
+#include "model/storage/safetensors.h"
 #include "tests/fuzz/memory_file.h"
 
 enum { PREFIX = 8, DATA = 64 };

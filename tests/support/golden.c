@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "model/mapped_file.h"
+#include "model/storage/mapped_file.h"
 
 cJSON *golden_open(const char *path)
 {

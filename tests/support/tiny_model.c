@@ -2,11 +2,12 @@
 
 #include <stdlib.h>
 
-#include "model/model.h"
+#include "model/decoder/model.h"
 #include "model/random.h"
 
-static const char words[] = "<NULL>\n<START>\n<END>\n<UNK>\na\ntwo\nred\nsmall\nold\ndog\ncat\nbird\nhouse\nruns\nsits\n"
-                            "sleeps\nin\non\nthe\nwater\ngrass\nsnow\nwith\nball";
+static const char words[] =
+    "<NULL>\n<START>\n<END>\n<UNK>\na\ntwo\nred\nsmall\nold\ndog\ncat\nbird\nhouse\nruns\nsits\n"
+    "sleeps\nin\non\nthe\nwater\ngrass\nsnow\nwith\nball";
 
 enum { WORD_SIZE = 12, HIDDEN = 16 };
 

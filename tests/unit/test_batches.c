@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "model/batches.h"
+#include "model/training/batches.h"
 #include "tests/support/scratch.h"
 
 enum { IMAGES = 300, SIZE = 8, LONGEST = 9 };

@@ -1,6 +1,6 @@
 /* test_decoder.c: what must hold between the training loss and the single steps of captioning, and of dropout, whatever
  * the parameters; in float, as it trains and serves. The published losses are in test_layers_golden.c. */
-#include "model/decoder.h"
+#include "model/decoder/decoder.h"
 
 #include <math.h>
 #include <setjmp.h>

@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "model/encoder.h"
+#include "model/encoder/encoder.h"
 #include "tests/support/golden.h"
 
 #define SHIPPED "weights/efficientnet-b0.safetensors"

@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "model/caption.h"
-#include "model/mapped_file.h"
+#include "model/storage/mapped_file.h"
 
 static const char *const cats[] = {"tabby, tabby cat", "tiger cat", "Egyptian cat", NULL};
 static const char *const coffees[] = {"espresso", NULL};

@@ -11,8 +11,8 @@
 
 #include <cmocka.h>
 
-#include "model/encoder_network.h"
-#include "model/safetensors.h"
+#include "model/encoder/encoder_network.h"
+#include "model/storage/safetensors.h"
 #include "tests/support/scratch.h"
 
 #define SHIPPED "weights/efficientnet-b0.safetensors"

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "model/feature_cache.h"
+#include "model/features/feature_cache.h"
 #include "tests/support/scratch.h"
 
 enum { FLOATS = 20, HEADER = 128, RECORD = 64 + FLOATS * 4 };

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "model/model.h"
+#include "model/decoder/model.h"
 #include "model/train.h"
 #include "tests/support/lessons.h"
 #include "tests/support/scratch.h"

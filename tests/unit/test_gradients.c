@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 #include "model/gradcheck.h"
-#include "model/numeric_gradient.h"
+#include "model/gradcheck/numeric_gradient.h"
 
 typedef struct tally {
     int checks, failed, stop_after;

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "model/half.h"
+#include "model/storage/half.h"
 
 static double definition(unsigned half)
 {

@@ -5,7 +5,7 @@
  * linspace(a, b) fills a tensor row-major with evenly spaced numbers. The notebooks order sequences (N, T, .); ours are
  * time-major, so those are transposed here. */
 #define REAL_IS_DOUBLE
-#include "model/decoder.h"
+#include "model/decoder/decoder.h"
 #include "model/layers/embedding.h"
 #include "model/layers/lstm.h"
 #include "model/layers/rnn.h"

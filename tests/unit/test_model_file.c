@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "model/model.h"
+#include "model/decoder/model.h"
 #include "tests/support/scratch.h"
 
 static const char words[] = "<NULL>\n<START>\n<END>\n<UNK>\na\ndog\nruns";

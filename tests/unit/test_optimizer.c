@@ -7,8 +7,8 @@
 
 #include <cmocka.h>
 
-#include "model/optimizer.h"
 #include "model/random.h"
+#include "model/training/optimizer.h"
 
 static void first_step_moves_each_parameter_by_the_rate(void **state)
 {

@@ -15,11 +15,11 @@
 #include <cmocka.h>
 
 #include "model/caption.h"
-#include "model/decoder.h"
-#include "model/decoder_init.h"
-#include "model/optimizer.h"
+#include "model/decoder/decoder.h"
+#include "model/decoder/decoder_init.h"
+#include "model/decoder/vocabulary.h"
 #include "model/random.h"
-#include "model/vocabulary.h"
+#include "model/training/optimizer.h"
 
 enum { PICTURES = 50, N = 25, T = 15, D = 512, W = 256, H = 512, V = 1004, SHORTEST = 6, LONGEST = 14, STEPS = 100 };
 

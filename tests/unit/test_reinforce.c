@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
-#include "model/reinforce.h"
-#include "model/rewards.h"
+#include "model/training/reinforce.h"
+#include "model/training/rewards.h"
 #include "tests/support/scratch.h"
 
 enum { IMAGES = 5, MAX_WORDS = 4, SAMPLES = 4, SIZE = 9 };

@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "model/safetensors.h"
+#include "model/storage/safetensors.h"
 #include "tests/support/scratch.h"
 
 /* ---- helpers ----------------------------------------------------------------------------------------------------- */

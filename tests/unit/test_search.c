@@ -19,7 +19,7 @@
 
 #include <cmocka.h>
 
-#include "model/model.h"
+#include "model/decoder/model.h"
 #include "model/random.h"
 #include "tests/support/scratch.h"
 

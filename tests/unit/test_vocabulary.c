@@ -8,8 +8,8 @@
 
 #include <cmocka.h>
 
-#include "model/utf8.h"
-#include "model/vocabulary.h"
+#include "model/decoder/vocabulary.h"
+#include "model/storage/utf8.h"
 
 static void check_tokens(const char *text, const char *expected, int tokens)
 {

@@ -1,0 +1,161 @@
+/* encoder_weights.c: opens, checks, shares and frees the encoder's weights.
+ *
+ * All weights live in one aligned allocation. It is filled by two visits of the network: one adds up what is needed,
+ * one reads each tensor into its slice, with name, shape and finiteness checked by the reader. */
+#include "model/encoder/encoder_weights.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/arena.h"
+#include "model/storage/safetensors.h"
+
+typedef struct loading {
+    const safetensors *file;
+    arena *memory;
+    size_t bytes;
+    caption_error *err;
+} loading;
+
+static int add_bytes(void *context, const char *name, encoder_layer *layer)
+{
+    (void)name;
+    loading *l = context;
+    l->bytes += arena_slice(encoder_layer_size(layer), sizeof(float)) + arena_slice((size_t)layer->out, sizeof(float));
+    return CAPTION_OK;
+}
+
+static int read_tensor(loading *l, const char *layer, const char *part, int ndims, const size_t *dims, size_t count,
+                       const float **out)
+{
+    char name[ENCODER_NAME_BYTES + 8];
+    float *values = arena_take(l->memory, count, sizeof *values);
+    if (!values)
+        return caption_fail(l->err, CAPTION_ENOMEM, "no memory for the encoder's weights");
+    *out = values;
+    snprintf(name, sizeof name, "%s.%s", layer, part);
+    return safetensors_read(l->file, name, ndims, dims, values, l->err);
+}
+
+static int read_layer(void *context, const char *name, encoder_layer *layer)
+{
+    const size_t kernel = (size_t)layer->kernel, in = (size_t)layer->in, out = (size_t)layer->out;
+    int status = read_tensor(context, name, "weight", 4, (size_t[]){kernel, kernel, in, out}, encoder_layer_size(layer),
+                             &layer->weight);
+    return status ? status : read_tensor(context, name, "bias", 1, &out, out, &layer->bias);
+}
+
+static int read_network(caption_encoder *encoder, const safetensors *file, caption_error *err)
+{
+    loading l = {.file = file, .memory = &encoder->memory, .err = err};
+    encoder_network_init(&encoder->network);
+    encoder_network_each(&encoder->network, add_bytes, &l);
+    int status = arena_reserve(&encoder->memory, l.bytes, err);
+    return status ? status : encoder_network_each(&encoder->network, read_layer, &l);
+}
+
+/* The metadata `key` must be three numbers, one a colour. */
+static int read_colours(const safetensors *file, const char *path, const char *key, float out[ENCODER_CHANNELS],
+                        caption_error *err)
+{
+    const char *text = safetensors_metadata(file, key);
+    char rest;
+    if (!text || sscanf(text, "%f %f %f%c", &out[0], &out[1], &out[2], &rest) != ENCODER_CHANNELS)
+        return caption_fail(err, CAPTION_EFORMAT, "%s: metadata %s is not three numbers", path, key);
+    return CAPTION_OK;
+}
+
+static int read_normalisation(caption_encoder *encoder, const safetensors *file, const char *path, caption_error *err)
+{
+    float mean[ENCODER_CHANNELS], std[ENCODER_CHANNELS];
+    int status = read_colours(file, path, "mean", mean, err);
+    if (status == CAPTION_OK)
+        status = read_colours(file, path, "std", std, err);
+    for (int c = 0; c < ENCODER_CHANNELS && status == CAPTION_OK; c++) {
+        if (!(std[c] > 0) || !(std[c] < 1e6f) || !(mean[c] > -1e6f && mean[c] < 1e6f))
+            return caption_fail(err, CAPTION_EFORMAT, "%s: metadata mean or std is out of range", path);
+        for (int level = 0; level < ENCODER_LEVELS; level++)
+            encoder->normalised[c][level] = ((float)level - mean[c]) / std[c];
+    }
+    return status;
+}
+
+/* The metadata "labels": the class names, a newline between two. */
+static int read_labels(caption_encoder *encoder, const safetensors *file, const char *path, caption_error *err)
+{
+    const char *text = safetensors_metadata(file, "labels");
+    encoder->label_text = strdup(text ? text : "");
+    if (!encoder->label_text)
+        return caption_fail(err, CAPTION_ENOMEM, "no memory for the encoder's labels");
+    char *rest = encoder->label_text;
+    for (int i = 0; i < CAPTION_CLASSES; i++) {
+        encoder->label[i] = strsep(&rest, "\n");
+        if (!encoder->label[i] || !*encoder->label[i])
+            return caption_fail(err, CAPTION_EFORMAT, "%s: metadata labels has no name for class %d", path, i);
+    }
+    if (rest)
+        return caption_fail(err, CAPTION_EFORMAT, "%s: metadata labels has more than %d names", path, CAPTION_CLASSES);
+    return CAPTION_OK;
+}
+
+static int read_file(caption_encoder *encoder, const safetensors *file, const char *path, caption_error *err)
+{
+    const char *format = safetensors_metadata(file, "format"), *kind = safetensors_metadata(file, "kind");
+    if (!format || strcmp(format, "captiond-encoder-1") != 0 || !kind || strcmp(kind, "efficientnet-b0") != 0)
+        return caption_fail(err, CAPTION_EUNSUPPORTED, "%s: not an encoder this build knows (format %s, kind %s)", path,
+                            format ? format : "missing", kind ? kind : "missing");
+    memcpy(encoder->sha256, safetensors_sha256(file), sizeof encoder->sha256);
+    int status = read_normalisation(encoder, file, path, err);
+    if (status == CAPTION_OK)
+        status = read_labels(encoder, file, path, err);
+    return status == CAPTION_OK ? read_network(encoder, file, err) : status;
+}
+
+int caption_encoder_open(caption_encoder **out, const char *path, caption_error *err)
+{
+    *out = NULL;
+    safetensors *file;
+    int status = safetensors_open(&file, path, err);
+    if (status != CAPTION_OK)
+        return status;
+    caption_encoder *encoder = calloc(1, sizeof *encoder);
+    if (encoder) {
+        atomic_init(&encoder->references, 1);
+        status = read_file(encoder, file, path, err);
+    } else {
+        status = caption_fail(err, CAPTION_ENOMEM, "%s: out of memory", path);
+    }
+    safetensors_close(file);
+    if (status == CAPTION_OK)
+        *out = encoder;
+    else
+        caption_encoder_release(encoder);
+    return status;
+}
+
+caption_encoder *caption_encoder_retain(caption_encoder *encoder)
+{
+    atomic_fetch_add_explicit(&encoder->references, 1, memory_order_relaxed);
+    return encoder;
+}
+
+/* Release and acquire: the thread that frees must see all that the others did with the weights before. */
+void caption_encoder_release(caption_encoder *encoder)
+{
+    if (!encoder || atomic_fetch_sub_explicit(&encoder->references, 1, memory_order_acq_rel) > 1)
+        return;
+    arena_free(&encoder->memory);
+    free(encoder->label_text);
+    free(encoder);
+}
+
+const char *caption_encoder_sha256(const caption_encoder *encoder)
+{
+    return encoder->sha256;
+}
+
+const char *caption_encoder_label(const caption_encoder *encoder, int class_index)
+{
+    return class_index >= 0 && class_index < CAPTION_CLASSES ? encoder->label[class_index] : NULL;
+}

@@ -1,0 +1,38 @@
+/* batches.h: the order in which captions are learnt: mini-batches of captions of similar length.
+ *
+ * Each epoch shuffles all captions, cuts them into windows of some dozens of batches, sorts each window by length, cuts
+ * it into batches and shuffles those: little padding, yet ever new companions. The order follows from the seed and the
+ * epoch alone, so that a resumed run needs no generator state. One owner. */
+#ifndef CAPTION_BATCHES_H
+#define CAPTION_BATCHES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/dataset.h"
+#include "model/decoder/vocabulary.h"
+
+typedef struct batches batches;
+
+/* Encodes the captions of `dataset`, cut at max_words, for batches of `size`. Keeps neither argument. */
+int batches_new(batches **out, const caption_dataset *dataset, const vocabulary *v, int max_words, int size,
+                caption_error *err);
+void batches_free(batches *b); /* NULL is allowed */
+
+size_t batches_count(const batches *b);
+int batches_longest(const batches *b); /* T of the longest batch: words of the longest caption + 1 */
+
+void batches_shuffle(batches *b, uint64_t seed, int epoch);
+
+typedef struct batch_view {
+    int n, t;             /* N captions, T = longest caption + 1 */
+    size_t words;         /* to predict: of all captions, each with its END */
+    const int *captions;  /* [T+1, N] as decoder.h wants them */
+    const size_t *images; /* [N] index into the dataset */
+    const float *weights; /* [N] of each caption's loss, or NULL */
+} batch_view;
+
+/* The i-th batch of the shuffled epoch; valid until the next call. */
+batch_view batches_get(batches *b, size_t i);
+
+#endif

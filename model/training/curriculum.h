@@ -1,0 +1,30 @@
+/* curriculum.h: what a run learns, batch by batch: the captions of the dataset (batches.h) or, with options->samples,
+ * the rewards of captions that it tries out itself (reinforce.h). */
+#ifndef CAPTION_CURRICULUM_H
+#define CAPTION_CURRICULUM_H
+
+#include "model/training/batches.h"
+#include "model/training/reinforce.h"
+#include "model/training/train_data.h"
+
+typedef struct curriculum {
+    const caption_train_options *options;
+    train_data *data;
+    batches *batches;     /* one of these two, */
+    reinforce *reinforce; /* the other is NULL */
+} curriculum;
+
+/* data must outlive it. */
+int curriculum_open(curriculum *c, train_data *data, const decoder_shape *shape, caption_error *err);
+void curriculum_close(curriculum *c); /* also of a zeroed one */
+
+size_t curriculum_count(const curriculum *c); /* batches an epoch */
+int curriculum_longest(const curriculum *c);  /* T of the longest batch */
+void curriculum_shuffle(curriculum *c, int epoch);
+
+/* The i-th batch of the epoch, all but its seed; valid until the next call. `words` to predict; `reward`: the mean
+ * reward, 0 without samples. Everything random is drawn from r. */
+decoder_batch_f curriculum_batch(curriculum *c, size_t i, const float *parameters, random_stream *r, size_t *words,
+                                 double *reward);
+
+#endif

@@ -1,0 +1,60 @@
+#include "model/training/evaluate.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/training/train_options.h"
+
+/* What one batch needs besides the session. */
+struct scratch {
+    float features[EVALUATE_BATCH * CAPTION_FEATURES];
+    caption_result results[EVALUATE_BATCH];
+};
+
+/* captions [n] are malloc'd. */
+static int caption_batch(caption_session *session, const caption_model *model, int max_words,
+                         const feature_cache *cache, const long *records, int n, struct scratch *scratch,
+                         char **captions, caption_error *err)
+{
+    const caption_options options = {.max_words = max_words};
+    for (int i = 0; i < n; i++)
+        memcpy(scratch->features + (size_t)i * CAPTION_FEATURES, feature_cache_at(cache, records[i]),
+               CAPTION_FEATURES * sizeof(float));
+    int status = caption_session_set_features(session, n, scratch->features, err);
+    if (status == CAPTION_OK)
+        status = caption_generate(session, model, &options, scratch->results, err);
+    for (int i = 0; i < n && status == CAPTION_OK; i++)
+        if (!(captions[i] = strdup(scratch->results[i].text)))
+            status = caption_fail(err, CAPTION_ENOMEM, "out of memory for the captions to score");
+    return status;
+}
+
+int evaluate(evaluation *out, caption_session *session, const caption_model *model,
+             const caption_train_options *options, const feature_cache *cache, const long *records, caption_error *err)
+{
+    size_t images = caption_dataset_size(options->dev);
+    struct scratch *scratch = malloc(sizeof *scratch);
+    int status = CAPTION_OK;
+    *out = (evaluation){.images = images, .captions = calloc(images, sizeof *out->captions)};
+    if (!scratch || !out->captions)
+        status = caption_fail(err, CAPTION_ENOMEM, "out of memory to caption %zu images", images);
+    for (size_t i = 0; i < images && status == CAPTION_OK; i += EVALUATE_BATCH) {
+        int n = images - i < EVALUATE_BATCH ? (int)(images - i) : EVALUATE_BATCH;
+        if (train_options_stop(options))
+            status = caption_fail(err, CAPTION_ECANCELLED, "stopped while dev captions were written");
+        else
+            status = caption_batch(session, model, options->max_words, cache, records + i, n, scratch,
+                                   out->captions + i, err);
+    }
+    if (status == CAPTION_OK)
+        status = caption_score(&out->scores, options->dev, (const char *const *)out->captions, err);
+    free(scratch);
+    return status;
+}
+
+void evaluation_free(evaluation *e)
+{
+    for (size_t i = 0; e->captions && i < e->images; i++)
+        free(e->captions[i]);
+    free(e->captions);
+}

@@ -1,0 +1,113 @@
+#include "model/training/fine_tune.h"
+
+#include <math.h>
+#include <string.h>
+
+/* ---- the base -----------------------------------------------------------------------------------------------------
+ */
+
+int caption_train_base(caption_train_options *options, const char *base, caption_error *err)
+{
+    caption_model *model;
+    int status = caption_model_open(&model, base, err);
+    if (status != CAPTION_OK)
+        return status;
+    options->base = base;
+    options->kind = decoder_kind_name(model->shape.kind);
+    options->hidden = model->shape.hidden;
+    options->words = model->shape.words;
+    caption_model_release(model);
+    return CAPTION_OK;
+}
+
+static int check_base(const caption_model *base, const caption_train_options *o, caption_encoder *encoder,
+                      caption_error *err)
+{
+    const char *kind = decoder_kind_name(base->shape.kind);
+    const char *learnt_from = caption_model_metadata(base, "encoder");
+    if (strcmp(kind, o->kind) != 0)
+        return caption_fail(err, CAPTION_EINVAL, "kind: %s, but the base is a captioner of kind %s", o->kind, kind);
+    if (base->shape.hidden != o->hidden)
+        return caption_fail(err, CAPTION_EINVAL, "hidden: %d, but the base has %d", o->hidden, base->shape.hidden);
+    if (base->shape.words != o->words)
+        return caption_fail(err, CAPTION_EINVAL, "words: %d, but the base has %d", o->words, base->shape.words);
+    if (!learnt_from || strcmp(learnt_from, caption_encoder_sha256(encoder)) != 0)
+        return caption_fail(err, CAPTION_EINVAL, "base: %s learnt from the features of another encoder", o->base);
+    return CAPTION_OK;
+}
+
+int fine_tune_open(caption_model **out, const caption_train_options *options, caption_encoder *encoder,
+                   caption_error *err)
+{
+    *out = NULL;
+    if (!options->base)
+        return CAPTION_OK;
+    int status = caption_model_open(out, options->base, err);
+    return status == CAPTION_OK ? check_base(*out, options, encoder, err) : status;
+}
+
+/* ---- its parameters -----------------------------------------------------------------------------------------------
+ */
+
+/* W_proj [D, H] and b_proj [H] for standardised features. */
+static void start_projection(const float *w, const float *b, const decoder_shape *shape, const train_data *data,
+                             float *w_out, float *b_out)
+{
+    size_t hidden = (size_t)shape->hidden;
+    memcpy(b_out, b, hidden * sizeof *b_out);
+    for (size_t d = 0; d < (size_t)shape->features; d++)
+        for (size_t h = 0; h < hidden; h++) {
+            w_out[d * hidden + h] = w[d * hidden + h] / data->scale[d];
+            b_out[h] += data->mean[d] * w[d * hidden + h];
+        }
+}
+
+/* A row of `old` values becomes one of `all`, whose last ones are copies of <UNK>'s. */
+static void extend_row(const float *row, int old, int all, float *out)
+{
+    memcpy(out, row, (size_t)old * sizeof *out);
+    for (int v = old; v < all; v++)
+        out[v] = row[VOCABULARY_UNK];
+}
+
+/* W_embed [V, W], a row a word. */
+static void start_embedding(const float *w, int old, const decoder_shape *shape, float *out)
+{
+    size_t words = (size_t)shape->words;
+    memcpy(out, w, (size_t)old * words * sizeof *out);
+    for (int v = old; v < shape->vocabulary; v++)
+        memcpy(out + (size_t)v * words, w + (size_t)VOCABULARY_UNK * words, words * sizeof *out);
+}
+
+/* W_vocab [H, V] and b_vocab [V], a column a word. */
+static void start_scores(const float *w, const float *b, int old, const decoder_shape *shape, float *w_out,
+                         float *b_out)
+{
+    int all = shape->vocabulary;
+    for (size_t h = 0; h < (size_t)shape->hidden; h++)
+        extend_row(w + h * (size_t)old, old, all, w_out + h * (size_t)all);
+    extend_row(b, old, all, b_out);
+    float share = logf((float)(all - old + 1));
+    b_out[VOCABULARY_UNK] -= share;
+    for (int v = old; v < all; v++)
+        b_out[v] -= share;
+}
+
+void fine_tune_start(const caption_model *base, const decoder_shape *shape, const train_data *data, float *parameters)
+{
+    decoder_tensor from[DECODER_MAX_TENSORS], to[DECODER_MAX_TENSORS];
+    size_t total;
+    int n = decoder_layout(&base->shape, from, &total), old = base->shape.vocabulary;
+    const float *in[DECODER_MAX_TENSORS];
+    float *out[DECODER_MAX_TENSORS];
+    decoder_layout(shape, to, &total);
+    for (int i = 0; i < n; i++) {
+        in[i] = base->parameters + from[i].offset;
+        out[i] = parameters + to[i].offset;
+    }
+    start_projection(in[DECODER_W_PROJ], in[DECODER_B_PROJ], shape, data, out[DECODER_W_PROJ], out[DECODER_B_PROJ]);
+    start_embedding(in[DECODER_W_EMBED], old, shape, out[DECODER_W_EMBED]);
+    start_scores(in[DECODER_W_VOCAB], in[DECODER_B_VOCAB], old, shape, out[DECODER_W_VOCAB], out[DECODER_B_VOCAB]);
+    for (int i = DECODER_W_X; i <= DECODER_B; i++)
+        memcpy(out[i], in[i], (size_t)(from[i].rows ? from[i].rows : 1) * (size_t)from[i].cols * sizeof(float));
+}

@@ -1,0 +1,227 @@
+#include "model/training/reinforce.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/arena.h"
+#include "model/kernels/activation.h"
+#include "model/training/rewards.h"
+
+struct reinforce {
+    decoder_shape shape;
+    rewards *rewards;
+    int max_words, size, samples;
+    size_t n_images;
+    size_t *order;    /* [n_images] shuffled */
+    size_t *images;   /* [size] of the current batch */
+    float *weights;   /* [size] */
+    int *captions;    /* [max_words + 2, size] time-major */
+    int *ids, *words; /* [size, max_words] and [size]: what was sampled */
+    int *finished;    /* [size] */
+    arena scratch;    /* of the decoder, sized for a batch */
+};
+
+/* The captions still being sampled: entry e of the arrays is row[e] of the batch. */
+struct sampling {
+    int n;
+    decoder_state_f state;
+    float *scores;   /* [n, V] */
+    int *word, *row; /* [n] */
+};
+
+static size_t scratch_bytes(const decoder_shape *shape, int size)
+{
+    return decoder_step_scratch_f(shape, size) + arena_slice((size_t)size * (size_t)shape->vocabulary, sizeof(float)) +
+           2 * arena_slice((size_t)size, sizeof(int));
+}
+
+int reinforce_new(reinforce **out, const caption_dataset *dataset, const vocabulary *v, const decoder_shape *shape,
+                  int max_words, int size, int samples, caption_error *err)
+{
+    *out = NULL;
+    reinforce *r = calloc(1, sizeof *r);
+    if (!r)
+        return caption_fail(err, CAPTION_ENOMEM, "out of memory to learn from rewards");
+    size_t rows = (size_t)(size / samples * samples), longest = (size_t)max_words;
+    *r = (reinforce){.shape = *shape, .max_words = max_words, .size = (int)rows, .samples = samples};
+    r->n_images = caption_dataset_size(dataset);
+    r->order = calloc(r->n_images, sizeof *r->order);
+    r->images = calloc(rows, sizeof *r->images);
+    r->weights = calloc(rows, sizeof *r->weights);
+    r->captions = calloc(rows * (longest + 2), sizeof *r->captions);
+    r->ids = calloc(rows * longest, sizeof *r->ids);
+    r->words = calloc(rows, sizeof *r->words);
+    r->finished = calloc(rows, sizeof *r->finished);
+    int status = arena_reserve(&r->scratch, scratch_bytes(shape, (int)rows), err);
+    if (status == CAPTION_OK &&
+        (!r->order || !r->images || !r->weights || !r->captions || !r->ids || !r->words || !r->finished))
+        status = caption_fail(err, CAPTION_ENOMEM, "out of memory for batches of %d captions", size);
+    if (status == CAPTION_OK)
+        status = rewards_new(&r->rewards, dataset, v, max_words, err);
+    if (status == CAPTION_OK)
+        *out = r;
+    else
+        reinforce_free(r);
+    return status;
+}
+
+void reinforce_free(reinforce *r)
+{
+    if (!r)
+        return;
+    free(r->order);
+    free(r->images);
+    free(r->weights);
+    free(r->captions);
+    free(r->ids);
+    free(r->words);
+    free(r->finished);
+    rewards_free(r->rewards);
+    arena_free(&r->scratch);
+    free(r);
+}
+
+/* ---- which images ----------------------------------------------------------------------------------------------- */
+
+static size_t images_per_batch(const reinforce *r)
+{
+    return (size_t)(r->size / r->samples);
+}
+
+size_t reinforce_count(const reinforce *r)
+{
+    return (r->n_images + images_per_batch(r) - 1) / images_per_batch(r);
+}
+
+void reinforce_shuffle(reinforce *r, uint64_t seed, int epoch)
+{
+    random_stream random = random_seeded(random_mix(seed) + (uint64_t)epoch);
+    random_order(&random, r->order, r->n_images);
+}
+
+batch_view reinforce_images(reinforce *r, size_t i)
+{
+    size_t first = i * images_per_batch(r), left = r->n_images - first;
+    size_t n = left < images_per_batch(r) ? left : images_per_batch(r);
+    for (size_t k = 0; k < n * (size_t)r->samples; k++)
+        r->images[k] = r->order[first + k / (size_t)r->samples];
+    return (batch_view){.n = (int)n * r->samples, .images = r->images};
+}
+
+/* ---- trying out captions ---------------------------------------------------------------------------------------- */
+
+/* A word drawn from the softmax of scores [V], which is overwritten. NULL and START are no words: <UNK> then. */
+static int draw_word(int n, float *scores, random_stream *random)
+{
+    double left = random_uniform(random);
+    int word = 0;
+    vector_softmax_f((size_t)n, scores);
+    while (word < n - 1 && (left -= scores[word]) >= 0)
+        word++;
+    return word < VOCABULARY_END ? VOCABULARY_UNK : word;
+}
+
+static void begin(reinforce *r, const float *parameters, const float *features, int n, struct sampling *s)
+{
+    arena_reset(&r->scratch);
+    s->n = n;
+    s->state = decoder_start_f(&r->shape, parameters, n, features, NULL, &r->scratch);
+    s->scores = arena_take(&r->scratch, (size_t)n * (size_t)r->shape.vocabulary, sizeof *s->scores);
+    s->word = arena_take(&r->scratch, (size_t)n, sizeof *s->word);
+    s->row = arena_take(&r->scratch, (size_t)n, sizeof *s->row);
+    for (int e = 0; e < n; e++) {
+        s->word[e] = VOCABULARY_START;
+        s->row[e] = e;
+        r->words[e] = r->finished[e] = 0;
+    }
+}
+
+/* Writes the next word of entry e; returns 0 if its caption ends here. */
+static int extend(reinforce *r, struct sampling *s, int e, random_stream *random)
+{
+    int row = s->row[e], n = r->shape.vocabulary;
+    int word = draw_word(n, s->scores + (size_t)e * (size_t)n, random);
+    r->finished[row] = word == VOCABULARY_END;
+    if (r->finished[row])
+        return 0;
+    r->ids[row * r->max_words + r->words[row]++] = word;
+    s->word[e] = word;
+    return r->words[row] < r->max_words;
+}
+
+/* Closes the gap that a finished caption leaves. */
+static void move_entry(const reinforce *r, struct sampling *s, int from, int to)
+{
+    size_t hidden = (size_t)r->shape.hidden;
+    memcpy(s->state.h + (size_t)to * hidden, s->state.h + (size_t)from * hidden, hidden * sizeof(float));
+    memcpy(s->state.c + (size_t)to * hidden, s->state.c + (size_t)from * hidden, hidden * sizeof(float));
+    s->word[to] = s->word[from];
+    s->row[to] = s->row[from];
+}
+
+static void sample_captions(reinforce *r, const float *parameters, const float *features, int n, random_stream *random)
+{
+    struct sampling s;
+    begin(r, parameters, features, n, &s);
+    while (s.n > 0) {
+        int kept = 0;
+        decoder_step_f(&r->shape, parameters, s.n, s.word, &s.state, s.scores, &r->scratch);
+        for (int e = 0; e < s.n; e++)
+            if (extend(r, &s, e, random)) {
+                if (kept != e)
+                    move_entry(r, &s, e, kept);
+                kept++;
+            }
+        s.n = kept;
+    }
+}
+
+/* ---- the batch -------------------------------------------------------------------------------------------------- */
+
+/* Lays the samples out as decoder.h wants them. One that was cut has no END to learn. */
+static void lay_out(reinforce *r, batch_view *view)
+{
+    int n = view->n;
+    view->t = 0;
+    view->words = 0;
+    memset(r->captions, 0, (size_t)(r->max_words + 2) * (size_t)n * sizeof *r->captions);
+    for (int row = 0; row < n; row++) {
+        int words = r->words[row], predicted = words + r->finished[row];
+        r->captions[row] = VOCABULARY_START;
+        for (int k = 0; k < words; k++)
+            r->captions[(k + 1) * n + row] = r->ids[row * r->max_words + k];
+        if (r->finished[row])
+            r->captions[(words + 1) * n + row] = VOCABULARY_END;
+        view->words += (size_t)predicted;
+        view->t = predicted > view->t ? predicted : view->t;
+    }
+    view->captions = r->captions;
+}
+
+/* weights[row]: the reward less the mean of the other samples of the image; returns the mean reward of the batch. */
+static double weigh(reinforce *r, batch_view *view)
+{
+    double all = 0;
+    for (int first = 0; first < view->n; first += r->samples) {
+        double sum = 0;
+        for (int row = first; row < first + r->samples; row++) {
+            const int *ids = r->ids + row * r->max_words;
+            double reward = rewards_of(r->rewards, view->images[row], ids, r->words[row], r->finished[row]);
+            r->weights[row] = (float)reward;
+            sum += reward;
+        }
+        for (int row = first; row < first + r->samples; row++)
+            r->weights[row] -= (float)((sum - r->weights[row]) / (r->samples - 1));
+        all += sum;
+    }
+    view->weights = r->weights;
+    return all / view->n;
+}
+
+double reinforce_sample(reinforce *r, const float *parameters, const float *features, random_stream *random,
+                        batch_view *view)
+{
+    sample_captions(r, parameters, features, view->n, random);
+    lay_out(r, view);
+    return weigh(r, view);
+}

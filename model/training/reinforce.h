@@ -1,0 +1,36 @@
+/* reinforce.h: learning from rewards instead of examples: batches of captions that the captioner tries out itself.
+ *
+ * For each image, k captions are sampled from the captioner's own distribution and rewarded (rewards.h). Each then
+ * weighs its reward less the mean reward of the image's other samples: better ones become more probable, worse ones
+ * less. This is self-critical sequence training (Rennie et al. 2017) with the leave-one-out baseline of Luo 2020; the
+ * loss with these weights has the gradient of REINFORCE (softmax_loss.h).
+ *
+ * As with batches.h, order and samples follow from the seed alone. One owner. */
+#ifndef CAPTION_REINFORCE_H
+#define CAPTION_REINFORCE_H
+
+#include <stdint.h>
+
+#include "model/decoder/decoder.h"
+#include "model/random.h"
+#include "model/training/batches.h"
+
+typedef struct reinforce reinforce;
+
+/* Batches of up to `size` captions, `samples` (at least 2) an image. The arguments must outlive it. */
+int reinforce_new(reinforce **out, const caption_dataset *dataset, const vocabulary *v, const decoder_shape *shape,
+                  int max_words, int size, int samples, caption_error *err);
+void reinforce_free(reinforce *r); /* NULL is allowed */
+
+size_t reinforce_count(const reinforce *r); /* batches an epoch: each image comes once */
+void reinforce_shuffle(reinforce *r, uint64_t seed, int epoch);
+
+/* The images of the i-th batch, each `samples` times: n and images alone are set. Valid until the next call. */
+batch_view reinforce_images(reinforce *r, size_t i);
+
+/* Samples a caption for each row of `view`, whose features are [N, D], and completes the view with them and their
+ * weights. Returns the mean reward. */
+double reinforce_sample(reinforce *r, const float *parameters, const float *features, random_stream *random,
+                        batch_view *view);
+
+#endif

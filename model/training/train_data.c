@@ -1,0 +1,184 @@
+#include "model/training/train_data.h"
+
+#include <libgen.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <nettle/base16.h>
+#include <nettle/sha2.h>
+
+#include "model/features/feature_extract.h"
+#include "model/training/train_options.h"
+
+enum { D = CAPTION_FEATURES };
+
+static const double SMALLEST_DEVIATION = 1e-2; /* on photos they lie between 0.07 and 0.85 */
+
+/* ---- words ------------------------------------------------------------------------------------------------------ */
+
+static int build_words(train_data *data, const vocabulary *base, caption_error *err)
+{
+    const caption_dataset *train = data->options->train;
+    size_t n = 0;
+    const char **captions = calloc(caption_dataset_captions(train), sizeof *captions);
+    if (!captions)
+        return caption_fail(err, CAPTION_ENOMEM, "out of memory for the training captions");
+    for (size_t i = 0; i < caption_dataset_size(train); i++) {
+        const caption_dataset_image *image = caption_dataset_at(train, i);
+        for (size_t k = 0; k < image->n_captions; k++)
+            captions[n++] = image->captions[k];
+    }
+    int minimum = data->options->minimum_count;
+    int status = base ? vocabulary_extend(&data->words, base, captions, n, minimum, err)
+                      : vocabulary_build(&data->words, captions, n, minimum, err);
+    free(captions);
+    return status;
+}
+
+static void digest_dataset(struct sha256_ctx *sha, const caption_dataset *dataset)
+{
+    for (size_t i = 0; dataset && i < caption_dataset_size(dataset); i++) {
+        const caption_dataset_image *image = caption_dataset_at(dataset, i);
+        sha256_update(sha, strlen(image->file) + 1, (const uint8_t *)image->file);
+        for (size_t k = 0; k < image->n_captions; k++)
+            sha256_update(sha, strlen(image->captions[k]) + 1, (const uint8_t *)image->captions[k]);
+    }
+    sha256_update(sha, 1, (const uint8_t *)"");
+}
+
+static void digest_data(train_data *data, caption_encoder *encoder)
+{
+    uint8_t digest[SHA256_DIGEST_SIZE];
+    struct sha256_ctx sha;
+    sha256_init(&sha);
+    digest_dataset(&sha, data->options->train);
+    digest_dataset(&sha, data->options->dev);
+    sha256_update(&sha, 64, (const uint8_t *)caption_encoder_sha256(encoder));
+    sha256_digest(&sha, sizeof digest, digest);
+    base16_encode_update(data->digest, sizeof digest, digest);
+    data->digest[2 * sizeof digest] = '\0';
+}
+
+/* ---- features --------------------------------------------------------------------------------------------------- */
+
+/* Turns pictures done into the caller's progress, at most every report_seconds. */
+struct reporter {
+    const caption_train_options *options;
+    double started, reported;
+};
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static int report_features(void *context, size_t done, size_t total)
+{
+    struct reporter *r = context;
+    double time = now();
+    if (train_options_stop(r->options))
+        return 1;
+    if (!r->options->progress || time - r->reported < r->options->report_seconds)
+        return 0;
+    r->reported = time;
+    const caption_train_progress progress = {
+        .stage = CAPTION_TRAIN_FEATURES,
+        .done = (long)done,
+        .total = (long)total,
+        .seconds_left = (time - r->started) / (double)done * (double)(total - done),
+    };
+    return r->options->progress(r->options->context, &progress);
+}
+
+/* records: malloc'd. */
+static int extract(train_data *data, caption_encoder *encoder, const caption_dataset *dataset, int views,
+                   long **records, caption_error *err)
+{
+    struct reporter reporter = {data->options, now(), now()};
+    const feature_work work = {encoder, dataset, views == 2, data->options->threads, report_features, &reporter};
+    *records = calloc(caption_dataset_size(dataset) * (size_t)views, sizeof **records);
+    if (!*records)
+        return caption_fail(err, CAPTION_ENOMEM, "out of memory for the features of the pictures");
+    return feature_extract(data->cache, &work, *records, err);
+}
+
+static int open_cache(train_data *data, caption_encoder *encoder, caption_error *err)
+{
+    char *out = strdup(data->options->out);
+    if (!out)
+        return caption_fail(err, CAPTION_ENOMEM, "out of memory for the feature cache");
+    const char *directory = data->options->cache ? data->options->cache : dirname(out);
+    int status = feature_cache_open(&data->cache, directory, caption_encoder_sha256(encoder), D, err);
+    free(out);
+    return status;
+}
+
+/* Two passes in double: mean, then deviation. A feature that hardly varies is not blown up. */
+static void measure_features(train_data *data)
+{
+    size_t n = caption_dataset_size(data->options->train);
+    double sum[D] = {0}, squares[D] = {0};
+    for (size_t i = 0; i < n; i++) {
+        const float *x = feature_cache_at(data->cache, data->train_records[i * (size_t)data->views]);
+        for (int d = 0; d < D; d++)
+            sum[d] += x[d];
+    }
+    for (int d = 0; d < D; d++)
+        data->mean[d] = (float)(sum[d] / (double)n);
+    for (size_t i = 0; i < n; i++) {
+        const float *x = feature_cache_at(data->cache, data->train_records[i * (size_t)data->views]);
+        for (int d = 0; d < D; d++)
+            squares[d] += ((double)x[d] - data->mean[d]) * ((double)x[d] - data->mean[d]);
+    }
+    for (int d = 0; d < D; d++) {
+        data->scale[d] = (float)(1 / fmax(sqrt(squares[d] / (double)n), SMALLEST_DEVIATION));
+    }
+}
+
+void train_data_features(train_data *data, const batch_view *view, random_stream *r)
+{
+    double dropout = data->options->feature_dropout;
+    float kept = (float)(1 / (1 - dropout));
+    for (int k = 0; k < view->n; k++) {
+        size_t mirrored = data->views == 2 ? random_below(r, 2) : 0;
+        long record = data->train_records[view->images[k] * (size_t)data->views + mirrored];
+        const float *x = feature_cache_at(data->cache, record);
+        float *out = data->features + (size_t)k * D;
+        for (int d = 0; d < D; d++)
+            out[d] = dropout > 0 && random_uniform(r) < dropout ? 0 : kept * (x[d] - data->mean[d]) * data->scale[d];
+    }
+}
+
+/* ---- all of it -------------------------------------------------------------------------------------------------- */
+
+int train_data_open(train_data *data, const caption_train_options *options, const vocabulary *base,
+                    caption_encoder *encoder, caption_error *err)
+{
+    int status;
+    *data = (train_data){.options = options, .views = options->flip ? 2 : 1};
+    digest_data(data, encoder);
+    if ((status = build_words(data, base, err)) || (status = open_cache(data, encoder, err)) ||
+        (status = extract(data, encoder, options->train, data->views, &data->train_records, err)))
+        return status;
+    if (options->dev && (status = extract(data, encoder, options->dev, 1, &data->dev_records, err)))
+        return status;
+    data->features = calloc((size_t)options->batch * D, sizeof *data->features);
+    if (!data->features)
+        return caption_fail(err, CAPTION_ENOMEM, "out of memory for a batch of %d captions", options->batch);
+    measure_features(data);
+    return CAPTION_OK;
+}
+
+void train_data_close(train_data *data)
+{
+    vocabulary_free(data->words);
+    feature_cache_close(data->cache);
+    free(data->train_records);
+    free(data->dev_records);
+    free(data->features);
+}

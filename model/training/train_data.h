@@ -1,0 +1,34 @@
+/* train_data.h: what a training run learns from: the words and features of two datasets. */
+#ifndef CAPTION_TRAIN_DATA_H
+#define CAPTION_TRAIN_DATA_H
+
+#include "model/decoder/decoder.h"
+#include "model/features/feature_cache.h"
+#include "model/random.h"
+#include "model/train.h"
+#include "model/training/batches.h"
+
+typedef struct train_data {
+    const caption_train_options *options;
+    vocabulary *words;
+    feature_cache *cache;
+    int views;                     /* of each training image: 1, or 2 with its mirror image */
+    long *train_records;           /* [images, views] in the cache */
+    long *dev_records;             /* [dev images], NULL without dev */
+    float mean[CAPTION_FEATURES];  /* over the training images as they are */
+    float scale[CAPTION_FEATURES]; /* 1 / standard deviation */
+    float *features;               /* [batch, D] of the current batch */
+    char digest[65];               /* SHA-256 over names, captions and the encoder: identifies the data */
+} train_data;
+
+/* Builds the vocabulary, which extends `base` unless that is NULL, and computes or finds all features. Calls
+ * options->progress (CAPTION_TRAIN_FEATURES). */
+int train_data_open(train_data *data, const caption_train_options *options, const vocabulary *base,
+                    caption_encoder *encoder, caption_error *err);
+void train_data_close(train_data *data); /* also of a zeroed one */
+
+/* The network learns from standardised features, (x - mean) * scale, of which a random share is dropped: fills
+ * data->features for this batch, choosing the view of each image by r. */
+void train_data_features(train_data *data, const batch_view *view, random_stream *r);
+
+#endif

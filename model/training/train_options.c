@@ -1,0 +1,116 @@
+/* train_options.c: one table of the numbers that decide a training run. Defaults, ranges, descriptions, the command
+ * line and requests all come from it. */
+#include "model/training/train_options.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "model/decoder/model.h"
+
+#define AT(member) offsetof(caption_train_options, member)
+
+static const caption_train_option table[] = {
+    {"hidden", "hidden units (H)", CAPTION_TRAIN_INTEGER, AT(hidden), 1, MODEL_MAX_HIDDEN},
+    {"words", "length of a word vector (W)", CAPTION_TRAIN_INTEGER, AT(words), 1, MODEL_MAX_WORDS},
+    {"minimum-count", "rarer words are unknown", CAPTION_TRAIN_INTEGER, AT(minimum_count), 1, 1000000},
+    {"epochs", "passes over the captions", CAPTION_TRAIN_INTEGER, AT(epochs), 1, 100000},
+    {"patience", "epochs without a better dev CIDEr before stopping; 0: never stop early", CAPTION_TRAIN_INTEGER,
+     AT(patience), 0, 100000},
+    {"batch", "captions a step", CAPTION_TRAIN_INTEGER, AT(batch), 1, 8192},
+    {"learning-rate", "peak rate of Adam", CAPTION_TRAIN_REAL, AT(learning_rate), 1e-8, 1},
+    {"warmup", "epochs until that peak; a cosine to 0 follows", CAPTION_TRAIN_REAL, AT(warmup), 0, 1000},
+    {"dropout", "share of word-vector and state elements dropped", CAPTION_TRAIN_REAL, AT(dropout), 0, 0.95},
+    {"feature-dropout", "share of image features dropped", CAPTION_TRAIN_REAL, AT(feature_dropout), 0, 0.95},
+    {"label-smoothing", "probability spread over all words", CAPTION_TRAIN_REAL, AT(label_smoothing), 0, 0.9},
+    {"weight-decay", "decoupled decay of the weights", CAPTION_TRAIN_REAL, AT(weight_decay), 0, 10},
+    {"clip", "largest gradient norm; 0: no limit", CAPTION_TRAIN_REAL, AT(clip), 0, 1e6},
+    {"average", "decay of the moving average of the weights, which is what is saved; 0: the weights themselves",
+     CAPTION_TRAIN_REAL, AT(average), 0, 0.999999},
+    {"flip", "also learn from mirror images", CAPTION_TRAIN_FLAG, AT(flip), 0, 1},
+    {"samples", "learn from rewards: captions tried out an image, scored by CIDEr; 0: learn the captions themselves",
+     CAPTION_TRAIN_INTEGER, AT(samples), 0, 64},
+    {"max-words", "longer captions are cut", CAPTION_TRAIN_INTEGER, AT(max_words), 1, CAPTION_MAX_WORDS},
+};
+
+const caption_train_option *caption_train_option_at(size_t i)
+{
+    return i < sizeof table / sizeof *table ? &table[i] : NULL;
+}
+
+caption_train_options caption_train_defaults(const char *kind)
+{
+    return (caption_train_options){
+        .kind = kind,
+        .hidden = 512,
+        .words = 256,
+        .minimum_count = 4,
+        .epochs = 20,
+        .patience = 5,
+        .batch = 100,
+        .learning_rate = 2e-3,
+        .warmup = 0.5,
+        .dropout = 0.5,
+        .feature_dropout = 0.2,
+        .label_smoothing = 0.1,
+        .clip = 5,
+        .average = 0.999,
+        .flip = 1,
+        .max_words = 20,
+        .seed = 1,
+        .threads = 1,
+        .report_seconds = 1,
+        .checkpoint_minutes = 5,
+    };
+}
+
+static double value_of(const caption_train_options *options, const caption_train_option *option)
+{
+    const char *member = (const char *)options + option->offset;
+    return option->type == CAPTION_TRAIN_REAL ? *(const double *)(const void *)member
+                                              : *(const int *)(const void *)member;
+}
+
+int caption_train_check(const caption_train_options *options, caption_error *err)
+{
+    decoder_kind kind;
+    if (!decoder_kind_parse(options->kind, &kind))
+        return caption_fail(err, CAPTION_EINVAL, "kind: there is no captioner of kind \"%s\"", options->kind);
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        double value = value_of(options, &table[i]);
+        if (!(value >= table[i].minimum && value <= table[i].maximum)) /* NaN is neither */
+            return caption_fail(err, CAPTION_EINVAL, "%s: %g is not between %g and %g", table[i].name, value,
+                                table[i].minimum, table[i].maximum);
+    }
+    if (options->samples == 1 || options->samples > options->batch)
+        return caption_fail(err, CAPTION_EINVAL, "samples: %d is neither 0 nor between 2 and the batch of %d",
+                            options->samples, options->batch);
+    if (options->threads < 1)
+        return caption_fail(err, CAPTION_EINVAL, "threads: %d is less than 1", options->threads);
+    return CAPTION_OK;
+}
+
+int train_options_stop(const caption_train_options *options)
+{
+    return options->stop && options->stop(options->context);
+}
+
+char *train_options_describe(const caption_train_options *options, const char *base)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *stream = open_memstream(&text, &size);
+    if (!stream)
+        return NULL;
+    fprintf(stream, "kind=%s", options->kind);
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        fprintf(stream, " %s=%.9g", table[i].name, value_of(options, &table[i]));
+    fprintf(stream, " seed=%llu", (unsigned long long)options->seed);
+    if (base)
+        fprintf(stream, " base=%s", base);
+    if (fclose(stream) != 0) {
+        free(text);
+        return NULL;
+    }
+    return text;
+}

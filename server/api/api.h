@@ -1,0 +1,30 @@
+/* api.h: the handlers named in routes.c. Each answers its request, at once or after http_suspend. */
+#ifndef SERVER_API_H
+#define SERVER_API_H
+
+#include "server/http/http.h"
+
+void api_index(http_request *request);
+void api_healthz(http_request *request);
+void api_readyz(http_request *request);
+void api_models(http_request *request);
+void api_model_activate(http_request *request);
+void api_model_delete(http_request *request);
+void api_caption(http_request *request);
+void api_selftest(http_request *request);
+void api_datasets(http_request *request);
+void api_dataset_put(http_request *request);
+void api_dataset_get(http_request *request);
+void api_dataset_delete(http_request *request);
+void api_items(http_request *request);
+void api_item_add(http_request *request);
+void api_item_get(http_request *request);
+void api_item_image(http_request *request);
+void api_item_delete(http_request *request);
+void api_train(http_request *request);
+void api_jobs(http_request *request);
+void api_job_get(http_request *request);
+void api_job_cancel(http_request *request);
+void api_job_events(http_request *request);
+
+#endif

@@ -1,0 +1,82 @@
+/* api_models.c: the captioners: list, activate, delete. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/api/api.h"
+#include "server/api/model_json.h"
+#include "server/captions/models.h"
+#include "server/input/input.h"
+#include "server/store/data.h"
+#include "server/store/disk.h"
+
+static int add_encoder(cJSON *answer, caption_encoder *encoder)
+{
+    cJSON *facts = cJSON_AddObjectToObject(answer, "encoder");
+    return cJSON_AddStringToObject(facts, "name", "efficientnet-b0") &&
+           (!encoder || cJSON_AddStringToObject(facts, "sha256", caption_encoder_sha256(encoder)));
+}
+
+void api_models(http_request *request)
+{
+    registry *r = request->server->registry;
+    cJSON *answer = cJSON_CreateObject();
+    cJSON *list = cJSON_AddArrayToObject(answer, "models");
+    int good = list != NULL;
+    registry_facts facts;
+    caption_model *model;
+    for (int i = 0; (model = registry_take_at(r, i, &facts)) != NULL; i++) {
+        good = good && cJSON_AddItemToArray(list, model_json(&facts, model));
+        caption_model_release(model);
+    }
+    good = good && add_encoder(answer, registry_encoder(r));
+    http_answer_json(request, 200, json_finish(answer, good));
+}
+
+/* ---- changes: on disk threads ------------------------------------------------------------------------------------ */
+
+/* The model's name stands in the path. */
+static void answer_change(http_request *r, int failed, const problem *p, const char *member)
+{
+    if (failed) {
+        http_answer_problem(r, p);
+        return;
+    }
+    cJSON *answer = cJSON_CreateObject();
+    int good = cJSON_AddStringToObject(answer, member, r->parameter[0]) != NULL;
+    http_answer_json(r, 200, json_finish(answer, good));
+}
+
+static void activate(http_request *r, void *context)
+{
+    problem p;
+    (void)context;
+    int failed = models_activate(r->server->models, r->parameter[0], &p);
+    answer_change(r, failed, &p, "activated");
+}
+
+static void remove_model(http_request *r, void *context)
+{
+    problem p;
+    (void)context;
+    int failed = models_delete(r->server->models, r->parameter[0], &p);
+    answer_change(r, failed, &p, "deleted");
+}
+
+static void change(http_request *r, void (*work)(http_request *request, void *context))
+{
+    problem p;
+    if (data_jobs_not_ready(r, &p) || input_read_nothing(r, &p))
+        http_answer_problem(r, &p);
+    else
+        disk_run(r, work, NULL, NULL);
+}
+
+void api_model_activate(http_request *r)
+{
+    change(r, activate);
+}
+
+void api_model_delete(http_request *r)
+{
+    change(r, remove_model);
+}

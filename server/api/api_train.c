@@ -1,0 +1,71 @@
+/* api_train.c: POST /v1/train: checks what is asked, queues it as a job and says where that can be followed. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "server/api/api.h"
+#include "server/api/job_json.h"
+#include "server/input/train_request.h"
+#include "server/jobs/job_store.h"
+#include "server/jobs/job_train.h"
+#include "server/jobs/jobs.h"
+#include "server/store/data.h"
+#include "server/store/disk.h"
+
+typedef struct submission {
+    server *server;
+    const train_request *request;
+} submission;
+
+static int check_model(void *context, problem *p)
+{
+    const submission *s = context;
+    return train_request_check_model(s->request, s->server, p);
+}
+
+static int add_job(server *s, const train_request *request, long long *id, problem *p)
+{
+    char claim[WEIGHTS_NAME_BYTES + 8];
+    char *json = train_request_json(request);
+    if (!json)
+        return problem_set(p, PROBLEM_MEMORY_FULL, "out of memory");
+    snprintf(claim, sizeof claim, "model:%s", request->model);
+    submission asked = {s, request};
+    const job_order order = {job_train_name, claim, json, check_model, &asked};
+    int failed = job_store_add(s->job_store, &order, id, p);
+    free(json);
+    return failed;
+}
+
+static void submit(http_request *r, void *context)
+{
+    const train_request *request = context;
+    job_record record;
+    problem p;
+    long long id;
+    if (train_request_check(request, r->server, &p) || add_job(r->server, request, &id, &p) ||
+        job_store_get(r->server->job_store, id, &record, &p)) {
+        http_answer_problem(r, &p);
+        return;
+    }
+    jobs_wake(r->server->jobs);
+    snprintf(r->location, sizeof r->location, "/v1/jobs/%lld", id);
+    cJSON *answer = job_json(&record, 1);
+    job_record_free(&record);
+    http_answer_json(r, 202, json_finish(answer, answer != NULL));
+}
+
+void api_train(http_request *r)
+{
+    problem p;
+    train_request *request = calloc(1, sizeof *request);
+    if (!request)
+        problem_set(&p, PROBLEM_MEMORY_FULL, "out of memory");
+    else if (r->size == 0)
+        problem_set(&p, PROBLEM_EMPTY_BODY, "send JSON: {\"dataset\": ..., \"model\": ...}");
+    else if (!data_jobs_not_ready(r, &p) && train_request_parse(request, (const char *)r->body, r->size, &p) == 0) {
+        disk_run(r, submit, request, free);
+        return;
+    }
+    free(request);
+    http_answer_problem(r, &p);
+}

@@ -1,0 +1,303 @@
+/* events.c: see events.h.
+ *
+ * One mutex, e->lock, guards all streams. HTTP threads hold it for a copy, so the keeper must not wait for the database
+ * with it held: it marks the stream it fetches for as `fetching`, and if the client leaves meanwhile, frees it then.
+ * Suspending and resuming happen with it held, so neither is lost; libmicrohttpd calls nothing back with its own locks
+ * held, so the order is always e->lock first. */
+#include "server/api/events.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/clock.h"
+#include "server/jobs/job_store.h"
+#include "server/jobs/jobs.h"
+
+enum { PIECE_BYTES = 32768, KEEP_ALIVE_MS = 15000 };
+
+typedef struct stream {
+    events *events;
+    http_request *request; /* alive while the stream is `waiting` */
+    long long job, last;   /* the newest event fetched */
+    long long seen;        /* the newest event of any job when this stream last had all of its own; -1: it has not */
+    char *text;            /* to be sent; malloc'd */
+    size_t size, sent;
+    int waiting;   /* suspended */
+    int ended;     /* nothing follows the text */
+    int fetching;  /* the keeper works on it */
+    int left;      /* the client is gone */
+    double wrote;  /* clock_ms */
+    unsigned pass; /* of the keeper, when it was last fed */
+    struct stream *next;
+} stream;
+
+struct events {
+    server *server;
+    int limit;
+    pthread_mutex_t lock; /* guards the rest */
+    stream *first;
+    int n, stopped;
+    unsigned pass; /* how often the keeper looked */
+};
+
+events *events_new(server *s, int limit)
+{
+    events *e = calloc(1, sizeof *e);
+    if (!e)
+        return NULL;
+    e->server = s;
+    e->limit = limit;
+    pthread_mutex_init(&e->lock, NULL);
+    return e;
+}
+
+void events_free(events *e)
+{
+    if (!e)
+        return;
+    pthread_mutex_destroy(&e->lock);
+    free(e);
+}
+
+/* ---- sending: on HTTP threads ------------------------------------------------------------------------------------ */
+
+static void wait_for_more(stream *s)
+{
+    s->waiting = 1;
+    http_suspend(s->request);
+}
+
+/* With the lock. */
+static void resume(stream *s)
+{
+    if (!s->waiting)
+        return;
+    s->waiting = 0;
+    http_resume(s->request);
+}
+
+static ssize_t read_stream(void *context, char *out, size_t room)
+{
+    stream *s = context;
+    events *e = s->events;
+    ssize_t result = HTTP_STREAM_END;
+    int hungry = 0;
+    pthread_mutex_lock(&e->lock);
+    size_t left = s->size - s->sent;
+    if (left > 0) {
+        size_t n = left < room ? left : room;
+        memcpy(out, s->text + s->sent, n);
+        s->sent += n;
+        s->wrote = clock_ms();
+        result = (ssize_t)n;
+    } else if (!s->ended && !e->stopped) {
+        hungry = s->seen < 0;
+        wait_for_more(s);
+        result = HTTP_STREAM_WAIT;
+    }
+    pthread_mutex_unlock(&e->lock);
+    if (hungry)
+        jobs_wake(e->server->jobs);
+    return result;
+}
+
+static void free_stream(stream *s)
+{
+    free(s->text);
+    free(s);
+}
+
+/* With the lock: takes the stream off the list. */
+static void unlink_stream(stream *s)
+{
+    stream **place = &s->events->first;
+    while (*place != s)
+        place = &(*place)->next;
+    *place = s->next;
+    s->events->n--;
+}
+
+static void release_stream(void *context)
+{
+    stream *s = context;
+    events *e = s->events;
+    pthread_mutex_lock(&e->lock);
+    unlink_stream(s);
+    s->left = 1;
+    int fetching = s->fetching;
+    pthread_mutex_unlock(&e->lock);
+    if (!fetching)
+        free_stream(s);
+}
+
+/* ---- opening ----------------------------------------------------------------------------------------------------- */
+
+static stream *new_stream(events *e, http_request *r, long long job, long long after)
+{
+    static const char greeting[] = "retry: 2000\n\n";
+    stream *s = calloc(1, sizeof *s);
+    if (!s || !(s->text = strdup(greeting))) {
+        free(s);
+        return NULL;
+    }
+    s->size = sizeof greeting - 1;
+    s->events = e;
+    s->request = r;
+    s->job = job;
+    s->last = after;
+    s->seen = -1;
+    s->wrote = clock_ms();
+    return s;
+}
+
+/* Returns 0 if there are too many. */
+static int link_stream(events *e, stream *s)
+{
+    pthread_mutex_lock(&e->lock);
+    int room = e->n < e->limit && !e->stopped;
+    if (room) {
+        s->next = e->first;
+        e->first = s;
+        e->n++;
+    }
+    pthread_mutex_unlock(&e->lock);
+    return room;
+}
+
+void events_answer(events *e, http_request *r, long long job, long long after)
+{
+    problem p = {.kind = PROBLEM_NONE};
+    stream *s = new_stream(e, r, job, after);
+    if (!s) {
+        problem_set(&p, PROBLEM_MEMORY_FULL, "out of memory");
+    } else if (!link_stream(e, s)) {
+        free_stream(s);
+        problem_set(&p, PROBLEM_QUEUE_FULL, "%d event streams are open, the limit", e->limit);
+    }
+    if (p.kind) {
+        http_answer_problem(r, &p);
+        return;
+    }
+    http_answer_stream(r, "text/event-stream", read_stream, release_stream, s);
+}
+
+/* ---- fetching: on the keeper ------------------------------------------------------------------------------------- */
+
+/* Text that grows up to about PIECE_BYTES. */
+typedef struct piece {
+    FILE *out;
+    char *text;
+    size_t size;
+    long long last;
+} piece;
+
+static int add_event(void *context, const job_event *event)
+{
+    piece *p = context;
+    fprintf(p->out, "id: %lld\nevent: %s\ndata: %s\n\n", event->id, event->type, event->data);
+    p->last = event->id;
+    return ftell(p->out) >= PIECE_BYTES;
+}
+
+/* Fetches the events after p->last. Returns 0, or 1 if that failed and is to be tried again. *ended as
+ * job_store_events; *all: there are no more at the moment. */
+static int fetch(job_store *store, long long job, piece *p, int *ended, int *all)
+{
+    problem fault;
+    p->out = open_memstream(&p->text, &p->size);
+    if (!p->out)
+        return 1;
+    int failed = job_store_events(store, job, p->last, add_event, p, ended, &fault);
+    *all = ftell(p->out) < PIECE_BYTES;
+    if (failed && fault.kind == PROBLEM_UNKNOWN_JOB) { /* forgotten while we were looking */
+        failed = 0;
+        *ended = *all = 1;
+    }
+    if (fclose(p->out) != 0 || failed) {
+        free(p->text);
+        return 1;
+    }
+    return 0;
+}
+
+/* With the lock. */
+static void give_text(stream *s, char *text, size_t size)
+{
+    free(s->text);
+    s->text = text;
+    s->size = size;
+    s->sent = 0;
+    resume(s);
+}
+
+static void keep_alive(stream *s)
+{
+    char *text = clock_ms() - s->wrote >= KEEP_ALIVE_MS ? strdup(":\n\n") : NULL;
+    if (text)
+        give_text(s, text, strlen(text));
+}
+
+/* Fetches for one stream; with the lock, which is given up for that time. */
+static void feed(events *e, stream *s, long long newest)
+{
+    piece p = {.last = s->last};
+    int ended = 0, all = 0;
+    s->fetching = 1;
+    pthread_mutex_unlock(&e->lock);
+    int failed = fetch(e->server->job_store, s->job, &p, &ended, &all);
+    pthread_mutex_lock(&e->lock);
+    s->fetching = 0;
+    if (s->left) {
+        free(failed ? NULL : p.text);
+        free_stream(s);
+    } else if (!failed) {
+        s->last = p.last;
+        s->ended = ended;
+        s->seen = all ? newest : -1;
+        if (p.size > 0 || ended)
+            give_text(s, p.text, p.size);
+        else
+            free(p.text);
+    }
+}
+
+static int is_hungry(const stream *s)
+{
+    return s->sent == s->size && !s->ended;
+}
+
+/* A stream that may lack events and was not fed in this pass yet, or NULL. */
+static stream *next_to_feed(events *e, long long newest)
+{
+    for (stream *s = e->first; s; s = s->next)
+        if (s->pass != e->pass && is_hungry(s) && s->seen != newest) {
+            s->pass = e->pass;
+            return s;
+        }
+    return NULL;
+}
+
+void events_look(events *e, long long newest)
+{
+    pthread_mutex_lock(&e->lock);
+    e->pass++;
+    for (stream *s; (s = next_to_feed(e, newest));)
+        feed(e, s, newest);
+    for (stream *s = e->first; s; s = s->next)
+        if (is_hungry(s))
+            keep_alive(s);
+    pthread_mutex_unlock(&e->lock);
+}
+
+void events_stop(events *e)
+{
+    if (!e)
+        return;
+    pthread_mutex_lock(&e->lock);
+    e->stopped = 1;
+    for (stream *s = e->first; s; s = s->next)
+        resume(s);
+    pthread_mutex_unlock(&e->lock);
+}

@@ -1,0 +1,32 @@
+/* job_json.c: see job_json.h. What was stored as JSON goes out as it is. */
+#include "server/api/job_json.h"
+
+/* A time that has not come yet is null. */
+static int add_time(cJSON *object, const char *name, double seconds)
+{
+    return seconds > 0 ? json_add_time(object, name, (long long)seconds) : cJSON_AddNullToObject(object, name) != NULL;
+}
+
+static int add_stored(cJSON *object, const char *name, const char *json)
+{
+    return json ? cJSON_AddRawToObject(object, name, json) != NULL : cJSON_AddNullToObject(object, name) != NULL;
+}
+
+static int add_details(cJSON *object, const job_record *r)
+{
+    return add_stored(object, "request", r->request) && add_stored(object, "progress", r->progress) &&
+           add_stored(object, "result", r->result);
+}
+
+cJSON *job_json(const job_record *r, int whole)
+{
+    cJSON *object = cJSON_CreateObject();
+    if (cJSON_AddNumberToObject(object, "id", (double)r->id) && cJSON_AddStringToObject(object, "kind", r->kind) &&
+        cJSON_AddStringToObject(object, "state", job_state_name(r->state)) && add_time(object, "created", r->created) &&
+        add_time(object, "started", r->started) && add_time(object, "ended", r->ended) &&
+        (!whole || add_details(object, r)) &&
+        (r->error ? cJSON_AddStringToObject(object, "error", r->error) : cJSON_AddNullToObject(object, "error")))
+        return object;
+    cJSON_Delete(object);
+    return NULL;
+}

@@ -1,0 +1,14 @@
+/* model_json.h: a captioner as clients see it. */
+#ifndef SERVER_MODEL_JSON_H
+#define SERVER_MODEL_JSON_H
+
+#include "server/captions/registry.h"
+#include "server/http/json.h"
+
+/* NULL when out of memory. */
+cJSON *model_json(const registry_facts *facts, const caption_model *model);
+
+/* Adds "scores": those that training left in the file. Returns 0 when out of memory. */
+int model_json_scores(cJSON *object, const caption_model *model);
+
+#endif

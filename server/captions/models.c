@@ -1,0 +1,309 @@
+/* models.c: see models.h. */
+#include "server/captions/models.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "server/log.h"
+#include "server/store/store.h"
+
+enum { LONGEST_FILE = WEIGHTS_NAME_BYTES + 32 };
+
+static const char suffix[] = ".safetensors";
+
+struct models {
+    registry *registry;
+    char *directory; /* DATA/models */
+    pthread_mutex_t lock;
+    struct timespec seen;            /* the directory's time of change when it was read last */
+    char active[WEIGHTS_NAME_BYTES]; /* the link's text then */
+};
+
+/* ---- files ------------------------------------------------------------------------------------------------------- */
+
+/* DATA/models/NAME.TAIL; models_open has checked that it fits. */
+static void path_of(const models *m, const char *name, const char *tail, char out[PATH_MAX])
+{
+    snprintf(out, PATH_MAX, "%s/%s%s", m->directory, name, tail);
+}
+
+static int flush_directory(const models *m)
+{
+    int fd = open(m->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int failed = fd < 0 || fsync(fd);
+    if (fd >= 0)
+        close(fd);
+    return failed;
+}
+
+static int file_fault(problem *p, const char *path)
+{
+    int full = errno == ENOSPC || errno == EDQUOT;
+    return problem_set(p, full ? PROBLEM_DISK_FULL : PROBLEM_INTERNAL, "%.300s: %s", path, strerror(errno));
+}
+
+static void log_model(log_level level, const char *event, const char *name, const char *reason)
+{
+    log_line line;
+    log_begin(&line, level, event);
+    log_text(&line, "model", name);
+    log_text(&line, "reason", reason);
+    log_end(&line);
+}
+
+/* "birds.safetensors" -> "birds"; 0 if the file is no model's. */
+static int name_of(const char *file, char name[WEIGHTS_NAME_BYTES])
+{
+    size_t length = strlen(file), tail = sizeof suffix - 1;
+    if (length <= tail || length - tail >= WEIGHTS_NAME_BYTES || strcmp(file + length - tail, suffix) != 0)
+        return 0;
+    memcpy(name, file, length - tail);
+    name[length - tail] = '\0';
+    return store_name_fault(name) == NULL;
+}
+
+/* ---- following the directory ------------------------------------------------------------------------------------- */
+
+/* Puts a file in service that is new or has changed. */
+static void follow_file(models *m, const char *name)
+{
+    char path[PATH_MAX];
+    caption_error err;
+    registry_facts facts;
+    int known = registry_find(m->registry, name, &facts), status;
+    if (known && !facts.trained) {
+        log_model(LOG_LEVEL_WARNING, "model-ignored", name, "a shipped model has this name");
+        return;
+    }
+    path_of(m, name, suffix, path);
+    status = known ? registry_refresh(m->registry, name, &err) : registry_put(m->registry, name, path, &err);
+    if (status)
+        log_model(LOG_LEVEL_WARNING, "model-ignored", name, err.message);
+}
+
+static void follow_files(models *m)
+{
+    char name[WEIGHTS_NAME_BYTES];
+    DIR *directory = opendir(m->directory);
+    if (!directory)
+        return;
+    for (struct dirent *file; (file = readdir(directory));)
+        if (name_of(file->d_name, name))
+            follow_file(m, name);
+    closedir(directory);
+}
+
+/* Takes models out of service whose files are gone; the default stays until there is another. */
+static void drop_missing(models *m)
+{
+    registry_facts facts;
+    caption_model *model;
+    for (int i = 0; (model = registry_take_at(m->registry, i, &facts)); i++) {
+        caption_model_release(model);
+        if (!facts.trained || facts.is_default || access(facts.path, F_OK) == 0)
+            continue;
+        registry_remove(m->registry, facts.name);
+        i--;
+    }
+}
+
+/* A time of change that is this fresh may stand for a later change too: the clock of file systems is coarse. */
+static int is_settled(const struct timespec *changed)
+{
+    enum { COARSE_S = 2 };
+    return time(NULL) - changed->tv_sec >= COARSE_S;
+}
+
+static void follow_directory(models *m)
+{
+    struct stat info;
+    if (stat(m->directory, &info) || (info.st_mtim.tv_sec == m->seen.tv_sec && info.st_mtim.tv_nsec == m->seen.tv_nsec))
+        return;
+    follow_files(m);
+    drop_missing(m);
+    if (is_settled(&info.st_mtim))
+        m->seen = info.st_mtim;
+}
+
+/* The link's text; "" if there is none. */
+static void read_link(const models *m, char name[WEIGHTS_NAME_BYTES])
+{
+    char path[PATH_MAX];
+    path_of(m, "active", "", path);
+    ssize_t length = readlink(path, name, WEIGHTS_NAME_BYTES - 1);
+    name[length > 0 ? length : 0] = '\0';
+}
+
+static void follow_link(models *m)
+{
+    char name[WEIGHTS_NAME_BYTES];
+    caption_error err;
+    read_link(m, name);
+    if (strcmp(name, m->active) == 0)
+        return;
+    strcpy(m->active, name);
+    if (!*name)
+        return;
+    if (registry_refresh(m->registry, name, &err)) {
+        log_model(LOG_LEVEL_WARNING, "not-activated", name, err.message);
+        return;
+    }
+    registry_activate(m->registry, name);
+    log_model(LOG_LEVEL_INFO, "activated", name, NULL);
+}
+
+/* The directory first: the link may name a model that has just come. */
+void models_look(models *m)
+{
+    pthread_mutex_lock(&m->lock);
+    follow_directory(m);
+    follow_link(m);
+    pthread_mutex_unlock(&m->lock);
+}
+
+/* ---- opening ----------------------------------------------------------------------------------------------------- */
+
+int models_open(models **out, registry *r, const char *data, caption_error *err)
+{
+    models *m = calloc(1, sizeof *m);
+    *out = m;
+    if (!m || asprintf(&m->directory, "%s/models", data) < 0) {
+        free(m);
+        *out = NULL;
+        return caption_fail(err, CAPTION_ENOMEM, "out of memory for models");
+    }
+    pthread_mutex_init(&m->lock, NULL);
+    m->registry = r;
+    if (strlen(m->directory) + LONGEST_FILE >= PATH_MAX)
+        return caption_fail(err, CAPTION_EIO, "--data: path too long");
+    if (mkdir(m->directory, 0700) && errno != EEXIST)
+        return caption_fail(err, CAPTION_EIO, "%.400s: %s", m->directory, strerror(errno));
+    models_look(m);
+    return CAPTION_OK;
+}
+
+void models_close(models *m)
+{
+    if (!m)
+        return;
+    pthread_mutex_destroy(&m->lock);
+    free(m->directory);
+    free(m);
+}
+
+/* ---- changes ----------------------------------------------------------------------------------------------------- */
+
+int models_check_name(models *m, const char *name, problem *p)
+{
+    registry_facts facts;
+    const char *fault = strlen(name) < WEIGHTS_NAME_BYTES ? store_name_fault(name) : "is too long";
+    if (fault)
+        return problem_set(p, PROBLEM_BAD_NAME, "model: \"%.64s\" %s", name, fault);
+    models_look(m);
+    if (registry_find(m->registry, name, &facts))
+        return problem_set(p, PROBLEM_NAME_TAKEN, "there is a model %s already", name);
+    if (registry_full(m->registry))
+        return problem_set(p, PROBLEM_LIMIT_REACHED, "%d models are loaded: delete one first", REGISTRY_MODELS);
+    return 0;
+}
+
+static int move_file(models *m, const char *file, const char *path, problem *p)
+{
+    if (rename(file, path) && (errno != ENOENT || access(path, F_OK)))
+        return file_fault(p, path);
+    return flush_directory(m) ? file_fault(p, m->directory) : 0;
+}
+
+static int publish_locked(models *m, const char *name, const char *file, problem *p)
+{
+    char path[PATH_MAX];
+    caption_error err;
+    registry_facts facts;
+    path_of(m, name, suffix, path);
+    if (registry_find(m->registry, name, &facts) && !facts.trained)
+        return problem_set(p, PROBLEM_NAME_TAKEN, "there is a shipped model %s", name);
+    if (move_file(m, file, path, p))
+        return 1;
+    if (registry_put(m->registry, name, path, &err) == CAPTION_OK)
+        return 0;
+    unlink(path);
+    return problem_set(p, PROBLEM_DAMAGED_MODEL, "%s", err.message);
+}
+
+int models_publish(models *m, const char *name, const char *file, problem *p)
+{
+    pthread_mutex_lock(&m->lock);
+    int failed = publish_locked(m, name, file, p);
+    pthread_mutex_unlock(&m->lock);
+    return failed;
+}
+
+/* Puts a link in place of the old one. */
+static int write_link(models *m, const char *name, problem *p)
+{
+    char path[PATH_MAX], new_path[PATH_MAX], own[LONGEST_FILE];
+    snprintf(own, sizeof own, ".active-%ld", (long)getpid()); /* daemons must not take each other's */
+    path_of(m, "active", "", path);
+    path_of(m, own, "", new_path);
+    unlink(new_path);
+    if (symlink(name, new_path) || rename(new_path, path) || flush_directory(m))
+        return file_fault(p, path);
+    strcpy(m->active, name);
+    return 0;
+}
+
+static int activate_locked(models *m, const char *name, problem *p)
+{
+    caption_error err;
+    registry_facts facts;
+    if (!registry_find(m->registry, name, &facts))
+        return problem_set(p, PROBLEM_UNKNOWN_MODEL, "there is no model \"%.64s\"", name);
+    if (registry_refresh(m->registry, name, &err))
+        return problem_set(p, PROBLEM_DAMAGED_MODEL, "%s", err.message);
+    if (write_link(m, facts.name, p))
+        return 1;
+    registry_activate(m->registry, name);
+    log_model(LOG_LEVEL_INFO, "activated", name, NULL);
+    return 0;
+}
+
+int models_activate(models *m, const char *name, problem *p)
+{
+    pthread_mutex_lock(&m->lock);
+    follow_directory(m);
+    int failed = activate_locked(m, name, p);
+    pthread_mutex_unlock(&m->lock);
+    return failed;
+}
+
+static int delete_locked(models *m, const char *name, problem *p)
+{
+    registry_facts facts;
+    if (!registry_find(m->registry, name, &facts))
+        return problem_set(p, PROBLEM_UNKNOWN_MODEL, "there is no model \"%.64s\"", name);
+    if (!facts.trained)
+        return problem_set(p, PROBLEM_MODEL_IN_USE, "%s is shipped with the program", facts.name);
+    if (facts.is_default)
+        return problem_set(p, PROBLEM_MODEL_IN_USE, "%s is the active model: activate another first", facts.name);
+    if (unlink(facts.path) && errno != ENOENT)
+        return file_fault(p, facts.path);
+    registry_remove(m->registry, name);
+    return flush_directory(m) ? file_fault(p, m->directory) : 0;
+}
+
+int models_delete(models *m, const char *name, problem *p)
+{
+    pthread_mutex_lock(&m->lock);
+    follow_link(m);
+    int failed = delete_locked(m, name, p);
+    pthread_mutex_unlock(&m->lock);
+    return failed;
+}

@@ -1,0 +1,210 @@
+/* worker.c: a worker takes a batch, decodes its images, encodes them together, then captions together those that share
+ * a model and options. Encoding is nearly all of the cost and knows nothing of models, so mixed batches lose little.
+ *
+ * All of a worker's memory (session, pixels, features) is allocated when it starts. */
+#include "server/captions/worker.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/clock.h"
+#include "server/log.h"
+
+typedef struct worker {
+    queue *queue;
+    caption_image_limits limits;
+    caption_session *session;
+    queue_item *items;       /* [batch] as handed out */
+    ticket_image **live;     /* [batch] those that were decoded, in order */
+    const ticket **owner;    /* [batch] and their tickets */
+    caption_image *pixels;   /* [batch] */
+    float *features;         /* [batch, 1280] of the live images */
+    float *group_features;   /* [batch, 1280] of those captioned together */
+    int *group;              /* [batch] their places among the live */
+    caption_result *results; /* [batch] */
+    pthread_t thread;
+} worker;
+
+struct workers {
+    int n; /* started */
+    worker each[];
+};
+
+/* Decodes the images of a batch; the good ones become live[0..returned). */
+static int decode_batch(worker *w, int n)
+{
+    int good = 0;
+    for (int i = 0; i < n; i++) {
+        ticket_image *image = &w->items[i].ticket->images[w->items[i].image];
+        double start = clock_ms();
+        image->status = caption_image_decode(&w->pixels[good], image->bytes, image->size, &w->limits, &image->reason);
+        image->decode_ms = clock_ms() - start;
+        if (image->status == CAPTION_OK) {
+            w->owner[good] = w->items[i].ticket;
+            w->live[good++] = image;
+        }
+    }
+    return good;
+}
+
+static void fail_images(worker *w, const int *which, int n, int status, const caption_error *reason)
+{
+    for (int i = 0; i < n; i++) {
+        ticket_image *image = w->live[which ? which[i] : i];
+        image->status = status;
+        image->reason = *reason;
+    }
+}
+
+static int share_generation(const ticket *a, const ticket *b)
+{
+    return a->model == b->model && a->options.max_words == b->options.max_words;
+}
+
+/* Captions the images of `group`, which share model and options. */
+static void caption_group(worker *w, int n)
+{
+    const ticket *first = w->owner[w->group[0]];
+    caption_error reason;
+    for (int i = 0; i < n; i++)
+        memcpy(w->group_features + (size_t)i * CAPTION_FEATURES, w->features + (size_t)w->group[i] * CAPTION_FEATURES,
+               CAPTION_FEATURES * sizeof(float));
+    int status = caption_session_set_features(w->session, n, w->group_features, &reason);
+    if (!status)
+        status = caption_generate(w->session, first->model, &first->options, w->results, &reason);
+    if (status) {
+        fail_images(w, w->group, n, status, &reason);
+        return;
+    }
+    for (int i = 0; i < n; i++)
+        w->live[w->group[i]]->result = w->results[i];
+}
+
+/* Each image opens a group with the later ones like it, unless an earlier one took it already. */
+static void caption_batch(worker *w, int n)
+{
+    for (int i = 0; i < n; i++) {
+        int size = 0, taken = 0;
+        for (int j = 0; j < i && !taken; j++)
+            taken = share_generation(w->owner[i], w->owner[j]);
+        for (int j = i; j < n && !taken; j++)
+            if (share_generation(w->owner[i], w->owner[j]))
+                w->group[size++] = j;
+        if (size > 0)
+            caption_group(w, size);
+    }
+}
+
+static batch_times run_batch(worker *w, int n)
+{
+    caption_error reason;
+    int good = decode_batch(w, n);
+    if (good == 0)
+        return (batch_times){0, 0};
+    double start = clock_ms();
+    int status = caption_encode(w->session, good, w->pixels, &reason);
+    double encoded = clock_ms();
+    if (status) {
+        fail_images(w, NULL, good, status, &reason);
+        return (batch_times){encoded - start, 0};
+    }
+    for (int i = 0; i < good; i++)
+        memcpy(w->features + (size_t)i * CAPTION_FEATURES, caption_session_features(w->session, i),
+               CAPTION_FEATURES * sizeof(float));
+    caption_batch(w, good);
+    return (batch_times){encoded - start, clock_ms() - encoded};
+}
+
+static void log_batch(int n, const batch_times *times)
+{
+    log_line line;
+    log_begin(&line, LOG_LEVEL_DEBUG, "batch");
+    log_integer(&line, "images", n);
+    log_ms(&line, "encode_ms", times->encode_ms);
+    log_ms(&line, "caption_ms", times->caption_ms);
+    log_end(&line);
+}
+
+static void *work(void *context)
+{
+    worker *w = context;
+    for (int n; (n = queue_take(w->queue, w->items)) > 0;) {
+        batch_times times = run_batch(w, n);
+        log_batch(n, &times);
+        queue_give(w->queue, w->items, n, &times);
+    }
+    return NULL;
+}
+
+static void free_worker(worker *w)
+{
+    caption_session_free(w->session);
+    free(w->items);
+    free(w->live);
+    free(w->owner);
+    free(w->pixels);
+    free(w->features);
+    free(w->group_features);
+    free(w->group);
+    free(w->results);
+}
+
+static int prepare_worker(worker *w, size_t batch, caption_encoder *encoder, caption_error *err)
+{
+    w->items = calloc(batch, sizeof *w->items);
+    w->live = calloc(batch, sizeof *w->live);
+    w->owner = calloc(batch, sizeof *w->owner);
+    w->pixels = calloc(batch, sizeof *w->pixels);
+    w->features = calloc(batch, CAPTION_FEATURES * sizeof *w->features);
+    w->group_features = calloc(batch, CAPTION_FEATURES * sizeof *w->group_features);
+    w->group = calloc(batch, sizeof *w->group);
+    w->results = calloc(batch, sizeof *w->results);
+    if (!w->items || !w->live || !w->owner || !w->pixels || !w->features || !w->group_features || !w->group ||
+        !w->results)
+        return caption_fail(err, CAPTION_ENOMEM, "out of memory for a worker");
+    return caption_session_new(&w->session, encoder, (int)batch, err);
+}
+
+static int start_worker(worker *w, int batch, caption_encoder *encoder, caption_error *err)
+{
+    int status = prepare_worker(w, (size_t)batch, encoder, err);
+    if (!status) {
+        int code = pthread_create(&w->thread, NULL, work, w);
+        if (code)
+            status = caption_fail(err, CAPTION_ENOMEM, "cannot start a worker: %s", strerror(code));
+    }
+    if (status)
+        free_worker(w);
+    return status;
+}
+
+int workers_start(workers **out, int n, queue *q, int batch, caption_encoder *encoder,
+                  const caption_image_limits *limits, caption_error *err)
+{
+    workers *w = calloc(1, sizeof *w + (size_t)n * sizeof *w->each);
+    *out = w;
+    if (!w)
+        return caption_fail(err, CAPTION_ENOMEM, "out of memory for workers");
+    for (int i = 0; i < n; i++) {
+        w->each[i].queue = q;
+        w->each[i].limits = *limits;
+        int status = start_worker(&w->each[i], batch, encoder, err);
+        if (status)
+            return status;
+        w->n++;
+    }
+    return CAPTION_OK;
+}
+
+void workers_join(workers *w)
+{
+    if (!w)
+        return;
+    for (int i = 0; i < w->n; i++) {
+        pthread_join(w->each[i].thread, NULL);
+        free_worker(&w->each[i]);
+    }
+    free(w);
+}

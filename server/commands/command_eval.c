@@ -1,0 +1,141 @@
+/* command_eval.c: `captiond eval` captions every image of a dataset and scores the captions against its references. */
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/caption.h"
+#include "model/dataset.h"
+#include "model/score.h"
+#include "server/captions/weights.h"
+#include "server/commands/commands.h"
+#include "server/commands/file.h"
+#include "server/commands/options.h"
+
+enum { BATCH = 16, MAX_FILE_BYTES = 256 << 20 };
+
+typedef struct evaluation {
+    caption_dataset *dataset;
+    caption_encoder *encoder;
+    caption_model *model;
+    caption_session *session;
+    caption_options options;
+    caption_image *images; /* [BATCH] */
+    char **captions;       /* [images of the dataset], malloc'd */
+} evaluation;
+
+static int read_image(const evaluation *e, size_t i, caption_image *out, caption_error *err)
+{
+    const char *directory = caption_dataset_directory(e->dataset), *file = caption_dataset_at(e->dataset, i)->file;
+    caption_error reason;
+    unsigned char *bytes = NULL;
+    size_t size;
+    char *path;
+    if (asprintf(&path, "%s/%s", directory, file) < 0)
+        return caption_fail(err, CAPTION_ENOMEM, "out of memory");
+    int status = file_read(path, MAX_FILE_BYTES, &bytes, &size, &reason);
+    if (status == CAPTION_OK)
+        status = caption_image_decode(out, bytes, size, NULL, &reason);
+    if (status != CAPTION_OK)
+        caption_fail(err, status, "%.256s: %.200s", path, reason.message);
+    free(bytes);
+    free(path);
+    return status;
+}
+
+/* Captions of images first .. first + n - 1. */
+static int caption_batch(const evaluation *e, size_t first, int n, caption_error *err)
+{
+    caption_result results[BATCH];
+    int status = CAPTION_OK;
+    for (int i = 0; i < n && status == CAPTION_OK; i++)
+        status = read_image(e, first + (size_t)i, &e->images[i], err);
+    if (status == CAPTION_OK)
+        status = caption_encode(e->session, n, e->images, err);
+    if (status == CAPTION_OK)
+        status = caption_generate(e->session, e->model, &e->options, results, err);
+    for (int i = 0; i < n && status == CAPTION_OK; i++)
+        if (!(e->captions[first + (size_t)i] = strdup(results[i].text)))
+            status = caption_fail(err, CAPTION_ENOMEM, "out of memory");
+    return status;
+}
+
+static int caption_all(const evaluation *e, caption_error *err)
+{
+    size_t total = caption_dataset_size(e->dataset);
+    int status = CAPTION_OK;
+    for (size_t first = 0; first < total && status == CAPTION_OK; first += BATCH)
+        status = caption_batch(e, first, total - first < BATCH ? (int)(total - first) : BATCH, err);
+    return status;
+}
+
+static int open_evaluation(evaluation *e, const char *images, const char *captions, const weights_place *place,
+                           const char *model, caption_error *err)
+{
+    int status;
+    if ((status = caption_dataset_open(&e->dataset, images, captions, err)) ||
+        (status = weights_open_encoder(place, &e->encoder, err)) ||
+        (status = weights_open_model(place, model, &e->model, err)) ||
+        (status = caption_session_new(&e->session, e->encoder, BATCH, err)))
+        return status;
+    e->images = calloc(BATCH, sizeof *e->images);
+    e->captions = calloc(caption_dataset_size(e->dataset), sizeof *e->captions);
+    return e->images && e->captions ? CAPTION_OK : caption_fail(err, CAPTION_ENOMEM, "out of memory");
+}
+
+static void close_evaluation(evaluation *e)
+{
+    for (size_t i = 0; e->captions && i < caption_dataset_size(e->dataset); i++)
+        free(e->captions[i]);
+    free(e->captions);
+    free(e->images);
+    caption_session_free(e->session);
+    caption_model_release(e->model);
+    caption_encoder_release(e->encoder);
+    caption_dataset_free(e->dataset);
+}
+
+static void print_scores(const caption_scores *s)
+{
+    printf("{");
+    for (int n = 0; n < 4; n++)
+        printf("\"BLEU_%d\":%.6f,", n + 1, s->bleu[n]);
+    printf("\"ROUGE_L\":%.6f,\"CIDEr\":%.6f,\"images\":%zu}\n", s->rouge_l, s->cider, s->images);
+}
+
+int command_eval(int argc, char **argv)
+{
+    weights_place place = {0};
+    const char *model = "lstm", *images = NULL, *captions = NULL;
+    int max_words = 20;
+    const option table[] = {
+        {"images", OPTION_TEXT, &images, 0, 0, "DIR", "directory of the images (needed)"},
+        {"captions", OPTION_TEXT, &captions, 0, 0, "FILE", "TSV: image name, tab, reference caption (needed)"},
+        {"model", OPTION_TEXT, &model, 0, 0, "NAME", "captioner: a name in the weights directory, or a file"},
+        {"max-words", OPTION_INTEGER, &max_words, 1, CAPTION_MAX_WORDS, "N", "longest caption"},
+        WEIGHTS_OPTIONS(&place),
+        {0},
+    };
+    const options_usage usage = {
+        "eval", "", "Captions the images of a dataset and prints BLEU, ROUGE-L and CIDEr as JSON.", table, 0, 0};
+    int status;
+    if (!options_parse(&usage, &argc, &argv, &status))
+        return status;
+    if (!images || !captions)
+        return options_refuse("eval", "--%s is needed", images ? "captions" : "images");
+
+    evaluation e = {.options = {max_words}};
+    caption_scores scores;
+    caption_error err;
+    status = open_evaluation(&e, images, captions, &place, model, &err);
+    if (status == CAPTION_OK)
+        status = caption_all(&e, &err);
+    if (status == CAPTION_OK)
+        status = caption_score(&scores, e.dataset, (const char *const *)e.captions, &err);
+    if (status == CAPTION_OK)
+        print_scores(&scores);
+    else
+        fprintf(stderr, "captiond eval: %s\n", err.message);
+    close_evaluation(&e);
+    return status != CAPTION_OK;
+}

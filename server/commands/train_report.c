@@ -1,0 +1,181 @@
+/* train_report.c: see train_report.h. */
+#include "server/commands/train_report.h"
+
+#include <stdlib.h>
+
+#include "server/jobs/curve.h"
+
+enum { EPOCHS = 256, SAMPLES = 4, DIGITS = 4 };
+
+struct train_report {
+    const caption_dataset *dev;
+    caption_train_progress now; /* its pointers are not used */
+    curve losses;
+    cJSON *epochs;  /* array: the scores of the last EPOCHS epochs */
+    cJSON *samples; /* array: of the last epoch */
+};
+
+/* ---- making ------------------------------------------------------------------------------------------------------ */
+
+/* The array `name` of what an earlier attempt told, or an empty one. */
+static cJSON *take_array(cJSON *progress, const char *name)
+{
+    cJSON *array = cJSON_DetachItemFromObjectCaseSensitive(progress, name);
+    if (cJSON_IsArray(array))
+        return array;
+    cJSON_Delete(array);
+    return cJSON_CreateArray();
+}
+
+train_report *train_report_new(const caption_dataset *dev, const char *progress)
+{
+    train_report *r = calloc(1, sizeof *r);
+    if (!r)
+        return NULL;
+    cJSON *before = progress ? cJSON_Parse(progress) : NULL;
+    r->dev = dev;
+    r->epochs = take_array(before, "dev_scores");
+    r->samples = take_array(before, "samples");
+    curve_restore(&r->losses, cJSON_GetObjectItemCaseSensitive(before, "loss_history"));
+    cJSON_Delete(before);
+    if (r->epochs && r->samples)
+        return r;
+    train_report_free(r);
+    return NULL;
+}
+
+void train_report_free(train_report *r)
+{
+    if (!r)
+        return;
+    cJSON_Delete(r->epochs);
+    cJSON_Delete(r->samples);
+    free(r);
+}
+
+/* ---- an epoch's scores: each function returns 0 when out of memory ----------------------------------------------- */
+
+static int add_scores(cJSON *object, const caption_train_progress *p)
+{
+    return cJSON_AddNumberToObject(object, "epoch", p->epoch) &&
+           json_add_rounded(object, "cider", p->dev->cider, DIGITS) &&
+           json_add_rounded(object, "bleu_1", p->dev->bleu[0], DIGITS) &&
+           json_add_rounded(object, "bleu_4", p->dev->bleu[3], DIGITS) &&
+           json_add_rounded(object, "rouge_l", p->dev->rouge_l, DIGITS) &&
+           cJSON_AddBoolToObject(object, "best", p->best);
+}
+
+/* Epochs that were scored before and are run again, behind a checkpoint, are replaced. */
+static void drop_epochs(cJSON *epochs, int from)
+{
+    for (int i = cJSON_GetArraySize(epochs) - 1; i >= 0; i--) {
+        const cJSON *epoch = cJSON_GetObjectItemCaseSensitive(cJSON_GetArrayItem(epochs, i), "epoch");
+        if (cJSON_IsNumber(epoch) && epoch->valuedouble < from)
+            return;
+        cJSON_DeleteItemFromArray(epochs, i);
+    }
+}
+
+static void add_epoch(train_report *r, const caption_train_progress *p)
+{
+    cJSON *scores = cJSON_CreateObject();
+    drop_epochs(r->epochs, p->epoch);
+    if (cJSON_GetArraySize(r->epochs) == EPOCHS)
+        cJSON_DeleteItemFromArray(r->epochs, 0);
+    if (!scores || !add_scores(scores, p) || !cJSON_AddItemToArray(r->epochs, scores))
+        cJSON_Delete(scores);
+}
+
+static cJSON *sample_json(const caption_dataset_image *image, const char *caption)
+{
+    cJSON *sample = cJSON_CreateObject();
+    if (cJSON_AddStringToObject(sample, "image", image->file) && cJSON_AddStringToObject(sample, "caption", caption) &&
+        cJSON_AddStringToObject(sample, "reference", image->captions[0]))
+        return sample;
+    cJSON_Delete(sample);
+    return NULL;
+}
+
+/* The same few images in every epoch, spread over the dev images. */
+static void add_samples(train_report *r, const caption_train_progress *p)
+{
+    size_t n = caption_dataset_size(r->dev), few = n < SAMPLES ? n : SAMPLES;
+    cJSON *samples = cJSON_CreateArray();
+    for (size_t i = 0; samples && i < few; i++) {
+        size_t at = i * n / few;
+        cJSON_AddItemToArray(samples, sample_json(caption_dataset_at(r->dev, at), p->captions[at]));
+    }
+    if (samples) {
+        cJSON_Delete(r->samples);
+        r->samples = samples;
+    }
+}
+
+void train_report_add(train_report *r, const caption_train_progress *p)
+{
+    caption_train_progress before = r->now;
+    r->now = *p;
+    if (p->stage == CAPTION_TRAIN_LEARNING && p->loss > 0) {
+        curve_add(&r->losses, (double)p->done, p->loss);
+    } else { /* the report of an epoch may come right behind one of its batches, with nothing learnt in between */
+        r->now.loss = before.loss;
+        r->now.captions_per_second = before.captions_per_second;
+    }
+    if (p->dev) {
+        add_epoch(r, p);
+        add_samples(r, p);
+    }
+}
+
+/* ---- JSON -------------------------------------------------------------------------------------------------------- */
+
+static int add_now(cJSON *object, const caption_train_progress *p)
+{
+    int learning = p->stage == CAPTION_TRAIN_LEARNING;
+    int good = cJSON_AddStringToObject(object, "stage", learning ? "learning" : "features") != NULL;
+    if (!learning)
+        return good && cJSON_AddNumberToObject(object, "images", (double)p->done) &&
+               cJSON_AddNumberToObject(object, "images_in_all", (double)p->total) &&
+               json_add_rounded(object, "seconds_left", p->seconds_left, 0);
+    return good && cJSON_AddNumberToObject(object, "epoch", p->epoch) &&
+           cJSON_AddNumberToObject(object, "epochs", p->epochs) &&
+           cJSON_AddNumberToObject(object, "iteration", (double)p->done) &&
+           cJSON_AddNumberToObject(object, "iterations", (double)p->total) &&
+           json_add_rounded(object, "loss", p->loss, DIGITS) &&
+           json_add_rounded(object, "learning_rate", p->learning_rate, 8) &&
+           json_add_rounded(object, "captions_per_second", p->captions_per_second, 1) &&
+           json_add_rounded(object, "seconds_left", p->seconds_left, 0);
+}
+
+static int add_copy(cJSON *object, const char *name, const cJSON *item)
+{
+    cJSON *copy = cJSON_Duplicate(item, 1);
+    if (copy && cJSON_AddItemToObject(object, name, copy))
+        return 1;
+    cJSON_Delete(copy);
+    return 0;
+}
+
+char *train_report_event(const train_report *r)
+{
+    cJSON *object = cJSON_CreateObject();
+    return json_finish(object, object && add_now(object, &r->now));
+}
+
+char *train_report_progress(const train_report *r)
+{
+    cJSON *object = cJSON_CreateObject(), *losses = curve_json(&r->losses);
+    int good = object && losses && add_now(object, &r->now);
+    if (!good || !cJSON_AddItemToObject(object, "loss_history", losses)) {
+        cJSON_Delete(losses);
+        return json_finish(object, 0);
+    }
+    return json_finish(object, add_copy(object, "dev_scores", r->epochs) && add_copy(object, "samples", r->samples));
+}
+
+char *train_report_scores(const train_report *r)
+{
+    cJSON *last = cJSON_GetArrayItem(r->epochs, cJSON_GetArraySize(r->epochs) - 1);
+    cJSON *object = last ? cJSON_Duplicate(last, 1) : NULL;
+    return json_finish(object, object && add_copy(object, "samples", r->samples));
+}

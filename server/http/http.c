@@ -1,0 +1,422 @@
+/* http.c: the life of a request in libmicrohttpd.
+ *
+ *     headers -> begin      find the route; refuse what the headers already show to be wrong
+ *     body    -> receive    collect within the limits
+ *     end     -> complete   call the handler; deliver its answer, now or when resumed
+ *     done    -> completed  one access line, free
+ *
+ * Keeping connections alive. libmicrohttpd closes a connection that is answered before its body has come. So a refusal
+ * usually waits: the body (no larger than the limit) is thrown away as it comes, then answered, and the connection
+ * lives. Only where waiting makes no sense is it answered early and closed: the client asked first (Expect:
+ * 100-continue), or announced more than the limit. A chunked body that outgrows the limit can no longer be answered
+ * through libmicrohttpd, so the refusal is written to the socket directly. Where the client may still be sending, the
+ * socket lingers (linger.h).
+ *
+ * http_start's threads poll with epoll; none of them ever waits for a worker: connections are suspended instead. */
+#include "server/http/http.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <microhttpd.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "server/clock.h"
+#include "server/http/http_body.h"
+#include "server/http/routes.h"
+#include "server/log.h"
+
+enum { CONNECTION_MEMORY = 1 << 16 }; /* headers, and the largest piece of a body */
+
+/* ---- what handlers ask ----------------------------------------------------------------------------------------- */
+
+const char *http_header(const http_request *r, const char *name)
+{
+    return MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, name);
+}
+
+int http_socket(const http_request *r)
+{
+    return MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+}
+
+typedef struct parameter_walk {
+    int (*each)(void *context, const char *name, const char *value);
+    void *context;
+    int stopped;
+} parameter_walk;
+
+static enum MHD_Result walk_parameter(void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    parameter_walk *walk = cls;
+    (void)kind;
+    walk->stopped = walk->each(walk->context, name, value);
+    return walk->stopped ? MHD_NO : MHD_YES;
+}
+
+int http_each_parameter(const http_request *r, int (*each)(void *context, const char *name, const char *value),
+                        void *context)
+{
+    parameter_walk walk = {each, context, 0};
+    MHD_get_connection_values(r->connection, MHD_GET_ARGUMENT_KIND, walk_parameter, &walk);
+    return walk.stopped;
+}
+
+int http_not_ready(const http_request *r, problem *p)
+{
+    if (r->late)
+        return problem_set(p, PROBLEM_DRAINING, "no new requests are taken");
+    if (atomic_load(&r->server->state) == SERVER_LOADING)
+        return problem_set(p, PROBLEM_LOADING, "try again in a moment");
+    return 0;
+}
+
+/* ---- answers --------------------------------------------------------------------------------------------------- */
+
+static char lost_answer[] = "{\"type\":\"urn:captiond:problem:internal\",\"title\":\"The server failed\","
+                            "\"status\":500,\"detail\":\"out of memory\"}";
+
+static const char challenge[] = "Bearer realm=\"captiond\"";
+
+static void add_header(struct MHD_Response *response, const char *name, const char *value)
+{
+    if (*value)
+        MHD_add_response_header(response, name, value);
+}
+
+/* The headers of every answer. */
+static void add_headers(http_request *r, const char *type, int retry_after)
+{
+    char seconds[16] = "";
+    if (retry_after > 0)
+        snprintf(seconds, sizeof seconds, "%d", retry_after);
+    add_header(r->response, "Content-Type", type);
+    add_header(r->response, "X-Request-Id", r->id);
+    add_header(r->response, "Cache-Control", "no-store");
+    add_header(r->response, "Allow", r->allow);
+    add_header(r->response, "Location", r->location);
+    add_header(r->response, "Retry-After", seconds);
+    add_header(r->response, "WWW-Authenticate", r->status == 401 ? challenge : "");
+    if (atomic_load(&r->server->state) == SERVER_DRAINING)
+        add_header(r->response, "Connection", "close");
+}
+
+/* Makes the response; `json` is taken. */
+static void answer(http_request *r, int status, char *json, const char *type, int retry_after)
+{
+    r->status = json ? status : 500;
+    r->answer_bytes = strlen(json ? json : lost_answer);
+    r->response = MHD_create_response_from_buffer(r->answer_bytes, json ? json : lost_answer,
+                                                  json ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
+    if (r->response)
+        add_headers(r, json ? type : "application/problem+json", retry_after);
+    else
+        free(json);
+}
+
+void http_answer_file(http_request *r, int fd, size_t size, const char *type)
+{
+    r->status = 200;
+    r->answer_bytes = size;
+    r->response = MHD_create_response_from_fd64(size, fd);
+    if (r->response)
+        add_headers(r, type, 0);
+    else
+        close(fd);
+}
+
+/* What feeds a response piece by piece. The request is gone when it is released, but not before the last piece. */
+typedef struct stream_source {
+    http_request *request;
+    ssize_t (*read)(void *context, char *out, size_t room);
+    void (*release)(void *context);
+    void *context;
+} stream_source;
+
+static ssize_t read_source(void *cls, uint64_t position, char *out, size_t room)
+{
+    stream_source *source = cls;
+    (void)position;
+    ssize_t n = source->read(source->context, out, room);
+    if (n == HTTP_STREAM_END)
+        return MHD_CONTENT_READER_END_OF_STREAM;
+    source->request->answer_bytes += (size_t)n;
+    return n;
+}
+
+static void release_source(void *cls)
+{
+    stream_source *source = cls;
+    source->release(source->context);
+    free(source);
+}
+
+void http_answer_stream(http_request *r, const char *type, ssize_t (*read)(void *context, char *out, size_t room),
+                        void (*release)(void *context), void *context)
+{
+    enum { PIECE_BYTES = 16384 };
+    stream_source *source = calloc(1, sizeof *source);
+    if (source) {
+        *source = (stream_source){r, read, release, context};
+        r->response =
+            MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, PIECE_BYTES, read_source, source, release_source);
+    }
+    if (!r->response) {
+        free(source);
+        release(context);
+        return;
+    }
+    r->status = 200;
+    add_headers(r, type, 0);
+    add_header(r->response, "X-Accel-Buffering", "no"); /* tells nginx to pass pieces on as they come */
+}
+
+void http_answer_json(http_request *r, int status, char *json)
+{
+    answer(r, status, json, "application/json", 0);
+}
+
+void http_answer_problem(http_request *r, const problem *p)
+{
+    answer(r, problem_status(p), problem_json(p, r->path, r->id), "application/problem+json", p->retry_after);
+}
+
+void http_abandon(http_request *r, const problem *p)
+{
+    r->status = problem_status(p);
+    r->abandoned = 1;
+}
+
+void http_suspend(http_request *r)
+{
+    r->suspended = 1;
+    MHD_suspend_connection(r->connection);
+}
+
+void http_resume(http_request *r)
+{
+    MHD_resume_connection(r->connection);
+}
+
+/* MHD_NO closes the connection. */
+static enum MHD_Result deliver(http_request *r)
+{
+    if (r->abandoned || !r->response)
+        return MHD_NO;
+    return MHD_queue_response(r->connection, (unsigned)r->status, r->response);
+}
+
+/* Refuses in the midst of a body, where libmicrohttpd takes no response. Nothing has been sent on this request but
+ * perhaps "100 Continue", so a few hundred bytes fit into the socket's buffer. */
+static enum MHD_Result refuse_midway(http_request *r)
+{
+    char head[640], more[128] = "";
+    char *json = problem_json(&r->problem, r->path, r->id);
+    if (!json)
+        return MHD_NO;
+    r->status = problem_status(&r->problem);
+    r->answer_bytes = strlen(json);
+    r->unread = 1;
+    if (r->problem.retry_after > 0)
+        snprintf(more, sizeof more, "Retry-After: %d\r\n", r->problem.retry_after);
+    else if (r->status == 401)
+        snprintf(more, sizeof more, "WWW-Authenticate: %s\r\n", challenge);
+    int length = snprintf(head, sizeof head,
+                          "HTTP/1.1 %d %s\r\nContent-Type: application/problem+json\r\nContent-Length: %zu\r\n"
+                          "X-Request-Id: %s\r\nCache-Control: no-store\r\n%sConnection: close\r\n\r\n",
+                          r->status, MHD_get_reason_phrase_for((unsigned)r->status), r->answer_bytes, r->id, more);
+    if (send(http_socket(r), head, (size_t)length, MSG_DONTWAIT | MSG_NOSIGNAL | MSG_MORE) == length)
+        (void)!send(http_socket(r), json, r->answer_bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
+    free(json);
+    return MHD_NO;
+}
+
+/* ---- the request's life ---------------------------------------------------------------------------------------- */
+
+/* The client's own X-Request-Id if it is harmless, else a new one. */
+static void choose_id(http_request *r)
+{
+    const char *given = http_header(r, "X-Request-Id");
+    size_t length = given ? strspn(given, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") : 0;
+    if (length > 0 && length < sizeof r->id && !given[length])
+        memcpy(r->id, given, length + 1);
+    else
+        snprintf(r->id, sizeof r->id, "%08x-%x", r->server->id_prefix, atomic_fetch_add(&r->server->ids, 1) + 1);
+}
+
+static void name_client(http_request *r)
+{
+    const struct sockaddr *a = MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
+    if (a->sa_family == AF_INET)
+        inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)a)->sin_addr, r->client, sizeof r->client);
+    else
+        inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)(const void *)a)->sin6_addr, r->client, sizeof r->client);
+}
+
+static void log_begun(const http_request *r)
+{
+    log_line line;
+    log_begin(&line, LOG_LEVEL_DEBUG, "begun");
+    log_text(&line, "id", r->id);
+    log_end(&line);
+}
+
+static int refuse_by_headers(http_request *r, unsigned long long length)
+{
+    const char *encoding = http_header(r, "Content-Encoding");
+    r->route = routes_find(r->method, r->path, r->parameter, r->allow);
+    if (!r->route && !*r->allow)
+        return problem_set(&r->problem, PROBLEM_NOT_FOUND, "there is no %.200s", r->path);
+    if (!r->route)
+        return problem_set(&r->problem, PROBLEM_METHOD_NOT_ALLOWED, "%.200s has only %s", r->path, r->allow);
+    if (access_check(r, r->route->access, &r->problem))
+        return 1;
+    if (encoding && strcasecmp(encoding, "identity") != 0)
+        return problem_set(&r->problem, PROBLEM_UNSUPPORTED_MEDIA, "Content-Encoding %.64s is not supported", encoding);
+    return http_body_check_length(r, length);
+}
+
+static enum MHD_Result begin(server *s, struct MHD_Connection *connection, const char *url, const char *method,
+                             void **context)
+{
+    http_request *r = calloc(1, sizeof *r);
+    if (!r)
+        return MHD_NO;
+    *context = r;
+    r->server = s;
+    r->connection = connection;
+    r->method = method;
+    r->path = url;
+    r->started = clock_ms();
+    r->late = atomic_load(&s->state) == SERVER_DRAINING;
+    atomic_fetch_add(&s->in_flight, 1);
+    choose_id(r);
+    name_client(r);
+    log_begun(r);
+
+    unsigned long long length;
+    int body = http_body_announced(r, &length);
+    int refused = refuse_by_headers(r, length);
+    int too_large = length > (unsigned long long)s->config->max_body_mb << 20;
+    if (!refused || !body || (!too_large && !http_header(r, "Expect")))
+        return MHD_YES;
+    r->unread = 1;
+    http_answer_problem(r, &r->problem);
+    return deliver(r);
+}
+
+static enum MHD_Result receive(http_request *r, const char *data, size_t size)
+{
+    return http_body_append(r, data, size) ? refuse_midway(r) : MHD_YES;
+}
+
+/* Called when the body is in, and again when the connection is resumed. */
+static enum MHD_Result complete(http_request *r)
+{
+    if (!r->handled) {
+        r->handled = 1;
+        if (r->problem.kind)
+            http_answer_problem(r, &r->problem);
+        else
+            r->route->handle(r);
+        if (r->suspended)
+            return MHD_YES;
+    }
+    return deliver(r);
+}
+
+static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, const char *url, const char *method,
+                                  const char *version, const char *data, size_t *size, void **context)
+{
+    (void)version;
+    http_request *r = *context;
+    if (!r)
+        return begin(cls, connection, url, method, context);
+    if (*size == 0)
+        return complete(r);
+    size_t n = *size;
+    *size = 0;
+    return receive(r, data, n);
+}
+
+static void log_access(const http_request *r, int whole)
+{
+    log_line line;
+    log_begin(&line, LOG_LEVEL_INFO, "request");
+    log_text(&line, "id", r->id);
+    log_text(&line, "client", r->client);
+    log_text(&line, "method", r->method);
+    log_text(&line, "path", r->path);
+    log_integer(&line, "status", r->status);
+    log_integer(&line, "received", (long long)r->received);
+    log_integer(&line, "sent", strcmp(r->method, "HEAD") == 0 ? 0 : (long long)r->answer_bytes);
+    log_ms(&line, "ms", clock_ms() - r->started);
+    if (!whole)
+        log_text(&line, "ended", "early");
+    log_end(&line);
+}
+
+static void on_completed(void *cls, struct MHD_Connection *connection, void **context,
+                         enum MHD_RequestTerminationCode code)
+{
+    http_request *r = *context;
+    (void)connection;
+    if (!r)
+        return;
+    server *s = cls;
+    log_access(r, code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
+    if (r->unread)
+        linger_add(s->linger, http_socket(r));
+    if (r->response)
+        MHD_destroy_response(r->response);
+    http_body_free(r);
+    free(r);
+    *context = NULL;
+    atomic_fetch_sub(&s->in_flight, 1);
+}
+
+/* ---- the daemon ------------------------------------------------------------------------------------------------ */
+
+static void on_log(void *cls, const char *format, va_list args)
+{
+    char message[512];
+    log_line line;
+    (void)cls;
+    vsnprintf(message, sizeof message, format, args);
+    message[strcspn(message, "\n")] = '\0';
+    log_begin(&line, LOG_LEVEL_DEBUG, "http");
+    log_text(&line, "message", message);
+    log_end(&line);
+}
+
+struct MHD_Daemon *http_start(server *s, int listener)
+{
+    const config *c = s->config;
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+    struct MHD_OptionItem pool[] = {
+        {MHD_OPTION_THREAD_POOL_SIZE, c->http_threads, NULL},
+        {MHD_OPTION_END, 0, NULL},
+    };
+    return MHD_start_daemon(
+        flags, 0, NULL, NULL, on_request, s, /* */
+        MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET, listener, MHD_OPTION_NOTIFY_COMPLETED,
+        on_completed, s, MHD_OPTION_CONNECTION_LIMIT, (unsigned)c->connections, MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)c->idle_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+        MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_ARRAY, c->http_threads > 1 ? pool : pool + 1, MHD_OPTION_END);
+}
+
+void http_stop_listening(struct MHD_Daemon *daemon)
+{
+    int listener = MHD_quiesce_daemon(daemon);
+    if (listener >= 0)
+        close(listener);
+}
+
+void http_stop(struct MHD_Daemon *daemon)
+{
+    MHD_stop_daemon(daemon);
+}

@@ -1,0 +1,99 @@
+/* http.h: requests as handlers see them. Only http*.c and the multipart parser know libmicrohttpd.
+ *
+ * A handler is called on an HTTP thread once the body is complete. It either answers before it returns, or calls
+ * http_suspend, hands the request to another thread and returns; that thread answers and calls http_resume last. Nobody
+ * touches a request after that. */
+#ifndef SERVER_HTTP_H
+#define SERVER_HTTP_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "server/http/problem.h"
+#include "server/server.h"
+
+enum {
+    HTTP_ID_BYTES = 65,
+    HTTP_CLIENT_BYTES = 46,
+    HTTP_PARAMETERS = 2,
+    HTTP_PARAMETER_BYTES = 256,
+    HTTP_LOCATION_BYTES = 384
+};
+
+struct MHD_Connection;
+struct MHD_Daemon;
+struct MHD_Response;
+struct route;
+
+/* What stood in the path in the places that the route's pattern leaves open, in order. */
+typedef char http_parameters[HTTP_PARAMETERS][HTTP_PARAMETER_BYTES];
+
+typedef struct http_request {
+    server *server;
+    struct MHD_Connection *connection;
+    const char *method, *path; /* live as long as the request */
+    char id[HTTP_ID_BYTES], client[HTTP_CLIENT_BYTES];
+    http_parameters parameter;
+    double started;      /* clock_ms when the headers were in */
+    unsigned char *body; /* malloc'd; a handler may take it by setting it to NULL */
+    size_t size;         /* of the body */
+
+    char location[HTTP_LOCATION_BYTES]; /* a handler may set the Location header of its answer */
+
+    /* http.c's own */
+    const struct route *route;
+    size_t room, charged; /* allocated for the body; counted in server->buffered */
+    size_t received;      /* bytes of the body that came, kept or not */
+    problem problem;      /* found before the body was complete */
+    char allow[64];       /* for 405 */
+    struct MHD_Response *response;
+    int status; /* of the answer; 0: none yet */
+    size_t answer_bytes;
+    int late; /* begun when the server was shutting down */
+    int handled, suspended, abandoned;
+    int unread; /* answered although the client may be sending: linger */
+} http_request;
+
+/* Answers with JSON; takes `json` (malloc'd). NULL, out of memory, is answered 500. */
+void http_answer_json(http_request *request, int status, char *json);
+
+/* Answers 200 with a file, sent from `fd`, which is taken. */
+void http_answer_file(http_request *request, int fd, size_t size, const char *type);
+
+/* Answers 200 with a body that comes piece by piece. `read` is called on an HTTP thread whenever the client can take
+ * more: it writes up to `room` bytes and returns how many; or HTTP_STREAM_END; or HTTP_STREAM_WAIT after http_suspend,
+ * and then whoever has more calls http_resume. `release` is called once, when the request may be gone already. */
+enum { HTTP_STREAM_WAIT = 0, HTTP_STREAM_END = -1 };
+void http_answer_stream(http_request *request, const char *type, ssize_t (*read)(void *context, char *out, size_t room),
+                        void (*release)(void *context), void *context);
+
+void http_answer_problem(http_request *request, const problem *p);
+
+/* The client is gone: close without an answer, which the log calls p. */
+void http_abandon(http_request *request, const problem *p);
+
+void http_suspend(http_request *request);
+void http_resume(http_request *request);
+
+int http_socket(const http_request *request);
+const char *http_header(const http_request *request, const char *name); /* NULL if absent */
+
+/* Calls `each` for the query's parameters until it returns non-zero, which is returned. A value may be NULL. */
+int http_each_parameter(const http_request *request, int (*each)(void *context, const char *name, const char *value),
+                        void *context);
+
+/* 1 with *p set while the weights are loading, or if the request began when the server was shutting down. */
+int http_not_ready(const http_request *request, problem *p);
+
+/* ---- for command_serve.c --------------------------------------------------------------------------------------- */
+
+/* Serves on the listening socket, which belongs to the daemon from now on; NULL if libmicrohttpd cannot start. */
+struct MHD_Daemon *http_start(server *s, int listener);
+
+/* Closes the listening socket; connections live on. */
+void http_stop_listening(struct MHD_Daemon *daemon);
+
+/* Closes every connection; none may be suspended. */
+void http_stop(struct MHD_Daemon *daemon);
+
+#endif

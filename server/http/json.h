@@ -1,0 +1,22 @@
+/* json.h: the little that requests and answers need beyond cJSON. */
+#ifndef SERVER_JSON_H
+#define SERVER_JSON_H
+
+#include <cjson/cJSON.h>
+
+#include "server/http/problem.h"
+
+/* Adds a number with a fixed count of decimals: durations need no nanoseconds. Returns 0 when out of memory. */
+int json_add_rounded(cJSON *object, const char *name, double value, int decimals);
+
+/* Adds seconds since 1970 as "2024-05-01T12:00:00Z". Returns 0 when out of memory. */
+int json_add_time(cJSON *object, const char *name, long long seconds);
+
+/* Prints and frees `object`; malloc'd. If `complete` is 0, something is missing in it: NULL instead. */
+char *json_finish(cJSON *object, int complete);
+
+/* Parses hostile text that must be one JSON object and no more. Refuses deep nesting, very many values and strings with
+ * a zero character. The caller deletes it; NULL with *p set. */
+cJSON *json_parse_object(const char *text, size_t size, problem *p);
+
+#endif

@@ -1,0 +1,102 @@
+/* problem.c: the table of problems; docs/API.md lists it for users. */
+#include "server/http/problem.h"
+
+#include <cjson/cJSON.h>
+#include <ctype.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+static const struct {
+    int status;
+    const char *name, *title;
+} table[] = {
+    [PROBLEM_NONE] = {200, "none", "No problem"},
+    [PROBLEM_EMPTY_BODY] = {400, "empty-body", "The request has no body"},
+    [PROBLEM_BAD_JSON] = {400, "bad-json", "The JSON body cannot be used"},
+    [PROBLEM_BAD_MULTIPART] = {400, "bad-multipart", "The multipart body cannot be parsed"},
+    [PROBLEM_BAD_BASE64] = {400, "bad-base64", "The image is not valid base64"},
+    [PROBLEM_MISSING_IMAGE] = {400, "missing-image", "The request has no image"},
+    [PROBLEM_MISSING_CAPTION] = {400, "missing-caption", "The request has no caption"},
+    [PROBLEM_UNKNOWN_OPTION] = {400, "unknown-option", "There is no such option"},
+    [PROBLEM_BAD_OPTION] = {400, "bad-option", "An option has a wrong value"},
+    [PROBLEM_BAD_NAME] = {400, "bad-name", "The name cannot be used"},
+    [PROBLEM_UNAUTHORIZED] = {401, "unauthorized", "A key is needed"},
+    [PROBLEM_FORBIDDEN] = {403, "forbidden", "This is not allowed from here"},
+    [PROBLEM_NOT_FOUND] = {404, "not-found", "There is nothing here"},
+    [PROBLEM_UNKNOWN_MODEL] = {404, "unknown-model", "There is no such model"},
+    [PROBLEM_UNKNOWN_DATASET] = {404, "unknown-dataset", "There is no such dataset"},
+    [PROBLEM_UNKNOWN_ITEM] = {404, "unknown-item", "There is no such item"},
+    [PROBLEM_UNKNOWN_JOB] = {404, "unknown-job", "There is no such job"},
+    [PROBLEM_METHOD_NOT_ALLOWED] = {405, "method-not-allowed", "The method is not allowed here"},
+    [PROBLEM_SELFTEST_BUSY] = {409, "selftest-busy", "Another self-test is running"},
+    [PROBLEM_LIMIT_REACHED] = {409, "limit-reached", "There would be more than the limit"},
+    [PROBLEM_DATASET_TOO_SMALL] = {409, "dataset-too-small", "The dataset has too few items"},
+    [PROBLEM_NAME_TAKEN] = {409, "name-taken", "The name is taken"},
+    [PROBLEM_JOB_ENDED] = {409, "job-ended", "The job has ended"},
+    [PROBLEM_MODEL_IN_USE] = {409, "model-in-use", "The model cannot be removed"},
+    [PROBLEM_BODY_TOO_LARGE] = {413, "body-too-large", "The body is larger than the limit"},
+    [PROBLEM_IMAGE_TOO_LARGE] = {413, "image-too-large", "The image has more pixels than the limit"},
+    [PROBLEM_TOO_MANY_IMAGES] = {413, "too-many-images", "The request has more images than the limit"},
+    [PROBLEM_UNSUPPORTED_MEDIA] = {415, "unsupported-media-type", "The body's type is not supported"},
+    [PROBLEM_UNSUPPORTED_IMAGE] = {415, "unsupported-image", "The image's format is not supported"},
+    [PROBLEM_DAMAGED_IMAGE] = {422, "damaged-image", "The image is truncated or corrupt"},
+    [PROBLEM_BAD_CAPTION] = {422, "bad-caption", "A caption cannot be used"},
+    [PROBLEM_DAMAGED_MODEL] = {422, "damaged-model", "The model's file cannot be used"},
+    [PROBLEM_CLIENT_GONE] = {499, "client-gone", "The client closed the connection"},
+    [PROBLEM_INTERNAL] = {500, "internal", "The server failed"},
+    [PROBLEM_QUEUE_FULL] = {503, "queue-full", "The queue is full"},
+    [PROBLEM_MEMORY_FULL] = {503, "memory-full", "Too many bytes are being received"},
+    [PROBLEM_LOADING] = {503, "loading", "The weights are still loading"},
+    [PROBLEM_DRAINING] = {503, "draining", "The server is shutting down"},
+    [PROBLEM_NO_DATA_DIRECTORY] = {503, "no-data-directory", "Nothing can be stored"},
+    [PROBLEM_STORE_BUSY] = {503, "store-busy", "Another daemon is writing to the data directory"},
+    [PROBLEM_DEADLINE] = {504, "deadline-exceeded", "The answer was not ready in time"},
+    [PROBLEM_DISK_FULL] = {507, "disk-full", "There is no space left"},
+};
+
+static void make_printable(char *text)
+{
+    for (; *text; text++)
+        if (!isprint((unsigned char)*text))
+            *text = '?';
+}
+
+int problem_set(problem *p, problem_kind kind, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(p->detail, sizeof p->detail, format, args);
+    va_end(args);
+    make_printable(p->detail);
+    p->kind = kind;
+    p->retry_after = table[kind].status == 503;
+    return 1;
+}
+
+int problem_status(const problem *p)
+{
+    return table[p->kind].status;
+}
+
+const char *problem_name(const problem *p)
+{
+    return table[p->kind].name;
+}
+
+char *problem_json(const problem *p, const char *instance, const char *request_id)
+{
+    char type[96], path[256];
+    char *text = NULL;
+    snprintf(type, sizeof type, "urn:captiond:problem:%s", table[p->kind].name);
+    snprintf(path, sizeof path, "%s", instance);
+    make_printable(path);
+    cJSON *object = cJSON_CreateObject();
+    if (cJSON_AddStringToObject(object, "type", type) &&
+        cJSON_AddStringToObject(object, "title", table[p->kind].title) &&
+        cJSON_AddNumberToObject(object, "status", table[p->kind].status) &&
+        cJSON_AddStringToObject(object, "detail", p->detail) && cJSON_AddStringToObject(object, "instance", path) &&
+        cJSON_AddStringToObject(object, "request_id", request_id))
+        text = cJSON_PrintUnformatted(object);
+    cJSON_Delete(object);
+    return text;
+}

@@ -1,0 +1,77 @@
+/* routes.c: every route of the daemon. Each row says who may ask, so that no handler can forget to check; http.c
+ * refuses before the body comes. */
+#include "server/http/routes.h"
+
+#include <string.h>
+
+#include "server/api/api.h"
+
+static const route routes[] = {
+    {"GET", "/", ACCESS_OPEN, api_index, "this list"},
+    {"GET", "/healthz", ACCESS_OPEN, api_healthz, "200 while the process lives"},
+    {"GET", "/readyz", ACCESS_OPEN, api_readyz, "200 while captions are served, 503 while loading or shutting down"},
+    {"GET", "/v1/models", ACCESS_CAPTION, api_models, "the loaded captioners"},
+    {"POST", "/v1/models/{name}/activate", ACCESS_OPERATOR, api_model_activate, "make it the default"},
+    {"DELETE", "/v1/models/{name}", ACCESS_OPERATOR, api_model_delete, "remove a trained model"},
+    {"POST", "/v1/caption", ACCESS_CAPTION, api_caption, "photos in, captions out"},
+    {"GET", "/v1/selftest/gradients", ACCESS_CAPTION, api_selftest, "is every gradient right?"},
+    {"GET", "/v1/datasets", ACCESS_OPERATOR, api_datasets, "the datasets"},
+    {"PUT", "/v1/datasets/{name}", ACCESS_OPERATOR, api_dataset_put, "make a dataset"},
+    {"GET", "/v1/datasets/{name}", ACCESS_OPERATOR, api_dataset_get, "its size"},
+    {"DELETE", "/v1/datasets/{name}", ACCESS_OPERATOR, api_dataset_delete, "delete it with its items"},
+    {"POST", "/v1/datasets/{name}/items", ACCESS_OPERATOR, api_item_add, "add a photo and captions"},
+    {"GET", "/v1/datasets/{name}/items", ACCESS_OPERATOR, api_items, "its photos and captions"},
+    {"GET", "/v1/datasets/{name}/items/{id}", ACCESS_OPERATOR, api_item_get, "one photo's captions"},
+    {"DELETE", "/v1/datasets/{name}/items/{id}", ACCESS_OPERATOR, api_item_delete, "delete it"},
+    {"GET", "/v1/datasets/{name}/items/{id}/image", ACCESS_OPERATOR, api_item_image, "the photo itself"},
+    {"POST", "/v1/train", ACCESS_OPERATOR, api_train, "teach a new captioner: a job"},
+    {"GET", "/v1/jobs", ACCESS_OPERATOR, api_jobs, "the jobs, newest first"},
+    {"GET", "/v1/jobs/{id}", ACCESS_OPERATOR, api_job_get, "how far a job is"},
+    {"DELETE", "/v1/jobs/{id}", ACCESS_OPERATOR, api_job_cancel, "cancel it"},
+    {"GET", "/v1/jobs/{id}/events", ACCESS_OPERATOR, api_job_events, "what it tells, as it tells it"},
+};
+
+const route *routes_at(size_t i)
+{
+    return i < sizeof routes / sizeof *routes ? &routes[i] : NULL;
+}
+
+/* 1 if the path has the pattern's form; fills the parameters on the way. */
+static int matches(const char *pattern, const char *path, http_parameters parameter)
+{
+    int n = 0;
+    while (*pattern) {
+        if (*pattern != '{') {
+            if (*pattern++ != *path++)
+                return 0;
+            continue;
+        }
+        size_t length = strcspn(path, "/");
+        if (length == 0 || length >= HTTP_PARAMETER_BYTES)
+            return 0;
+        memcpy(parameter[n], path, length);
+        parameter[n++][length] = '\0';
+        path += length;
+        pattern = strchr(pattern, '}') + 1;
+    }
+    return *path == '\0';
+}
+
+const route *routes_find(const char *method, const char *path, http_parameters parameter,
+                         char allow[ROUTES_ALLOW_BYTES])
+{
+    const char *wanted = strcmp(method, "HEAD") == 0 ? "GET" : method;
+    const route *r;
+    *allow = '\0';
+    for (size_t i = 0; (r = routes_at(i)) != NULL; i++) {
+        if (!matches(r->path, path, parameter))
+            continue;
+        if (strcmp(r->method, wanted) == 0) {
+            *allow = '\0';
+            return r;
+        }
+        strcat(allow, *allow ? ", " : "");
+        strcat(allow, strcmp(r->method, "GET") == 0 ? "GET, HEAD" : r->method);
+    }
+    return NULL;
+}

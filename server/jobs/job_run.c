@@ -1,0 +1,210 @@
+/* job_run.c: see job_run.h. */
+#include "server/jobs/job_run.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+struct job_run {
+    server *server;
+    const job_kind *kind;
+    job_record record;
+    job_files files;
+    pthread_t thread;
+    void (*on_ended)(void *context);
+    void *context;
+    atomic_int stopping;
+
+    pthread_mutex_t lock; /* a leaf; guards the rest */
+    job_mail mail;
+    char *result;
+    int ended, status;
+    caption_error err;
+};
+
+/* ---- for the work ------------------------------------------------------------------------------------------------ */
+
+server *job_run_server(const job_run *run)
+{
+    return run->server;
+}
+
+const char *job_run_directory(const job_run *run)
+{
+    return run->files.directory;
+}
+
+const char *job_run_request(const job_run *run)
+{
+    return run->record.request;
+}
+
+const char *job_run_progress(const job_run *run)
+{
+    return run->record.progress;
+}
+
+int job_run_stopping(const job_run *run)
+{
+    return atomic_load_explicit(&run->stopping, memory_order_relaxed);
+}
+
+/* SCHED_IDLE; where a sandbox forbids it, at least the lowest nice value. Threads that the work starts inherit both. */
+void job_run_lower_priority(void)
+{
+    const struct sched_param none = {0};
+    sched_setscheduler(0, SCHED_IDLE, &none);
+    setpriority(PRIO_PROCESS, (id_t)gettid(), 19);
+}
+
+/* Replaces *place by `text`, if there is one. */
+static void replace(job_run *run, char **place, char *text)
+{
+    if (!text)
+        return;
+    pthread_mutex_lock(&run->lock);
+    char *old = *place;
+    *place = text;
+    pthread_mutex_unlock(&run->lock);
+    free(old);
+}
+
+void job_run_tell_progress(job_run *run, char *json)
+{
+    replace(run, &run->mail.progress, json);
+}
+
+void job_run_tell_result(job_run *run, char *json)
+{
+    replace(run, &run->result, json);
+}
+
+void job_run_tell_event(job_run *run, const char *type, char *json)
+{
+    char *dropped = NULL;
+    if (!json)
+        return;
+    pthread_mutex_lock(&run->lock);
+    job_mail *m = &run->mail;
+    if (m->n == JOB_RUN_EVENTS) {
+        dropped = m->data[0];
+        m->n--;
+        memmove(m->types, m->types + 1, (size_t)m->n * sizeof *m->types);
+        memmove(m->data, m->data + 1, (size_t)m->n * sizeof *m->data);
+    }
+    m->types[m->n] = type;
+    m->data[m->n++] = json;
+    pthread_mutex_unlock(&run->lock);
+    free(dropped);
+}
+
+/* ---- the thread -------------------------------------------------------------------------------------------------- */
+
+static void *work(void *context)
+{
+    job_run *run = context;
+    caption_error err = {""};
+    int status = run->kind->run(run, &err);
+    void (*on_ended)(void *) = run->on_ended;
+    void *ended_context = run->context;
+    pthread_mutex_lock(&run->lock);
+    run->ended = 1;
+    run->status = status;
+    run->err = err;
+    pthread_mutex_unlock(&run->lock);
+    on_ended(ended_context); /* the keeper may free `run` from here on, but it joins this thread first */
+    return NULL;
+}
+
+int job_run_start(job_run **out, server *s, const job_kind *kind, job_record *record, job_files *files,
+                  void (*ended)(void *context), void *context, caption_error *err)
+{
+    job_run *run = calloc(1, sizeof *run);
+    if (!run)
+        return caption_fail(err, CAPTION_ENOMEM, "out of memory for a job");
+    run->server = s;
+    run->kind = kind;
+    run->record = *record;
+    run->files = *files;
+    run->on_ended = ended;
+    run->context = context;
+    pthread_mutex_init(&run->lock, NULL);
+    int code = pthread_create(&run->thread, NULL, work, run);
+    if (code) {
+        pthread_mutex_destroy(&run->lock);
+        free(run);
+        return caption_fail(err, CAPTION_ENOMEM, "cannot start a thread for a job: %s", strerror(code));
+    }
+    *record = (job_record){0};
+    *out = run;
+    return CAPTION_OK;
+}
+
+/* ---- for jobs.c -------------------------------------------------------------------------------------------------- */
+
+long long job_run_id(const job_run *run)
+{
+    return run->record.id;
+}
+
+const job_kind *job_run_kind(const job_run *run)
+{
+    return run->kind;
+}
+
+job_files *job_run_files(job_run *run)
+{
+    return &run->files;
+}
+
+void job_run_stop(job_run *run)
+{
+    atomic_store(&run->stopping, 1);
+}
+
+int job_run_ended(job_run *run, int *status, caption_error *err)
+{
+    pthread_mutex_lock(&run->lock);
+    int ended = run->ended;
+    *status = run->status;
+    *err = run->err;
+    pthread_mutex_unlock(&run->lock);
+    return ended;
+}
+
+const char *job_run_result(job_run *run)
+{
+    pthread_mutex_lock(&run->lock);
+    const char *result = run->result;
+    pthread_mutex_unlock(&run->lock);
+    return result;
+}
+
+void job_run_take_mail(job_run *run, job_mail *mail)
+{
+    pthread_mutex_lock(&run->lock);
+    *mail = run->mail;
+    run->mail = (job_mail){0};
+    pthread_mutex_unlock(&run->lock);
+}
+
+void job_mail_free(job_mail *mail)
+{
+    for (int i = 0; i < mail->n; i++)
+        free(mail->data[i]);
+    free(mail->progress);
+}
+
+void job_run_free(job_run *run)
+{
+    pthread_join(run->thread, NULL);
+    job_record_free(&run->record);
+    job_mail_free(&run->mail);
+    free(run->result);
+    pthread_mutex_destroy(&run->lock);
+    free(run);
+}

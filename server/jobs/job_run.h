@@ -1,0 +1,84 @@
+/* job_run.h: one attempt at a job, on a thread of its own.
+ *
+ * What the work has to tell (progress, events, its result) goes into a mailbox, which the keeper thread of jobs.c
+ * empties: so the thread that computes never waits for the disk, and nobody ever waits for a thread that the system
+ * lets run only when no other wants to. */
+#ifndef SERVER_JOB_RUN_H
+#define SERVER_JOB_RUN_H
+
+#include "server/jobs/job_files.h"
+#include "server/jobs/job_store.h"
+#include "server/server.h"
+
+typedef struct job_run job_run;
+
+/* A kind of job; job_kinds.c lists them. */
+typedef struct job_kind {
+    const char *name;
+    int (*limit)(const config *c); /* how many may run at once, over all daemons of a data directory */
+
+    /* The work: what takes long at the lowest priority (job_run_lower_priority). Goes on from what an earlier attempt
+     * left in the directory; ends with CAPTION_ECANCELLED soon after job_run_stopping says so. */
+    int (*run)(job_run *run, caption_error *err);
+
+    /* Makes the result visible, on the keeper thread, after `run` was well done and if the job was not cancelled; or
+     * NULL. May be called again for a result that is visible already. */
+    int (*publish)(job_run *run, problem *p);
+} job_kind;
+
+extern const job_kind job_kinds[]; /* ends with a NULL name */
+
+/* ---- for the work ------------------------------------------------------------------------------------------------ */
+
+server *job_run_server(const job_run *run);
+const char *job_run_directory(const job_run *run); /* of its files */
+const char *job_run_request(const job_run *run);   /* JSON: what was asked */
+const char *job_run_progress(const job_run *run);  /* JSON: what an earlier attempt told, or NULL */
+
+/* 1 if the work must stop. Cheap. */
+int job_run_stopping(const job_run *run);
+
+/* From here on the thread runs when no other wants the core. It must hold no lock then that others wait for, nor take
+ * one for longer than a moment. */
+void job_run_lower_priority(void);
+
+/* All three take `json` (malloc'd; NULL, out of memory, tells nothing). The last progress and the last result count; of
+ * events, the oldest are dropped if they come faster than they can be stored. type: a string literal. */
+void job_run_tell_progress(job_run *run, char *json);
+void job_run_tell_event(job_run *run, const char *type, char *json);
+void job_run_tell_result(job_run *run, char *json);
+
+/* ---- for jobs.c -------------------------------------------------------------------------------------------------- */
+
+/* Takes *record and *files and starts the thread. Calls ended(context) on that thread when the work is over. */
+int job_run_start(job_run **out, server *s, const job_kind *kind, job_record *record, job_files *files,
+                  void (*ended)(void *context), void *context, caption_error *err);
+
+long long job_run_id(const job_run *run);
+const job_kind *job_run_kind(const job_run *run);
+
+void job_run_stop(job_run *run);
+
+/* 1 when the work is over: *status and *err are how it went. */
+int job_run_ended(job_run *run, int *status, caption_error *err);
+
+enum { JOB_RUN_EVENTS = 64 };
+
+/* The mailbox's content, which the caller frees. */
+typedef struct job_mail {
+    char *progress; /* NULL: nothing new */
+    int n;
+    const char *types[JOB_RUN_EVENTS]; /* [n] of the events */
+    char *data[JOB_RUN_EVENTS];        /* [n] */
+} job_mail;
+
+void job_run_take_mail(job_run *run, job_mail *mail);
+void job_mail_free(job_mail *mail);
+
+const char *job_run_result(job_run *run); /* after the end; NULL: none */
+job_files *job_run_files(job_run *run);
+
+/* Joins the thread, which has ended or is about to, and frees; the files are the caller's to leave or remove before. */
+void job_run_free(job_run *run);
+
+#endif

@@ -1,0 +1,117 @@
+/* job_store.h: jobs and their events on the disk: DATA/jobs.db, shared by all daemons of a data directory.
+ *
+ * A job goes queued -> running -> succeeded, failed or cancelled. It goes back to queued when the daemon that ran it
+ * stops or dies, and may be cancelled while queued or running. Each change is one transaction that also writes an
+ * event, so whoever sees the newest event number grow knows that something happened, in whatever daemon.
+ *
+ * Thread-safe. All functions wait for the disk and for each other: call them from threads that may (disk.h). Functions
+ * with a `problem` return 0, or 1 with *p set and nothing changed. */
+#ifndef SERVER_JOB_STORE_H
+#define SERVER_JOB_STORE_H
+
+#include "model/error.h"
+#include "server/http/problem.h"
+
+typedef enum job_state { JOB_QUEUED, JOB_RUNNING, JOB_SUCCEEDED, JOB_FAILED, JOB_CANCELLED } job_state;
+
+const char *job_state_name(job_state state); /* "queued" */
+int job_state_is_final(job_state state);
+
+enum { JOB_KIND_BYTES = 32 };
+
+typedef struct job_record {
+    long long id;
+    char kind[JOB_KIND_BYTES];
+    job_state state;
+    char *request;                  /* JSON: what was asked */
+    char *progress;                 /* JSON: what it looks like now; NULL: nothing yet */
+    char *result;                   /* JSON, of a succeeded one, else NULL */
+    char *error;                    /* the reason, of a failed one, else NULL */
+    double created, started, ended; /* seconds since 1970; 0: not yet */
+} job_record;
+
+void job_record_free(job_record *r);
+
+typedef struct job_limits {
+    int open;    /* jobs queued and running */
+    int kept;    /* ended jobs that are remembered */
+    int history; /* events of a job that are remembered */
+} job_limits;
+
+typedef struct job_store job_store;
+
+int job_store_open(job_store **out, const char *directory, const job_limits *limits, caption_error *err);
+void job_store_close(job_store *s); /* NULL is allowed */
+
+/* ---- from outside ---------------------------------------------------------------------------------------------- */
+
+typedef struct job_order {
+    const char *kind;
+    const char *claim;   /* a name that only one open job may claim ("model:birds"), or NULL */
+    const char *request; /* JSON */
+
+    /* Refuses with 1 and *p set; no job ends while it looks. May be NULL. */
+    int (*check)(void *context, problem *p);
+    void *context;
+} job_order;
+
+/* Queues a job. */
+int job_store_add(job_store *s, const job_order *order, long long *id, problem *p);
+
+/* The caller frees *out with job_record_free. */
+int job_store_get(job_store *s, long long id, job_record *out, problem *p);
+
+/* Up to `limit` jobs, newest first, those older than `before` (0: from the newest); *more: others follow. `each` must
+ * not call the store and may stop by returning non-zero. */
+int job_store_list(job_store *s, long long before, int limit, int (*each)(void *context, const job_record *record),
+                   void *context, int *more, problem *p);
+
+/* An ended job cannot be cancelled (PROBLEM_JOB_ENDED). */
+int job_store_cancel(job_store *s, long long id, problem *p);
+
+/* ---- from who runs it ------------------------------------------------------------------------------------------ */
+
+/* The oldest queued job of this kind newer than `after`, or 0 if there is none or `limit` of the kind are running. */
+int job_store_next(job_store *s, const char *kind, int limit, long long after, long long *id, problem *p);
+
+/* queued -> running, unless it changed meanwhile or `limit` are running: *done tells. */
+int job_store_start(job_store *s, long long id, int limit, int *done, problem *p);
+
+/* running -> queued, to be gone on with; *done is 0 if it was not running. */
+int job_store_requeue(job_store *s, long long id, int *done, problem *p);
+
+typedef struct job_end {
+    job_state state;
+    const char *result, *error; /* one of them, or none */
+
+    /* Called before the change is committed, if the job was still running; its failure undoes all. May be NULL. */
+    int (*commit)(void *context, problem *p);
+    void *context;
+} job_end;
+
+/* running -> ended; *done is 0 if it was cancelled first. */
+int job_store_end(job_store *s, long long id, const job_end *end, int *done, problem *p);
+
+/* Replaces the progress (NULL: leaves it) and adds n events, of a running job. */
+int job_store_progress(job_store *s, long long id, const char *progress, int n, const char *const *types,
+                       const char *const *data, problem *p);
+
+/* Calls `each` with the ids of all running jobs. */
+int job_store_running(job_store *s, int (*each)(void *context, long long id), void *context, problem *p);
+
+/* ---- events ---------------------------------------------------------------------------------------------------- */
+
+typedef struct job_event {
+    long long id; /* grows from event to event, over all jobs */
+    const char *type, *data;
+} job_event;
+
+/* The newest event's id, 0 if there never was one. */
+int job_store_newest_event(job_store *s, long long *id, problem *p);
+
+/* Calls `each` with the job's events newer than `after`, in order; `each` must not call the store and may stop by
+ * returning non-zero. *ended: the job has ended and all its events were told. */
+int job_store_events(job_store *s, long long job, long long after, int (*each)(void *context, const job_event *event),
+                     void *context, int *ended, problem *p);
+
+#endif

@@ -1,0 +1,260 @@
+/* job_train.c: a training job, from the request that was stored to a model that is served.
+ *
+ *     exported               marks that the next three are whole
+ *     train.tsv dev.tsv      the captions as they were when the job began
+ *     images/                links to the pictures of a stored dataset
+ *     model.safetensors      the best epoch so far; with .checkpoint what a killed run goes on from
+ *     finished.safetensors   the same when the training is over
+ *
+ * Whatever step a job dies in, the next attempt finds the files of the steps before and does the rest; training is
+ * reproducible, so the outcome is the same. */
+#include "server/jobs/job_train.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "server/api/model_json.h"
+#include "server/captions/models.h"
+#include "server/captions/registry.h"
+#include "server/commands/train_report.h"
+#include "server/input/train_request.h"
+#include "server/jobs/train_export.h"
+#include "server/store/store.h"
+
+const char job_train_name[] = "train";
+
+/* A job on its way. */
+typedef struct training {
+    job_run *run;
+    server *server;
+    train_request request;
+    char base[PATH_MAX], out[PATH_MAX], finished[PATH_MAX];
+    caption_dataset *train, *dev; /* dev NULL: none */
+    train_report *report;
+} training;
+
+int job_train_limit(const config *c)
+{
+    return c->training_jobs;
+}
+
+/* The path of one of the job's files; job_files.c left room for short names. */
+static void path_of(const job_run *run, const char *name, char out[PATH_MAX])
+{
+    snprintf(out, PATH_MAX, "%s/%s", job_run_directory(run), name);
+}
+
+static int exists(const char *path)
+{
+    return access(path, F_OK) == 0;
+}
+
+static int fail_by(const problem *p, caption_error *err)
+{
+    return caption_fail(err, CAPTION_EINVAL, "%s", p->detail);
+}
+
+/* ---- the data ---------------------------------------------------------------------------------------------------- */
+
+static int export(training *t, caption_error *err)
+{
+    problem p;
+    train_files files;
+    store_export_sizes sizes;
+    const train_request *r = &t->request;
+    const char *directory = job_run_directory(t->run);
+    if (!*r->dataset)
+        return train_request_files(r, t->server->config, &files, &p)
+                   ? fail_by(&p, err)
+                   : train_export(&files, directory, r->dev_fraction, r->options.seed, err);
+    return store_export(t->server->store, r->dataset, directory, r->dev_fraction, r->options.seed, &sizes, &p)
+               ? fail_by(&p, err)
+               : CAPTION_OK;
+}
+
+/* An empty file, durable as what was written before it. */
+static int write_mark(const char *path, caption_error *err)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0 || fsync(fd)) {
+        int error = errno;
+        if (fd >= 0)
+            close(fd);
+        return caption_fail(err, CAPTION_EIO, "%.400s: %s", path, strerror(error));
+    }
+    close(fd);
+    return CAPTION_OK;
+}
+
+static int export_once(training *t, caption_error *err)
+{
+    char mark[PATH_MAX];
+    path_of(t->run, "exported", mark);
+    if (exists(mark))
+        return CAPTION_OK;
+    int status = export(t, err);
+    return status ? status : write_mark(mark, err);
+}
+
+static int open_data(training *t, caption_error *err)
+{
+    problem p;
+    train_files files = {.dev = ""};
+    char train[PATH_MAX], dev[PATH_MAX];
+    path_of(t->run, "train.tsv", train);
+    path_of(t->run, "dev.tsv", dev);
+    path_of(t->run, "images", files.images);
+    if (!*t->request.dataset && train_request_files(&t->request, t->server->config, &files, &p))
+        return fail_by(&p, err);
+    int status = caption_dataset_open(&t->train, files.images, train, err);
+    if (!status && exists(dev))
+        status = caption_dataset_open(&t->dev, files.images, dev, err);
+    return status;
+}
+
+/* ---- learning ---------------------------------------------------------------------------------------------------- */
+
+static int on_progress(void *context, const caption_train_progress *p)
+{
+    training *t = context;
+    train_report_add(t->report, p);
+    job_run_tell_progress(t->run, train_report_progress(t->report));
+    job_run_tell_event(t->run, "progress", train_report_event(t->report));
+    if (p->dev)
+        job_run_tell_event(t->run, "scores", train_report_scores(t->report));
+    return 0;
+}
+
+static int should_stop(void *context)
+{
+    const training *t = context;
+    return job_run_stopping(t->run);
+}
+
+static int complete_options(training *t, caption_error *err)
+{
+    problem p;
+    const config *c = t->server->config;
+    caption_train_options *o = &t->request.options;
+    if (*t->request.base) {
+        if (train_request_base(&t->request, t->server, t->base, &p))
+            return fail_by(&p, err);
+        int status = caption_train_base(o, t->base, err);
+        if (status)
+            return status;
+    }
+    o->train = t->train;
+    o->dev = t->dev;
+    o->out = t->out;
+    o->cache = store_feature_directory(t->server->store);
+    o->resume = 1;
+    o->threads = c->training_threads;
+    o->memory = (size_t)c->training_memory_mb << 20;
+    o->progress = on_progress;
+    o->stop = should_stop;
+    o->context = t;
+    return CAPTION_OK;
+}
+
+static int learn(training *t, caption_error *err)
+{
+    int status = export_once(t, err);
+    if (!status)
+        status = open_data(t, err);
+    if (!status)
+        status = complete_options(t, err);
+    if (status)
+        return status;
+    t->report = train_report_new(t->dev, job_run_progress(t->run));
+    if (!t->report)
+        return caption_fail(err, CAPTION_ENOMEM, "out of memory for a training job");
+    job_run_lower_priority(); /* no lock that others wait for is held from here on */
+    status = caption_train(&t->request.options, registry_encoder(t->server->registry), err);
+    if (!status && rename(t->out, t->finished))
+        status = caption_fail(err, CAPTION_EIO, "%.400s: %s", t->finished, strerror(errno));
+    return status;
+}
+
+/* ---- the outcome ------------------------------------------------------------------------------------------------- */
+
+/* Where the model is: finished, or, if the last attempt died after that, served already. */
+static int find_model(const training *t, char path[PATH_MAX])
+{
+    registry_facts facts;
+    strcpy(path, t->finished);
+    if (exists(path))
+        return 1;
+    if (!registry_find(t->server->registry, t->request.model, &facts) || !facts.trained)
+        return 0;
+    strcpy(path, facts.path);
+    return 1;
+}
+
+static char *result_json(const training *t, const caption_model *model)
+{
+    cJSON *result = cJSON_CreateObject();
+    return json_finish(result,
+                       cJSON_AddStringToObject(result, "model", t->request.model) &&
+                           cJSON_AddStringToObject(result, "sha256", caption_model_sha256(model)) &&
+                           cJSON_AddNumberToObject(result, "vocabulary_size", caption_model_vocabulary_size(model)) &&
+                           model_json_scores(result, model));
+}
+
+/* Opens the model as the registry will, so that a damaged one fails the job and not its publication. */
+static int tell_result(training *t, const char *path, caption_error *err)
+{
+    caption_model *model;
+    int status = caption_model_open(&model, path, err);
+    if (status)
+        return status;
+    job_run_tell_result(t->run, result_json(t, model));
+    caption_model_release(model);
+    return CAPTION_OK;
+}
+
+static int train(training *t, caption_error *err)
+{
+    char path[PATH_MAX];
+    int status = find_model(t, path) ? CAPTION_OK : learn(t, err);
+    if (!status && !find_model(t, path))
+        status = caption_fail(err, CAPTION_EIO, "%.400s: is gone", t->finished);
+    return status ? status : tell_result(t, path, err);
+}
+
+int job_train_run(job_run *run, caption_error *err)
+{
+    problem p;
+    training *t = calloc(1, sizeof *t);
+    if (!t)
+        return caption_fail(err, CAPTION_ENOMEM, "out of memory for a training job");
+    const char *request = job_run_request(run);
+    t->run = run;
+    t->server = job_run_server(run);
+    path_of(run, "model.safetensors", t->out);
+    path_of(run, "finished.safetensors", t->finished);
+    int status = train_request_parse(&t->request, request, strlen(request), &p) ? fail_by(&p, err) : train(t, err);
+    train_report_free(t->report);
+    caption_dataset_free(t->train);
+    caption_dataset_free(t->dev);
+    free(t);
+    return status;
+}
+
+/* The request was parsed when the job ran, so it parses again. */
+int job_train_publish(job_run *run, problem *p)
+{
+    char finished[PATH_MAX];
+    const char *text = job_run_request(run);
+    train_request *request = calloc(1, sizeof *request);
+    if (!request)
+        return problem_set(p, PROBLEM_MEMORY_FULL, "out of memory");
+    path_of(run, "finished.safetensors", finished);
+    int failed = train_request_parse(request, text, strlen(text), p) ||
+                 models_publish(job_run_server(run)->models, request->model, finished, p);
+    free(request);
+    return failed;
+}

@@ -1,0 +1,13 @@
+/* job_train.h: a training as a job. */
+#ifndef SERVER_JOB_TRAIN_H
+#define SERVER_JOB_TRAIN_H
+
+#include "server/jobs/job_run.h"
+
+extern const char job_train_name[]; /* "train" */
+
+int job_train_limit(const config *c);
+int job_train_run(job_run *run, caption_error *err);
+int job_train_publish(job_run *run, problem *p);
+
+#endif

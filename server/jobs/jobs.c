@@ -1,0 +1,406 @@
+/* jobs.c: the keeper thread; see jobs.h.
+ *
+ * The list of runs belongs to the keeper alone. Other threads only wake it, under j->lock, which is a leaf. */
+#include "server/jobs/jobs.h"
+
+#include <errno.h>
+#include <math.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/api/events.h"
+#include "server/captions/models.h"
+#include "server/clock.h"
+#include "server/jobs/job_run.h"
+#include "server/log.h"
+#include "server/store/store.h"
+
+enum { MAX_RUNS = 16, LOOK_MS = 250, ADOPT_MS = 2000 };
+
+struct jobs {
+    server *server;
+    pthread_t keeper;
+    pthread_mutex_t lock; /* guards the next four */
+    pthread_cond_t changed;
+    int woken, stopping, over;
+
+    /* the keeper's own */
+    job_run *runs[MAX_RUNS];
+    int n;
+    long long newest; /* event seen last */
+    double adopted;   /* when orphans were last looked for */
+};
+
+/* ---- waking ------------------------------------------------------------------------------------------------------ */
+
+void jobs_wake(jobs *j)
+{
+    if (!j)
+        return;
+    pthread_mutex_lock(&j->lock);
+    j->woken = 1;
+    pthread_cond_broadcast(&j->changed);
+    pthread_mutex_unlock(&j->lock);
+}
+
+static void wake(void *context)
+{
+    jobs_wake(context);
+}
+
+/* Sleeps until woken or it is time to look; returns 1 if the daemon is stopping. */
+static int wait_for_change(jobs *j)
+{
+    struct timespec until = clock_timespec(clock_ms() + LOOK_MS);
+    pthread_mutex_lock(&j->lock);
+    while (!j->woken && pthread_cond_timedwait(&j->changed, &j->lock, &until) != ETIMEDOUT)
+        ;
+    j->woken = 0;
+    int stopping = j->stopping;
+    pthread_mutex_unlock(&j->lock);
+    return stopping;
+}
+
+/* ---- log --------------------------------------------------------------------------------------------------------- */
+
+static void log_job(log_level level, const char *event, long long id, const char *detail)
+{
+    log_line line;
+    log_begin(&line, level, event);
+    log_integer(&line, "job", id);
+    log_text(&line, "detail", detail);
+    log_end(&line);
+}
+
+/* ---- starting ---------------------------------------------------------------------------------------------------- */
+
+static void fail_job(jobs *j, long long id, const char *reason)
+{
+    problem p;
+    int done;
+    const job_end end = {.state = JOB_FAILED, .error = reason};
+    if (job_store_end(j->server->job_store, id, &end, &done, &p))
+        log_job(LOG_LEVEL_ERROR, "job-store", id, p.detail);
+    log_job(LOG_LEVEL_WARNING, "job-failed", id, reason);
+}
+
+/* The job is ours and said to run: starts its thread, or fails it. */
+static void launch(jobs *j, const job_kind *kind, long long id, job_files *files)
+{
+    problem p;
+    caption_error err;
+    job_record record;
+    if (job_store_get(j->server->job_store, id, &record, &p)) {
+        job_files_leave(files);
+        return;
+    }
+    if (job_run_start(&j->runs[j->n], j->server, kind, &record, files, wake, j, &err)) {
+        fail_job(j, id, err.message);
+        job_files_remove(files);
+    } else {
+        j->n++;
+        log_job(LOG_LEVEL_INFO, "job-started", id, kind->name);
+    }
+    job_record_free(&record);
+}
+
+/* Tries to make one queued job ours; returns 0 if there is no sense in trying the next. */
+static int start_job(jobs *j, const job_kind *kind, long long id)
+{
+    problem p;
+    caption_error err;
+    job_files files;
+    int done, status = job_files_take(&files, store_directory(j->server->store), id, &err);
+    if (status == CAPTION_ECANCELLED)
+        return 1;
+    if (status) {
+        log_job(LOG_LEVEL_ERROR, "job-files", id, err.message);
+        return 0;
+    }
+    if (job_store_start(j->server->job_store, id, kind->limit(j->server->config), &done, &p) || !done) {
+        job_files_leave(&files);
+        return 1;
+    }
+    launch(j, kind, id, &files);
+    return 1;
+}
+
+static void start_jobs(jobs *j)
+{
+    problem p;
+    for (const job_kind *kind = job_kinds; kind->name; kind++)
+        for (long long id = 0; j->n < MAX_RUNS;) {
+            int limit = kind->limit(j->server->config);
+            if (job_store_next(j->server->job_store, kind->name, limit, id, &id, &p) || id == 0 ||
+                !start_job(j, kind, id))
+                break;
+        }
+}
+
+/* ---- what runs tell ---------------------------------------------------------------------------------------------- */
+
+static void store_mail(jobs *j, job_run *run)
+{
+    problem p;
+    job_mail mail;
+    job_run_take_mail(run, &mail);
+    if ((mail.progress || mail.n > 0) && job_store_progress(j->server->job_store, job_run_id(run), mail.progress,
+                                                            mail.n, mail.types, (const char *const *)mail.data, &p))
+        log_job(LOG_LEVEL_WARNING, "job-store", job_run_id(run), p.detail); /* what comes next says more anyway */
+    job_mail_free(&mail);
+}
+
+/* ---- ending ------------------------------------------------------------------------------------------------------ */
+
+typedef struct publication {
+    job_run *run;
+    problem *failed; /* why the result could not become visible; PROBLEM_NONE: it did */
+} publication;
+
+static int publish(void *context, problem *p)
+{
+    publication *what = context;
+    const job_kind *kind = job_run_kind(what->run);
+    if (!kind->publish || !kind->publish(what->run, p))
+        return 0;
+    *what->failed = *p;
+    return 1;
+}
+
+static int log_store_fault(const job_run *run, const problem *p)
+{
+    log_job(LOG_LEVEL_ERROR, "job-store", job_run_id(run), p->detail);
+    return 1;
+}
+
+/* Each of these stores how a run ended, unless it was cancelled meanwhile; returns 0, or 1 to try again later. */
+
+static int store_end(jobs *j, job_run *run, const job_end *end)
+{
+    problem p;
+    int done;
+    if (job_store_end(j->server->job_store, job_run_id(run), end, &done, &p))
+        return log_store_fault(run, &p);
+    log_job(end->error ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "job-ended", job_run_id(run),
+            !done        ? "cancelled"
+            : end->error ? end->error
+                         : job_state_name(end->state));
+    return 0;
+}
+
+/* The files go first: they may be what fills the disk. */
+static int store_failure(jobs *j, job_run *run, const char *reason)
+{
+    const job_end end = {.state = JOB_FAILED, .error = reason};
+    job_files_clear(job_run_files(run));
+    return store_end(j, run, &end);
+}
+
+static int store_success(jobs *j, job_run *run)
+{
+    problem failed = {.kind = PROBLEM_NONE};
+    publication what = {run, &failed};
+    const job_end end = {JOB_SUCCEEDED, job_run_result(run), NULL, publish, &what};
+    int again = store_end(j, run, &end);
+    return failed.kind ? store_failure(j, run, failed.detail) : again;
+}
+
+/* The work was told to stop. *keep: because the daemon stops, and the next one goes on with its files. */
+static int store_interruption(jobs *j, job_run *run, const char *reason, int *keep)
+{
+    problem p;
+    if (job_store_requeue(j->server->job_store, job_run_id(run), keep, &p))
+        return log_store_fault(run, &p);
+    log_job(LOG_LEVEL_INFO, *keep ? "job-interrupted" : "job-ended", job_run_id(run), *keep ? reason : "cancelled");
+    return 0;
+}
+
+/* Stores what a run told, and how it ended if it did. Returns 1 if it is over with. */
+static int serve_run(jobs *j, job_run *run)
+{
+    int status, again, keep = 0;
+    caption_error err;
+    int ended = job_run_ended(run, &status, &err);
+    store_mail(j, run); /* after the line above, so that nothing told is lost */
+    if (!ended)
+        return 0;
+    if (status == CAPTION_OK)
+        again = store_success(j, run);
+    else if (status == CAPTION_ECANCELLED)
+        again = store_interruption(j, run, err.message, &keep);
+    else
+        again = store_failure(j, run, err.message);
+    if (again)
+        return 0;
+    if (keep)
+        job_files_leave(job_run_files(run));
+    else
+        job_files_remove(job_run_files(run));
+    job_run_free(run);
+    return 1;
+}
+
+static void serve_runs(jobs *j)
+{
+    for (int i = 0; i < j->n;)
+        if (serve_run(j, j->runs[i]))
+            j->runs[i] = j->runs[--j->n];
+        else
+            i++;
+}
+
+/* ---- what other daemons do --------------------------------------------------------------------------------------- */
+
+/* Stops runs that were cancelled, by whatever daemon. */
+static void stop_cancelled(jobs *j)
+{
+    problem p;
+    for (int i = 0; i < j->n; i++) {
+        job_record record;
+        int known = job_store_get(j->server->job_store, job_run_id(j->runs[i]), &record, &p) == 0;
+        if ((known && record.state != JOB_RUNNING) || (!known && p.kind == PROBLEM_UNKNOWN_JOB))
+            job_run_stop(j->runs[i]);
+        if (known)
+            job_record_free(&record);
+    }
+}
+
+typedef struct id_list {
+    long long ids[MAX_RUNS];
+    int n;
+} id_list;
+
+static int add_id(void *context, long long id)
+{
+    id_list *list = context;
+    list->ids[list->n++] = id;
+    return list->n == MAX_RUNS;
+}
+
+/* Queues jobs again that are said to run and whose lock is free. */
+static void adopt_orphans(jobs *j)
+{
+    problem p;
+    job_files files;
+    id_list running = {.n = 0};
+    int done;
+    job_store_running(j->server->job_store, add_id, &running, &p);
+    for (int i = 0; i < running.n; i++) {
+        if (job_files_take(&files, store_directory(j->server->store), running.ids[i], NULL))
+            continue;
+        if (job_store_requeue(j->server->job_store, running.ids[i], &done, &p) == 0 && done)
+            log_job(LOG_LEVEL_WARNING, "job-adopted", running.ids[i], "its daemon is gone");
+        job_files_leave(&files);
+    }
+}
+
+/* Removes the files of a job that has ended or is forgotten, unless somebody still works there. */
+static void sweep(void *context, long long id)
+{
+    jobs *j = context;
+    problem p;
+    job_record record;
+    job_files files;
+    int known = job_store_get(j->server->job_store, id, &record, &p) == 0;
+    int over = known ? job_state_is_final(record.state) : p.kind == PROBLEM_UNKNOWN_JOB;
+    if (known)
+        job_record_free(&record);
+    if (over && job_files_take(&files, store_directory(j->server->store), id, NULL) == CAPTION_OK)
+        job_files_remove(&files);
+}
+
+/* ---- the keeper -------------------------------------------------------------------------------------------------- */
+
+/* Looks at what happened; 1 if something did. */
+static int look(jobs *j)
+{
+    problem p;
+    long long newest = j->newest;
+    if (job_store_newest_event(j->server->job_store, &newest, &p) || newest == j->newest)
+        return 0;
+    j->newest = newest;
+    return 1;
+}
+
+static void stop_runs(jobs *j)
+{
+    for (int i = 0; i < j->n; i++)
+        job_run_stop(j->runs[i]);
+}
+
+static void *keep(void *context)
+{
+    jobs *j = context;
+    int stopping = 0;
+    job_files_each(store_directory(j->server->store), sweep, j);
+    while (!stopping || j->n > 0) {
+        if (stopping)
+            stop_runs(j);
+        serve_runs(j);
+        if (look(j))
+            stop_cancelled(j);
+        if (!stopping && clock_ms() >= j->adopted + ADOPT_MS) {
+            adopt_orphans(j);
+            j->adopted = clock_ms();
+        }
+        if (!stopping)
+            start_jobs(j);
+        models_look(j->server->models);
+        events_look(j->server->events, j->newest);
+        stopping = wait_for_change(j);
+    }
+    pthread_mutex_lock(&j->lock);
+    j->over = 1;
+    pthread_cond_broadcast(&j->changed);
+    pthread_mutex_unlock(&j->lock);
+    return NULL;
+}
+
+int jobs_start(jobs **out, server *s, caption_error *err)
+{
+    jobs *j = calloc(1, sizeof *j);
+    if (!j)
+        return caption_fail(err, CAPTION_ENOMEM, "out of memory for jobs");
+    j->server = s;
+    j->adopted = -INFINITY;
+    pthread_mutex_init(&j->lock, NULL);
+    clock_condition_init(&j->changed);
+    int code = pthread_create(&j->keeper, NULL, keep, j);
+    if (code) {
+        free(j);
+        return caption_fail(err, CAPTION_ENOMEM, "cannot start the jobs' keeper: %s", strerror(code));
+    }
+    *out = j;
+    return CAPTION_OK;
+}
+
+void jobs_begin_stop(jobs *j)
+{
+    if (!j)
+        return;
+    pthread_mutex_lock(&j->lock);
+    j->stopping = j->woken = 1;
+    pthread_cond_broadcast(&j->changed);
+    pthread_mutex_unlock(&j->lock);
+}
+
+int jobs_stop(jobs *j, int ms)
+{
+    if (!j)
+        return 0;
+    jobs_begin_stop(j);
+    struct timespec until = clock_timespec(clock_ms() + ms);
+    pthread_mutex_lock(&j->lock);
+    while (!j->over && pthread_cond_timedwait(&j->changed, &j->lock, &until) != ETIMEDOUT)
+        ;
+    int over = j->over;
+    pthread_mutex_unlock(&j->lock);
+    if (!over)
+        return 1;
+    pthread_join(j->keeper, NULL);
+    pthread_cond_destroy(&j->changed);
+    pthread_mutex_destroy(&j->lock);
+    free(j);
+    return 0;
+}

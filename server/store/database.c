@@ -1,0 +1,233 @@
+/* database.c: see database.h. */
+#include "server/store/database.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BUSY_MS = 10000, STATEMENTS = 64 };
+
+struct database {
+    char *path;
+    pthread_mutex_t lock; /* guards the rest */
+    sqlite3 *db;
+    struct {
+        const char *sql;
+        sqlite3_stmt *statement;
+    } statements[STATEMENTS]; /* prepared so far */
+    int n_statements;
+};
+
+/* ---- faults ---------------------------------------------------------------------------------------------------- */
+
+/* errno of the last call that failed on one of the two files. */
+static int last_errno(const database *d, int which)
+{
+    sqlite3_file *file = NULL;
+    int error = 0;
+    if (sqlite3_file_control(d->db, "main", which, &file) == SQLITE_OK && file && file->pMethods)
+        file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &error);
+    return error;
+}
+
+/* SQLite calls ENOSPC a full disk, but an exhausted quota or a file that may not grow an I/O error. */
+static int is_full(const database *d)
+{
+    static const int files[] = {SQLITE_FCNTL_FILE_POINTER, SQLITE_FCNTL_JOURNAL_POINTER};
+    int code = sqlite3_extended_errcode(d->db), full = (code & 0xFF) == SQLITE_FULL;
+    for (int i = 0; i < 2 && code == SQLITE_IOERR_WRITE && !full; i++) {
+        int error = last_errno(d, files[i]);
+        full = error == ENOSPC || error == EDQUOT || error == EFBIG;
+    }
+    return full;
+}
+
+static void tell_fault(const database *d, problem *p)
+{
+    problem_kind kind = is_full(d)                                       ? PROBLEM_DISK_FULL
+                        : (sqlite3_errcode(d->db) & 0xFF) == SQLITE_BUSY ? PROBLEM_STORE_BUSY
+                                                                         : PROBLEM_INTERNAL;
+    problem_set(p, kind, "%.300s: %.100s", d->path, sqlite3_errmsg(d->db));
+}
+
+/* ---- statements ------------------------------------------------------------------------------------------------ */
+
+sqlite3_stmt *database_prepare(database *d, const char *sql)
+{
+    for (int i = 0; i < d->n_statements; i++)
+        if (d->statements[i].sql == sql) {
+            sqlite3_reset(d->statements[i].statement);
+            sqlite3_clear_bindings(d->statements[i].statement);
+            return d->statements[i].statement;
+        }
+    sqlite3_stmt *q = NULL;
+    if (d->n_statements < STATEMENTS &&
+        sqlite3_prepare_v3(d->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &q, NULL) == SQLITE_OK) {
+        d->statements[d->n_statements].sql = sql;
+        d->statements[d->n_statements++].statement = q;
+    }
+    return q; /* binding and running NULL fails, which database_step tells */
+}
+
+void database_bind_text(sqlite3_stmt *q, int place, const char *text)
+{
+    sqlite3_bind_text(q, place, text, -1, SQLITE_STATIC);
+}
+
+int database_step(database *d, sqlite3_stmt *q, problem *p)
+{
+    int code = sqlite3_step(q);
+    if (code == SQLITE_ROW)
+        return DATABASE_ROW;
+    if (code != SQLITE_DONE)
+        tell_fault(d, p);
+    sqlite3_reset(q);
+    return code == SQLITE_DONE ? DATABASE_END : DATABASE_FAULT;
+}
+
+int database_run(database *d, sqlite3_stmt *q, problem *p)
+{
+    int state;
+    while ((state = database_step(d, q, p)) == DATABASE_ROW)
+        ;
+    return state == DATABASE_FAULT;
+}
+
+int database_changes(database *d)
+{
+    return sqlite3_changes(d->db);
+}
+
+long long database_inserted(database *d)
+{
+    return sqlite3_last_insert_rowid(d->db);
+}
+
+/* ---- transactions ---------------------------------------------------------------------------------------------- */
+
+void database_lock(database *d)
+{
+    pthread_mutex_lock(&d->lock);
+}
+
+void database_unlock(database *d)
+{
+    pthread_mutex_unlock(&d->lock);
+}
+
+int database_begin(database *d, problem *p)
+{
+    database_lock(d);
+    if (database_run(d, database_prepare(d, "BEGIN IMMEDIATE"), p) == 0)
+        return 0;
+    database_unlock(d);
+    return 1;
+}
+
+int database_end(database *d, int failed, problem *p)
+{
+    problem ignored;
+    if (!failed)
+        failed = database_run(d, database_prepare(d, "COMMIT"), p);
+    if (failed && !sqlite3_get_autocommit(d->db)) /* some faults roll back by themselves */
+        database_run(d, database_prepare(d, "ROLLBACK"), &ignored);
+    database_unlock(d);
+    return failed;
+}
+
+/* ---- opening --------------------------------------------------------------------------------------------------- */
+
+static int fail(const database *d, caption_error *err)
+{
+    return caption_fail(err, CAPTION_EIO, "%.300s: %s", d->path, sqlite3_errmsg(d->db));
+}
+
+static int execute(database *d, const char *sql, caption_error *err)
+{
+    return sqlite3_exec(d->db, sql, NULL, NULL, NULL) == SQLITE_OK ? CAPTION_OK : fail(d, err);
+}
+
+static int read_version(database *d, int *version, caption_error *err)
+{
+    sqlite3_stmt *q = database_prepare(d, "PRAGMA user_version");
+    if (sqlite3_step(q) != SQLITE_ROW)
+        return fail(d, err);
+    *version = sqlite3_column_int(q, 0);
+    sqlite3_reset(q);
+    return CAPTION_OK;
+}
+
+static int migrate(database *d, const database_schema *schema, caption_error *err)
+{
+    char pragma[64];
+    int version = 0;
+    int status = read_version(d, &version, err);
+    if (status || version == schema->version) /* which writes nothing: the disk may be full */
+        return status;
+    if (version < 0 || version > schema->version)
+        return caption_fail(err, CAPTION_EUNSUPPORTED, "%.300s: has version %d, this captiond knows %d", d->path,
+                            version, schema->version);
+    for (; !status && version < schema->version; version++)
+        status = execute(d, schema->steps[version], err);
+    snprintf(pragma, sizeof pragma, "PRAGMA user_version=%d", schema->version);
+    return status ? status : execute(d, pragma, err);
+}
+
+/* In one transaction, so that a killed migration never was. */
+static int migrate_at_once(database *d, const database_schema *schema, caption_error *err)
+{
+    int status = execute(d, "BEGIN IMMEDIATE", err);
+    if (status)
+        return status;
+    status = migrate(d, schema, err);
+    if (!status)
+        status = execute(d, "COMMIT", err);
+    if (status)
+        sqlite3_exec(d->db, "ROLLBACK", NULL, NULL, NULL);
+    return status;
+}
+
+static int open_file(database *d, const database_schema *schema, caption_error *err)
+{
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+    if (sqlite3_open_v2(d->path, &d->db, flags, NULL) != SQLITE_OK)
+        return fail(d, err);
+    sqlite3_busy_timeout(d->db, BUSY_MS);
+    /* The file may have been tampered with: trust nothing in it. */
+    int status = execute(d,
+                         "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"
+                         "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON",
+                         err);
+    return status ? status : migrate_at_once(d, schema, err);
+}
+
+int database_open(database **out, const char *path, const database_schema *schema, caption_error *err)
+{
+    database *d = calloc(1, sizeof *d);
+    *out = NULL;
+    if (!d || !(d->path = strdup(path))) {
+        free(d);
+        return caption_fail(err, CAPTION_ENOMEM, "%s: out of memory", path);
+    }
+    pthread_mutex_init(&d->lock, NULL);
+    int status = open_file(d, schema, err);
+    if (status)
+        database_close(d);
+    else
+        *out = d;
+    return status;
+}
+
+void database_close(database *d)
+{
+    if (!d)
+        return;
+    for (int i = 0; i < d->n_statements; i++)
+        sqlite3_finalize(d->statements[i].statement);
+    sqlite3_close(d->db);
+    pthread_mutex_destroy(&d->lock);
+    free(d->path);
+    free(d);
+}

@@ -1,0 +1,218 @@
+/* features.c: see features.h.
+ *
+ * The first walk, after the start, does not trust what the database says to be ready: the cache may have been lost.
+ * Later the thread only computes what is not marked. Marks are written some images at a time, because the thread, once
+ * it holds the database's mutex, may be kept waiting by busy captioning threads, and others with it. */
+#include "server/store/features.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/train.h"
+#include "server/clock.h"
+#include "server/commands/file.h"
+#include "server/log.h"
+
+enum { PAGE = 16, PAUSE_MS = 10000, MAX_FILE_BYTES = 1 << 30 };
+
+struct features {
+    store *store;
+    caption_features *cache;
+    int first_walk;
+    long long seen;        /* id of the last image looked at */
+    long long ready[PAGE]; /* ids not marked yet */
+    int n_ready;
+
+    pthread_t thread;
+    pthread_mutex_t lock; /* guards the rest */
+    pthread_cond_t signal;
+    int woken, stop;
+};
+
+/* What became of an image. */
+typedef enum outcome { READY, NEWLY_READY, UNUSABLE, LATER } outcome;
+
+/* ---- one image ------------------------------------------------------------------------------------------------- */
+
+static void log_failure(const char *what, const char *reason)
+{
+    log_line line;
+    log_begin(&line, LOG_LEVEL_WARNING, "features");
+    log_text(&line, "image", what);
+    log_text(&line, "reason", reason);
+    log_end(&line);
+}
+
+/* An image whose file cannot be read was deleted meanwhile. */
+static outcome compute(features *f, const store_image *image)
+{
+    caption_error err;
+    unsigned char *bytes;
+    size_t size;
+    char *path = store_image_path(f->store, image->sha256);
+    if (!path)
+        return LATER;
+    int status = file_read(path, MAX_FILE_BYTES, &bytes, &size, &err);
+    free(path);
+    if (status)
+        return UNUSABLE;
+    status = caption_features_add(f->cache, bytes, size, &err);
+    free(bytes);
+    if (status == CAPTION_OK)
+        return NEWLY_READY;
+    log_failure(image->sha256, err.message);
+    return status == CAPTION_EFORMAT || status == CAPTION_ELIMIT || status == CAPTION_EUNSUPPORTED ? UNUSABLE : LATER;
+}
+
+static outcome visit(features *f, const store_image *image)
+{
+    if (image->features_ready && !f->first_walk)
+        return READY;
+    if (!caption_features_known(f->cache, image->sha256))
+        return compute(f, image);
+    return image->features_ready ? READY : NEWLY_READY;
+}
+
+/* ---- the thread ------------------------------------------------------------------------------------------------ */
+
+static int is_stopped(features *f)
+{
+    pthread_mutex_lock(&f->lock);
+    int stop = f->stop;
+    pthread_mutex_unlock(&f->lock);
+    return stop;
+}
+
+/* Sleeps until an image is stored, the time is over (0: however long), or the end. */
+static void sleep_until_woken(features *f, int ms)
+{
+    struct timespec until = clock_timespec(clock_ms() + ms);
+    pthread_mutex_lock(&f->lock);
+    while (!f->woken && !f->stop)
+        if (ms == 0)
+            pthread_cond_wait(&f->signal, &f->lock);
+        else if (pthread_cond_timedwait(&f->signal, &f->lock, &until) == ETIMEDOUT)
+            break;
+    f->woken = 0;
+    pthread_mutex_unlock(&f->lock);
+}
+
+/* Returns 1 if that has to be tried again. */
+static int mark(features *f)
+{
+    problem p;
+    if (store_image_mark(f->store, f->ready, f->n_ready, &p)) {
+        log_failure("", p.detail);
+        return 1;
+    }
+    f->n_ready = 0;
+    return 0;
+}
+
+/* Looks at the next images. *n: how many there were. Returns 1 if something failed that may work later. */
+static int visit_page(features *f, int *n)
+{
+    store_image images[PAGE];
+    int later = 0;
+    problem p;
+    if (store_image_list(f->store, f->seen, PAGE, images, n, &p)) {
+        log_failure("", p.detail);
+        return 1;
+    }
+    for (int i = 0; i < *n && !later && !is_stopped(f); i++) {
+        outcome what = visit(f, &images[i]);
+        if (what == NEWLY_READY)
+            f->ready[f->n_ready++] = images[i].id;
+        later = what == LATER;
+        if (!later)
+            f->seen = images[i].id;
+    }
+    return later;
+}
+
+static void *run(void *context)
+{
+    features *f = context;
+    int n = 0;
+    sched_setscheduler(0, SCHED_IDLE, &(struct sched_param){.sched_priority = 0}); /* of this thread alone */
+    while (!is_stopped(f)) {
+        int later = mark(f) || visit_page(f, &n) || mark(f);
+        if (later) {
+            sleep_until_woken(f, PAUSE_MS);
+        } else if (n == 0) {
+            f->first_walk = 0;
+            sleep_until_woken(f, 0);
+        }
+    }
+    return NULL;
+}
+
+/* ---- life ------------------------------------------------------------------------------------------------------ */
+
+static void release(features *f)
+{
+    caption_features_close(f->cache);
+    pthread_cond_destroy(&f->signal);
+    pthread_mutex_destroy(&f->lock);
+    free(f);
+}
+
+static int start(features *f, caption_encoder *encoder, caption_error *err)
+{
+    problem p;
+    int status = caption_features_open(&f->cache, store_feature_directory(f->store), encoder, err);
+    if (status)
+        return status;
+    if (store_use_encoder(f->store, caption_encoder_sha256(encoder), &p))
+        return caption_fail(err, CAPTION_EINVAL, "%s", p.detail);
+    int code = pthread_create(&f->thread, NULL, run, f);
+    return code ? caption_fail(err, CAPTION_ENOMEM, "cannot start a thread for features: %s", strerror(code))
+                : CAPTION_OK;
+}
+
+int features_start(features **out, store *s, caption_encoder *encoder, caption_error *err)
+{
+    features *f = calloc(1, sizeof *f);
+    *out = NULL;
+    if (!f)
+        return caption_fail(err, CAPTION_ENOMEM, "out of memory for features");
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&f->signal, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    pthread_mutex_init(&f->lock, NULL);
+    f->store = s;
+    f->first_walk = 1;
+    int status = start(f, encoder, err);
+    if (status == CAPTION_OK)
+        *out = f;
+    else
+        release(f);
+    return status;
+}
+
+void features_wake(features *f)
+{
+    if (!f)
+        return;
+    pthread_mutex_lock(&f->lock);
+    f->woken = 1;
+    pthread_cond_signal(&f->signal);
+    pthread_mutex_unlock(&f->lock);
+}
+
+void features_stop(features *f)
+{
+    if (!f)
+        return;
+    pthread_mutex_lock(&f->lock);
+    f->stop = 1;
+    pthread_cond_signal(&f->signal);
+    pthread_mutex_unlock(&f->lock);
+    pthread_join(f->thread, NULL);
+    release(f);
+}

@@ -1,0 +1,133 @@
+/* store.c: opening and closing a store: the directory first, then the database in it, then the image files. */
+#include "server/store/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "server/store/store_open.h"
+
+const char *store_name_fault(const char *name)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+    size_t length = strlen(name);
+    if (length == 0 || length >= STORE_NAME_BYTES)
+        return "has not 1 to 64 characters";
+    if (strchr("-_.", *name))
+        return "does not begin with a letter or digit";
+    return strspn(name, allowed) == length ? NULL : "has a character that is no letter, digit, '.', '_' or '-'";
+}
+
+const char *store_directory(const store *s)
+{
+    return s->directory;
+}
+
+const char *store_feature_directory(const store *s)
+{
+    return s->features;
+}
+
+/* Makes the directory and those above it that are missing. */
+static int make_directories(const char *path, caption_error *err)
+{
+    char *copy = strdup(path);
+    if (!copy)
+        return caption_fail(err, CAPTION_ENOMEM, "out of memory for the store");
+    int error = 0;
+    for (char *slash = strchr(copy + 1, '/'); slash && !error; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        error = mkdir(copy, 0700) != 0 && errno != EEXIST ? errno : 0;
+        *slash = '/';
+    }
+    free(copy);
+    if (!error && mkdir(path, 0700) != 0 && errno != EEXIST)
+        error = errno;
+    return error ? caption_fail(err, CAPTION_EIO, "%.400s: %s", path, strerror(error)) : CAPTION_OK;
+}
+
+/* Daemons that start at once open the store one after the other. Returns the locked directory, or -1. */
+static int lock_directory(const char *path, caption_error *err)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0 && flock(fd, LOCK_EX) == 0)
+        return fd;
+    caption_fail(err, CAPTION_EIO, "%.400s: %s", path, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+static int open_database(store *s, caption_error *err)
+{
+    char *path;
+    if (asprintf(&path, "%s/captiond.db", s->directory) < 0)
+        return caption_fail(err, CAPTION_ENOMEM, "out of memory for the store");
+    int status = database_open(&s->db, path, &store_schema, err);
+    free(path);
+    return status;
+}
+
+static int open_parts(store *s, caption_error *err)
+{
+    int status = make_directories(s->directory, err);
+    if (status)
+        return status;
+    int guard = lock_directory(s->directory, err);
+    if (guard < 0)
+        return CAPTION_EIO;
+    status = open_database(s, err);
+    if (!status)
+        status = store_files_open(s, err);
+    close(guard);
+    return status;
+}
+
+static store *new_store(const char *directory, const store_limits *limits)
+{
+    size_t length = strlen(directory);
+    store *s = calloc(1, sizeof *s);
+    if (!s)
+        return NULL;
+    while (length > 1 && directory[length - 1] == '/')
+        length--;
+    s->limits = *limits;
+    s->images_fd = s->incoming_fd = -1;
+    s->directory = strndup(directory, length);
+    if (s->directory && asprintf(&s->images, "%s/images", s->directory) >= 0 &&
+        asprintf(&s->features, "%s/features", s->directory) >= 0)
+        return s;
+    store_close(s);
+    return NULL;
+}
+
+int store_open(store **out, const char *directory, const store_limits *limits, caption_error *err)
+{
+    store *s = new_store(directory, limits);
+    *out = NULL;
+    if (!s)
+        return caption_fail(err, CAPTION_ENOMEM, "out of memory for the store");
+    int status = open_parts(s, err);
+    if (status == CAPTION_OK)
+        *out = s;
+    else
+        store_close(s);
+    return status;
+}
+
+void store_close(store *s)
+{
+    if (!s)
+        return;
+    store_files_close(s);
+    database_close(s->db);
+    free(s->directory);
+    free(s->images);
+    free(s->features);
+    free(s);
+}

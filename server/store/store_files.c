@@ -1,0 +1,271 @@
+/* store_files.c: the image files of a store.
+ *
+ *     DATA/incoming/XXXXXX/N   an upload being written, outside of any transaction: this may take a while
+ *     DATA/images/SHA256       renamed there within the transaction that inserts its row
+ *
+ * Killed at any moment, a daemon leaves one of: a file in its incoming directory; an image file without a row. Neither
+ * was acknowledged, and the next start removes both. Each process has an incoming directory of its own and keeps it
+ * locked, so that a starting daemon can tell the dead ones' from those of daemons that run beside it. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "server/log.h"
+#include "server/store/store_open.h"
+
+int store_file_fault(problem *p, const char *path, int error)
+{
+    int full = error == ENOSPC || error == EDQUOT || error == EFBIG;
+    return problem_set(p, full ? PROBLEM_DISK_FULL : PROBLEM_INTERNAL, "%.300s: %s", path, strerror(error));
+}
+
+/* ---- one image file -------------------------------------------------------------------------------------------- */
+
+char *store_image_path(const store *s, const char *sha256)
+{
+    char *path;
+    return asprintf(&path, "%s/%s", s->images, sha256) < 0 ? NULL : path;
+}
+
+/* Returns 0 or errno. */
+static int write_all(int fd, const unsigned char *bytes, size_t size)
+{
+    while (size > 0) {
+        ssize_t n = write(fd, bytes, size);
+        if (n < 0 && errno != EINTR)
+            return errno;
+        if (n > 0) {
+            bytes += n;
+            size -= (size_t)n;
+        }
+    }
+    return fsync(fd) == 0 ? 0 : errno;
+}
+
+static int check_free(const store *s, size_t size, problem *p)
+{
+    struct statvfs disk;
+    if (s->limits.free == 0 || fstatvfs(s->incoming_fd, &disk) != 0)
+        return 0;
+    double left = (double)disk.f_bavail * (double)disk.f_frsize - (double)size;
+    if (left >= (double)s->limits.free)
+        return 0;
+    return problem_set(p, PROBLEM_DISK_FULL, "less than %lld bytes would be left on the disk", s->limits.free);
+}
+
+int store_file_write(store *s, const void *bytes, size_t size, char **path, problem *p)
+{
+    if (check_free(s, size, p))
+        return 1;
+    if (asprintf(path, "%s/%u", s->incoming, atomic_fetch_add(&s->uploads, 1)) < 0) {
+        *path = NULL;
+        return problem_set(p, PROBLEM_MEMORY_FULL, "out of memory");
+    }
+    int fd = open(*path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    int error = fd < 0 ? errno : write_all(fd, bytes, size);
+    if (fd >= 0 && close(fd) != 0 && !error)
+        error = errno;
+    if (!error)
+        return 0;
+    store_file_fault(p, *path, error);
+    unlink(*path);
+    free(*path);
+    *path = NULL;
+    return 1;
+}
+
+int store_file_publish(store *s, const char *path, const char *sha256, problem *p)
+{
+    char *target = store_image_path(s, sha256);
+    if (!target)
+        return problem_set(p, PROBLEM_MEMORY_FULL, "out of memory");
+    int failed = rename(path, target) != 0 || fsync(s->images_fd) != 0;
+    if (failed)
+        store_file_fault(p, target, errno);
+    free(target);
+    return failed;
+}
+
+/* ---- removing -------------------------------------------------------------------------------------------------- */
+
+/* 1 if a row knows this image file, or if that cannot be told. */
+static int is_known(store *s, const char *sha256)
+{
+    problem ignored;
+    sqlite3_stmt *q = database_prepare(s->db, "SELECT 1 FROM images WHERE sha256 = ?1");
+    database_bind_text(q, 1, sha256);
+    int state = database_step(s->db, q, &ignored);
+    sqlite3_reset(q);
+    return state != DATABASE_END;
+}
+
+/* Within a transaction that writes. */
+static void remove_unknown(store *s, const char *sha256)
+{
+    if (!is_known(s, sha256))
+        unlinkat(s->images_fd, sha256, 0);
+}
+
+void store_file_forget(store *s, const char *sha256)
+{
+    problem p;
+    if (database_begin(s->db, &p))
+        return; /* the next start will */
+    remove_unknown(s, sha256);
+    database_end(s->db, 0, &p);
+}
+
+void store_files_sweep(store *s)
+{
+    problem p;
+    if (database_begin(s->db, &p))
+        return;
+    int state;
+    sqlite3_stmt *q = database_prepare(s->db, "SELECT sha256 FROM garbage");
+    while ((state = database_step(s->db, q, &p)) == DATABASE_ROW)
+        remove_unknown(s, (const char *)sqlite3_column_text(q, 0));
+    int failed = state == DATABASE_FAULT || database_run(s->db, database_prepare(s->db, "DELETE FROM garbage"), &p);
+    database_end(s->db, failed, &p);
+}
+
+/* ---- what killed daemons left over ----------------------------------------------------------------------------- */
+
+static int is_image_name(const char *name)
+{
+    return strlen(name) == STORE_SHA256_BYTES - 1 && strspn(name, "0123456789abcdef") == STORE_SHA256_BYTES - 1;
+}
+
+static int fail_directory(const char *path, caption_error *err)
+{
+    return caption_fail(err, CAPTION_EIO, "%.400s: %s", path, strerror(errno));
+}
+
+static void log_swept(const char *path, int files)
+{
+    log_line line;
+    if (files == 0)
+        return;
+    log_begin(&line, LOG_LEVEL_INFO, "swept");
+    log_text(&line, "directory", path);
+    log_integer(&line, "files", files);
+    log_end(&line);
+}
+
+/* Image files without a row. */
+static int sweep_images(store *s, caption_error *err)
+{
+    problem p;
+    DIR *directory = opendir(s->images);
+    if (!directory)
+        return fail_directory(s->images, err);
+    int swept = 0, status = CAPTION_OK;
+    if (database_begin(s->db, &p)) {
+        status = caption_fail(err, CAPTION_EIO, "%.500s", p.detail);
+    } else {
+        const struct dirent *file;
+        while ((file = readdir(directory)) != NULL)
+            if (is_image_name(file->d_name) && !is_known(s, file->d_name))
+                swept += unlinkat(s->images_fd, file->d_name, 0) == 0;
+        database_end(s->db, 0, &p);
+    }
+    closedir(directory);
+    log_swept(s->images, swept);
+    return status;
+}
+
+/* Empties and removes an incoming directory unless its process lives. */
+static int sweep_process(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), swept = 0;
+    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        if (fd >= 0)
+            close(fd);
+        return 0;
+    }
+    DIR *directory = opendir(path);
+    for (const struct dirent *file; directory && (file = readdir(directory)) != NULL;)
+        swept += unlinkat(fd, file->d_name, 0) == 0;
+    if (directory)
+        closedir(directory);
+    rmdir(path);
+    close(fd);
+    return swept;
+}
+
+static int sweep_incoming(const char *path, caption_error *err)
+{
+    DIR *directory = opendir(path);
+    if (!directory)
+        return fail_directory(path, err);
+    int swept = 0;
+    for (const struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+        char *process;
+        if (entry->d_name[0] == '.' || asprintf(&process, "%s/%s", path, entry->d_name) < 0)
+            continue;
+        swept += sweep_process(process);
+        free(process);
+    }
+    closedir(directory);
+    log_swept(path, swept);
+    return CAPTION_OK;
+}
+
+/* ---- opening --------------------------------------------------------------------------------------------------- */
+
+static int make_directory(const char *path, caption_error *err)
+{
+    return mkdir(path, 0700) == 0 || errno == EEXIST ? CAPTION_OK : fail_directory(path, err);
+}
+
+/* This process's own directory below `path`. */
+static int make_incoming(store *s, const char *path, caption_error *err)
+{
+    if (asprintf(&s->incoming, "%s/XXXXXX", path) < 0) {
+        s->incoming = NULL;
+        return caption_fail(err, CAPTION_ENOMEM, "out of memory for the store");
+    }
+    if (!mkdtemp(s->incoming) || (s->incoming_fd = open(s->incoming, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0 ||
+        flock(s->incoming_fd, LOCK_EX) != 0)
+        return fail_directory(s->incoming, err);
+    return CAPTION_OK;
+}
+
+int store_files_open(store *s, caption_error *err)
+{
+    char *path;
+    if (asprintf(&path, "%s/incoming", s->directory) < 0)
+        return caption_fail(err, CAPTION_ENOMEM, "out of memory for the store");
+    int status = make_directory(s->images, err);
+    if (!status && (s->images_fd = open(s->images, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+        status = fail_directory(s->images, err);
+    if (!status)
+        status = make_directory(path, err);
+    if (!status)
+        status = sweep_incoming(path, err);
+    if (!status)
+        status = make_incoming(s, path, err);
+    free(path);
+    if (!status)
+        status = sweep_images(s, err);
+    if (!status)
+        store_files_sweep(s);
+    return status;
+}
+
+void store_files_close(store *s)
+{
+    if (s->incoming)
+        rmdir(s->incoming);
+    if (s->incoming_fd >= 0)
+        close(s->incoming_fd);
+    if (s->images_fd >= 0)
+        close(s->images_fd);
+    free(s->incoming);
+}
