@@ -40,13 +40,14 @@ decoder_batch_f curriculum_batch(curriculum *c, size_t i, const float *parameter
     train_data_features(c->data, &view, r);
     *reward = c->reinforce ? reinforce_sample(c->reinforce, parameters, c->data->features, r, &view) : 0;
     *words = view.words;
+    int examples = !c->reinforce;
     return (decoder_batch_f){
         .n = view.n,
         .t = view.t,
         .features = c->data->features,
         .captions = view.captions,
         .weights = view.weights,
-        .dropout = (float)c->options->dropout,
-        .label_smoothing = c->reinforce ? 0 : (float)c->options->label_smoothing,
+        .dropout = examples ? (float)c->options->dropout : 0,
+        .label_smoothing = examples ? (float)c->options->label_smoothing : 0,
     };
 }

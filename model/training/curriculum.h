@@ -1,5 +1,8 @@
 /* curriculum.h: what a run learns, batch by batch: the captions of the dataset (batches.h) or, with options->samples,
- * the rewards of captions that it tries out itself (reinforce.h). */
+ * the rewards of captions that it tries out itself (reinforce.h).
+ *
+ * Rewards need neither dropout of words and states nor label smoothing: their gradient is only right for the very
+ * network that tried the captions out. */
 #ifndef CAPTION_CURRICULUM_H
 #define CAPTION_CURRICULUM_H
 

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "model/decoder/model.h"
 
@@ -20,9 +21,11 @@ static const caption_train_option table[] = {
     {"batch", "captions a step", CAPTION_TRAIN_INTEGER, AT(batch), 1, 8192},
     {"learning-rate", "peak rate of Adam", CAPTION_TRAIN_REAL, AT(learning_rate), 1e-8, 1},
     {"warmup", "epochs until that peak; a cosine to 0 follows", CAPTION_TRAIN_REAL, AT(warmup), 0, 1000},
-    {"dropout", "share of word-vector and state elements dropped", CAPTION_TRAIN_REAL, AT(dropout), 0, 0.95},
+    {"dropout", "share of word-vector and state elements dropped (none with samples)", CAPTION_TRAIN_REAL, AT(dropout),
+     0, 0.95},
     {"feature-dropout", "share of image features dropped", CAPTION_TRAIN_REAL, AT(feature_dropout), 0, 0.95},
-    {"label-smoothing", "probability spread over all words", CAPTION_TRAIN_REAL, AT(label_smoothing), 0, 0.9},
+    {"label-smoothing", "probability spread over all words (none with samples)", CAPTION_TRAIN_REAL,
+     AT(label_smoothing), 0, 0.9},
     {"weight-decay", "decoupled decay of the weights", CAPTION_TRAIN_REAL, AT(weight_decay), 0, 10},
     {"clip", "largest gradient norm; 0: no limit", CAPTION_TRAIN_REAL, AT(clip), 0, 1e6},
     {"average", "decay of the moving average of the weights, which is what is saved; 0: the weights themselves",
@@ -43,15 +46,14 @@ caption_train_options caption_train_defaults(const char *kind)
     return (caption_train_options){
         .kind = kind,
         .hidden = 512,
-        .words = 256,
+        .words = 300,
         .minimum_count = 4,
-        .epochs = 20,
-        .patience = 5,
+        .epochs = 15,
+        .patience = 3,
         .batch = 100,
-        .learning_rate = 2e-3,
+        .learning_rate = strcmp(kind, "rnn") == 0 ? 7e-4 : 1e-3,
         .warmup = 0.5,
         .dropout = 0.5,
-        .feature_dropout = 0.2,
         .label_smoothing = 0.1,
         .clip = 5,
         .average = 0.999,
