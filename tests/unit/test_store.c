@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "model/dataset.h"
-#include "server/store.h"
+#include "server/store/store.h"
 #include "tests/support/scratch.h"
 
 enum { ITEMS = 20 };
