@@ -108,6 +108,23 @@ int caption_train_check(const caption_train_options *options, caption_error *err
 /* Checks the options, then trains. The dataset, encoder and options are only read. */
 int caption_train(const caption_train_options *options, caption_encoder *encoder, caption_error *err);
 
+/* ---- how fast it learns ------------------------------------------------------------------------------------------ */
+
+typedef struct caption_train_load {
+    const char *kind;
+    int batch, steps;              /* N captions of T words */
+    int words, hidden, vocabulary; /* W, H, V */
+} caption_train_load;
+
+typedef struct caption_train_speed {
+    double captions_per_second;
+    double operations; /* multiplications and additions that one caption takes, forward and backward */
+} caption_train_speed;
+
+/* Takes training steps (loss with dropout and label smoothing, gradients, clipping, Adam) on made-up captions of that
+ * size for about `seconds`, at least one. CAPTION_EINVAL for an unknown kind or a size that makes no sense. */
+int caption_train_measure(caption_train_speed *out, const caption_train_load *load, double seconds, caption_error *err);
+
 /* ---- features ahead of time -------------------------------------------------------------------------------------
  *
  * Fills a feature cache picture by picture as they arrive, so that a run with that `cache` starts to learn at once. It

@@ -3,5 +3,6 @@
 #define SERVER_BENCH_H
 
 int bench_encoder(int argc, char **argv);
+int bench_train(int argc, char **argv);
 
 #endif

@@ -12,6 +12,7 @@ static const struct {
     const char *summary;
 } benches[] = {
     {"encoder", bench_encoder, "images encoded a second, beside this machine's matrix product"},
+    {"train", bench_train, "captions learnt a second, beside this machine's matrix product"},
 };
 
 int command_bench(int argc, char **argv)

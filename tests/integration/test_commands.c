@@ -119,7 +119,7 @@ static void the_selftest_passes_and_tells_each_gradient(void **state)
     captiond_output_free(&o);
 }
 
-static void bench_prints_one_measurement(void **state)
+static void bench_prints_its_measurements(void **state)
 {
     (void)state;
     double rate = 0, ms = 0;
@@ -130,6 +130,13 @@ static void bench_prints_one_measurement(void **state)
     assert_memory_equal(o.out, "implementation,threads,batch,", 29);
     assert_int_equal(sscanf(strchr(o.out, '\n'), "\ncaptiond,2,2,%*d,%lf,%lf", &rate, &ms), 2);
     assert_true(rate > 0 && ms > 0);
+    captiond_output_free(&o);
+    o = captiond_run((const char *[]){"bench", "train", "--kind", "rnn", "--batch", "2", "--hidden", "8", "--words",
+                                      "8", "--vocabulary", "9", "--seconds", "0.01", NULL},
+                     NULL, NULL);
+    assert_int_equal(o.status, 0);
+    assert_int_equal(sscanf(strchr(o.out, '\n'), "\ncaptiond,rnn,%lf,", &rate), 1);
+    assert_true(rate > 0);
     captiond_output_free(&o);
     o = captiond_run((const char *[]){"bench", "dance", NULL}, NULL, NULL);
     assert_int_equal(o.status, 2);
@@ -168,7 +175,7 @@ int main(void)
         cmocka_unit_test(standard_input_is_a_file_too),
         cmocka_unit_test(features_are_1280_numbers),
         cmocka_unit_test(the_selftest_passes_and_tells_each_gradient),
-        cmocka_unit_test(bench_prints_one_measurement),
+        cmocka_unit_test(bench_prints_its_measurements),
         cmocka_unit_test(the_front_door_tells_what_there_is),
     };
     return cmocka_run_group_tests_name("commands", tests, start, end);

@@ -1,0 +1,113 @@
+/* train_measure.c: how fast a captioner learns: the training step of trainer.c alone, over and over, on made-up
+ * captions of equal length. What is left out (shuffling, reading the cache, scoring on dev) is small beside it. */
+#include <stdlib.h>
+#include <time.h>
+
+#include "model/decoder/decoder_init.h"
+#include "model/decoder/vocabulary.h"
+#include "model/random.h"
+#include "model/train.h"
+#include "model/training/optimizer.h"
+
+typedef struct bench {
+    decoder_shape shape;
+    size_t n_parameters;
+    float *parameters, *gradients; /* [n_parameters] */
+    float *features;               /* [N, D] */
+    int *captions;                 /* [T+1, N] */
+    optimizer optimizer;
+    arena scratch;
+} bench;
+
+/* Multiplications and additions a caption costs. Every product of the forward pass has two in the backward pass, for
+ * its input and its weights; only the features want no gradient. */
+static double operations(const decoder_shape *s, int steps)
+{
+    double project = (double)s->features * s->hidden;
+    double gates = (double)(s->words + s->hidden) * decoder_gates(s->kind) * s->hidden;
+    double scores = (double)s->hidden * s->vocabulary;
+    return 2 * (2 * project + 3 * steps * (gates + scores));
+}
+
+static int bench_init(bench *b, const caption_train_load *load, caption_error *err)
+{
+    decoder_tensor tensors[DECODER_MAX_TENSORS];
+    optimizer_options adam = optimizer_defaults();
+    random_stream random = random_seeded(1);
+    size_t features = (size_t)load->batch * CAPTION_FEATURES, words = (size_t)load->batch * (size_t)(load->steps + 1);
+    adam.clip = 5;
+    decoder_layout(&b->shape, tensors, &b->n_parameters);
+    b->parameters = calloc(b->n_parameters, sizeof *b->parameters);
+    b->gradients = calloc(b->n_parameters, sizeof *b->gradients);
+    b->features = calloc(features, sizeof *b->features);
+    b->captions = calloc(words, sizeof *b->captions);
+    if (!b->parameters || !b->gradients || !b->features || !b->captions)
+        return caption_fail(err, CAPTION_ENOMEM, "out of memory for %zu parameters", b->n_parameters);
+    decoder_init(&b->shape, 1, b->parameters);
+    for (size_t i = 0; i < features; i++)
+        b->features[i] = (float)(2 * random_uniform(&random) - 1);
+    for (size_t i = 0; i < words; i++)
+        b->captions[i] =
+            VOCABULARY_SPECIALS + (int)random_below(&random, (size_t)load->vocabulary - VOCABULARY_SPECIALS);
+    int status = optimizer_init(&b->optimizer, &adam, b->n_parameters, b->parameters, err);
+    if (status != CAPTION_OK)
+        return status;
+    return arena_reserve(&b->scratch, decoder_loss_scratch_f(&b->shape, load->batch, load->steps), err);
+}
+
+static void bench_free(bench *b)
+{
+    optimizer_free(&b->optimizer);
+    arena_free(&b->scratch);
+    free(b->parameters);
+    free(b->gradients);
+    free(b->features);
+    free(b->captions);
+}
+
+static void learn(bench *b, const caption_train_load *load, uint64_t seed)
+{
+    const decoder_batch_f batch = {
+        .n = load->batch,
+        .t = load->steps,
+        .features = b->features,
+        .captions = b->captions,
+        .dropout = 0.5f,
+        .label_smoothing = 0.1f,
+        .seed = seed,
+    };
+    decoder_loss_f(&b->shape, b->parameters, &batch, b->gradients, NULL, &b->scratch);
+    optimizer_step(&b->optimizer, 1e-3, b->parameters, b->gradients);
+}
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+int caption_train_measure(caption_train_speed *out, const caption_train_load *load, double seconds, caption_error *err)
+{
+    bench b = {.shape = {.features = CAPTION_FEATURES,
+                         .words = load->words,
+                         .hidden = load->hidden,
+                         .vocabulary = load->vocabulary}};
+    if (!decoder_kind_parse(load->kind, &b.shape.kind))
+        return caption_fail(err, CAPTION_EINVAL, "there is no kind of captioner called %s", load->kind);
+    if (load->batch < 1 || load->steps < 1 || load->words < 1 || load->hidden < 1 ||
+        load->vocabulary <= VOCABULARY_SPECIALS)
+        return caption_fail(err, CAPTION_EINVAL, "every size must be positive, and there must be words to learn");
+    int status = bench_init(&b, load, err);
+    if (status == CAPTION_OK) {
+        uint64_t steps = 0;
+        double begin, end;
+        learn(&b, load, steps); /* warms the caches */
+        for (begin = end = now(); end - begin < seconds || steps == 0; end = now())
+            learn(&b, load, ++steps);
+        out->captions_per_second = (double)steps * load->batch / (end - begin);
+        out->operations = operations(&b.shape, load->steps);
+    }
+    bench_free(&b);
+    return status;
+}
