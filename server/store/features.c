@@ -1,8 +1,8 @@
 /* features.c: see features.h.
  *
- * The first walk, after the start, does not trust what the database says to be ready: the cache may have been lost.
- * Later the thread only computes what is not marked. Marks are written some images at a time, because the thread, once
- * it holds the database's mutex, may be kept waiting by busy captioning threads, and others with it. */
+ * The first walk, after the start, only compares what the database says to be ready with what the cache holds, which
+ * may have been lost; the next ones compute what is not ready. Marks are written some images at a time, because the
+ * thread, once it holds the database's mutex, may be kept waiting by busy captioning threads, and others with it. */
 #include "server/store/features.h"
 
 #include <errno.h>
@@ -21,10 +21,10 @@ enum { PAGE = 16, PAUSE_MS = 10000, MAX_FILE_BYTES = 1 << 30 };
 struct features {
     store *store;
     caption_features *cache;
-    int first_walk;
-    long long seen;        /* id of the last image looked at */
-    long long ready[PAGE]; /* ids not marked yet */
-    int n_ready;
+    int comparing;            /* this is the first walk */
+    long long seen;           /* id of the last image looked at */
+    long long marks[2][PAGE]; /* ids still to be marked as not ready, as ready */
+    int n_marks[2];
 
     pthread_t thread;
     pthread_mutex_t lock; /* guards the rest */
@@ -33,7 +33,7 @@ struct features {
 };
 
 /* What became of an image. */
-typedef enum outcome { READY, NEWLY_READY, UNUSABLE, LATER } outcome;
+typedef enum outcome { MARK_LOST, MARK_READY, NOTHING_NEW, LATER } outcome;
 
 /* ---- one image ------------------------------------------------------------------------------------------------- */
 
@@ -58,22 +58,22 @@ static outcome compute(features *f, const store_image *image)
     int status = file_read(path, MAX_FILE_BYTES, &bytes, &size, &err);
     free(path);
     if (status)
-        return UNUSABLE;
+        return NOTHING_NEW;
     status = caption_features_add(f->cache, bytes, size, &err);
     free(bytes);
     if (status == CAPTION_OK)
-        return NEWLY_READY;
+        return MARK_READY;
     log_failure(image->sha256, err.message);
-    return status == CAPTION_EFORMAT || status == CAPTION_ELIMIT || status == CAPTION_EUNSUPPORTED ? UNUSABLE : LATER;
+    int is_hopeless = status == CAPTION_EFORMAT || status == CAPTION_ELIMIT || status == CAPTION_EUNSUPPORTED;
+    return is_hopeless ? NOTHING_NEW : LATER;
 }
 
 static outcome visit(features *f, const store_image *image)
 {
-    if (image->features_ready && !f->first_walk)
-        return READY;
-    if (!caption_features_known(f->cache, image->sha256))
-        return compute(f, image);
-    return image->features_ready ? READY : NEWLY_READY;
+    if (!f->comparing)
+        return image->features_ready ? NOTHING_NEW : compute(f, image);
+    int known = caption_features_known(f->cache, image->sha256);
+    return known == image->features_ready ? NOTHING_NEW : known ? MARK_READY : MARK_LOST;
 }
 
 /* ---- the thread ------------------------------------------------------------------------------------------------ */
@@ -104,11 +104,13 @@ static void sleep_until_woken(features *f, int ms)
 static int mark(features *f)
 {
     problem p;
-    if (store_image_mark(f->store, f->ready, f->n_ready, &p)) {
-        log_failure("", p.detail);
-        return 1;
+    for (int ready = 0; ready < 2; ready++) {
+        if (store_image_mark(f->store, f->marks[ready], f->n_marks[ready], ready, &p)) {
+            log_failure("", p.detail);
+            return 1;
+        }
+        f->n_marks[ready] = 0;
     }
-    f->n_ready = 0;
     return 0;
 }
 
@@ -124,8 +126,10 @@ static int visit_page(features *f, int *n)
     }
     for (int i = 0; i < *n && !later && !is_stopped(f); i++) {
         outcome what = visit(f, &images[i]);
-        if (what == NEWLY_READY)
-            f->ready[f->n_ready++] = images[i].id;
+        if (what == MARK_LOST || what == MARK_READY) {
+            int ready = what == MARK_READY;
+            f->marks[ready][f->n_marks[ready]++] = images[i].id;
+        }
         later = what == LATER;
         if (!later)
             f->seen = images[i].id;
@@ -139,11 +143,12 @@ static void *run(void *context)
     int n = 0;
     sched_setscheduler(0, SCHED_IDLE, &(struct sched_param){.sched_priority = 0}); /* of this thread alone */
     while (!is_stopped(f)) {
-        int later = mark(f) || visit_page(f, &n) || mark(f);
-        if (later) {
+        if (mark(f) || visit_page(f, &n) || mark(f)) {
             sleep_until_woken(f, PAUSE_MS);
+        } else if (n == 0 && f->comparing) {
+            f->comparing = 0;
+            f->seen = 0;
         } else if (n == 0) {
-            f->first_walk = 0;
             sleep_until_woken(f, 0);
         }
     }
@@ -186,7 +191,7 @@ int features_start(features **out, store *s, caption_encoder *encoder, caption_e
     pthread_condattr_destroy(&monotonic);
     pthread_mutex_init(&f->lock, NULL);
     f->store = s;
-    f->first_walk = 1;
+    f->comparing = 1;
     int status = start(f, encoder, err);
     if (status == CAPTION_OK)
         *out = f;

@@ -1,8 +1,7 @@
 /* features.h: computes the features of stored images in the background, so that training starts at once.
  *
  * One thread of the lowest priority (SCHED_IDLE) with an encoder session of its own walks over all images in order of
- * arrival: those whose features are in the cache it only looks up. It sleeps when it has seen the last one, and is
- * woken by uploads. */
+ * arrival and computes what is not in the cache. It sleeps when it has seen the last one, and is woken by uploads. */
 #ifndef SERVER_FEATURES_H
 #define SERVER_FEATURES_H
 

@@ -134,8 +134,8 @@ typedef struct store_image {
 /* Up to `room` image files, in order of arrival, those after the one whose id is `after`. */
 int store_image_list(store *s, long long after, int room, store_image *out, int *n, problem *p);
 
-/* Marks the features of these image files as ready. */
-int store_image_mark(store *s, const long long *ids, int n, problem *p);
+/* Marks the features of these image files as ready, or as not. */
+int store_image_mark(store *s, const long long *ids, int n, int ready, problem *p);
 
 /* DATA/images/SHA256, malloc'd; NULL when out of memory. */
 char *store_image_path(const store *s, const char *sha256);

@@ -36,7 +36,7 @@ int store_image_list(store *s, long long after, int room, store_image *out, int 
     return state == DATABASE_FAULT;
 }
 
-int store_image_mark(store *s, const long long *ids, int n, problem *p)
+int store_image_mark(store *s, const long long *ids, int n, int ready, problem *p)
 {
     int failed = 0;
     if (n == 0)
@@ -46,7 +46,7 @@ int store_image_mark(store *s, const long long *ids, int n, problem *p)
     for (int i = 0; i < n && !failed; i++) {
         sqlite3_stmt *q = database_prepare(s->db, "UPDATE images SET features = ?2 WHERE id = ?1");
         sqlite3_bind_int64(q, 1, ids[i]);
-        database_bind_text(q, 2, s->encoder);
+        database_bind_text(q, 2, ready ? s->encoder : "");
         failed = database_run(s->db, q, p);
     }
     return database_end(s->db, failed, p);

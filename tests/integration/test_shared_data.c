@@ -184,6 +184,7 @@ static void features_outlive_a_restart_and_are_computed_again_if_lost(void **sta
     c = captiond_serve(options);
     while (size_of(cache) < size)
         nanosleep(&pause, NULL);
+    wait_for_features(c, IMAGES);
     captiond_stop(c);
     assert_int_equal(size_of(cache), size);
 }

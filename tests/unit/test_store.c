@@ -257,9 +257,13 @@ static void marked_images_count_as_ready_for_that_encoder_alone(void **state)
     assert_int_equal(store_use_encoder(s, "aa", &p), 0);
     assert_int_equal(store_image_list(s, 0, 3, images, &n, &p), 0);
     assert_int_equal(n, 3);
-    assert_int_equal(store_image_mark(s, (const long long[]){images[0].id, images[2].id}, 2, &p), 0);
+    assert_int_equal(store_image_mark(s, (const long long[]){images[0].id, images[2].id}, 2, 1, &p), 0);
     assert_int_equal(store_dataset_get(s, "pets", &d, &p), 0);
     assert_int_equal(d.features_ready, 2);
+    assert_int_equal(store_image_mark(s, &images[2].id, 1, 0, &p), 0);
+    assert_int_equal(store_dataset_get(s, "pets", &d, &p), 0);
+    assert_int_equal(d.features_ready, 1);
+    assert_int_equal(store_image_mark(s, &images[2].id, 1, 1, &p), 0);
     assert_int_equal(store_image_list(s, images[0].id, 3, images, &n, &p), 0);
     assert_int_equal(n, 2);
     assert_false(images[0].features_ready);
