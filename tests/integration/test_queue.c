@@ -62,13 +62,6 @@ static void expect_captions(asking *a, int n)
     reply_free(&r);
 }
 
-/* Exactly n such lines; they may arrive a moment after the answer that they precede. */
-static void expect_logged(captiond *c, const char *text, int n)
-{
-    captiond_wait_log(c, text, n);
-    assert_int_equal(captiond_count_log(c, text), n);
-}
-
 static void waiting_requests_are_taken_as_one_batch(void **state)
 {
     (void)state;
@@ -80,8 +73,8 @@ static void waiting_requests_are_taken_as_one_batch(void **state)
         each[i] = client_begin(c, &what);
     for (int i = 0; i < 4; i++)
         expect_captions(each[i], 1);
-    expect_logged(c, "event=batch images=4", 1);
-    expect_logged(c, "event=batch", 1);
+    captiond_expect_log(c, "event=batch images=4", 1);
+    captiond_expect_log(c, "event=batch", 1);
     captiond_stop(c);
 }
 
@@ -106,7 +99,7 @@ static void a_batch_mixes_models_and_options(void **state)
     }
     assert_int_equal(reply_number(&answers[2], "captions/0/words"), 1);
     assert_string_equal(reply_string(&answers[0], "captions/0/text"), reply_string(&answers[3], "captions/0/text"));
-    expect_logged(c, "event=batch", 1);
+    captiond_expect_log(c, "event=batch", 1);
     for (int i = 0; i < 4; i++)
         reply_free(&answers[i]);
     captiond_stop(c);
@@ -120,8 +113,8 @@ static void one_request_may_be_larger_than_a_batch(void **state)
     request what = as_request(&form);
     reply r = client_ask(c, &what);
     client_expect_captions(&r, 7);
-    expect_logged(c, "event=batch images=2", 3);
-    expect_logged(c, "event=batch images=1", 1);
+    captiond_expect_log(c, "event=batch images=2", 3);
+    captiond_expect_log(c, "event=batch images=1", 1);
     reply_free(&r);
     photo_free(&form);
     captiond_stop(c);
@@ -183,7 +176,7 @@ static void a_client_that_left_is_dropped_before_work(void **state)
     asking *b = client_begin(c, &what), *d = client_begin(c, &what);
     expect_captions(b, 1);
     expect_captions(d, 1);
-    expect_logged(c, "event=batch images=2", 1);
+    captiond_expect_log(c, "event=batch images=2", 1);
     captiond_stop(c);
 }
 
@@ -199,7 +192,7 @@ static void a_damaged_image_fails_only_its_own_request(void **state)
     expect_captions(d, 1);
     reply r = client_end(b);
     client_expect_problem(&r, 422, "damaged-image");
-    expect_logged(c, "event=batch images=3", 1);
+    captiond_expect_log(c, "event=batch images=3", 1);
     reply_free(&r);
     captiond_stop(c);
 }

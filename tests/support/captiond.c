@@ -206,6 +206,12 @@ captiond *captiond_start(const char *const *arguments)
     return c;
 }
 
+void captiond_expect_log(captiond *c, const char *text, int times)
+{
+    captiond_wait_log(c, text, times);
+    assert_int_equal(captiond_count_log(c, text), times);
+}
+
 /* ---- serving --------------------------------------------------------------------------------------------------- */
 
 captiond *captiond_serve_loading(const char *const *options)

@@ -40,6 +40,10 @@ captiond *captiond_start(const char *const *arguments);
 void captiond_wait_log(captiond *c, const char *text, int times);
 int captiond_count_log(captiond *c, const char *text);
 
+/* The same, and it must not stand there more often. (The log is read a moment after the answer is: never only count.)
+ */
+void captiond_expect_log(captiond *c, const char *text, int times);
+
 void captiond_signal(captiond *c, int number);
 
 /* Waits for the end; returns the exit status, or 128 + the signal's number. Frees c. */
