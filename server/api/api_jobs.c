@@ -135,18 +135,27 @@ static long long last_event(const http_request *r)
     return text ? parse_id(text) : 0;
 }
 
+static int note(void *context, const job_event *event)
+{
+    int *found = context;
+    (void)event;
+    *found = 1;
+    return 1;
+}
+
+/* 204 tells a browser that has seen the end not to come back. */
 static void follow(http_request *r, void *context)
 {
     problem p;
-    long long id;
-    job_record record;
+    long long id, after = last_event(r);
+    int found = 0, ended;
     (void)context;
-    if (read_id(r, &id, &p) || job_store_get(r->server->job_store, id, &record, &p)) {
+    if (read_id(r, &id, &p) || job_store_events(r->server->job_store, id, after, note, &found, &ended, &p))
         http_answer_problem(r, &p);
-        return;
-    }
-    job_record_free(&record);
-    events_answer(r->server->events, r, id, last_event(r));
+    else if (ended && !found)
+        http_answer_nothing(r);
+    else
+        events_answer(r->server->events, r, id, after);
 }
 
 static void begin(http_request *r, void (*work)(http_request *request, void *context))

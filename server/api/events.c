@@ -14,6 +14,7 @@
 #include "server/clock.h"
 #include "server/jobs/job_store.h"
 #include "server/jobs/jobs.h"
+#include "server/log.h"
 
 enum { PIECE_BYTES = 32768, KEEP_ALIVE_MS = 15000 };
 
@@ -166,6 +167,15 @@ static int link_stream(events *e, stream *s)
     return room;
 }
 
+static void log_stream(const http_request *r, long long job)
+{
+    log_line line;
+    log_begin(&line, LOG_LEVEL_DEBUG, "stream");
+    log_text(&line, "id", r->id);
+    log_integer(&line, "job", job);
+    log_end(&line);
+}
+
 void events_answer(events *e, http_request *r, long long job, long long after)
 {
     problem p = {.kind = PROBLEM_NONE};
@@ -180,6 +190,7 @@ void events_answer(events *e, http_request *r, long long job, long long after)
         http_answer_problem(r, &p);
         return;
     }
+    log_stream(r, job);
     http_answer_stream(r, "text/event-stream", read_stream, release_stream, s);
 }
 

@@ -175,6 +175,14 @@ void http_answer_stream(http_request *r, const char *type, ssize_t (*read)(void 
     add_header(r->response, "X-Accel-Buffering", "no"); /* tells nginx to pass pieces on as they come */
 }
 
+void http_answer_nothing(http_request *r)
+{
+    r->status = 204;
+    r->response = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
+    if (r->response)
+        add_headers(r, "", 0);
+}
+
 void http_answer_json(http_request *r, int status, char *json)
 {
     answer(r, status, json, "application/json", 0);

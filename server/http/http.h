@@ -60,6 +60,9 @@ void http_answer_json(http_request *request, int status, char *json);
 /* Answers 200 with a file, sent from `fd`, which is taken. */
 void http_answer_file(http_request *request, int fd, size_t size, const char *type);
 
+/* Answers 204. */
+void http_answer_nothing(http_request *request);
+
 /* Answers 200 with a body that comes piece by piece. `read` is called on an HTTP thread whenever the client can take
  * more: it writes up to `room` bytes and returns how many; or HTTP_STREAM_END; or HTTP_STREAM_WAIT after http_suspend,
  * and then whoever has more calls http_resume. `release` is called once, when the request may be gone already. */

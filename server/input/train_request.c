@@ -257,7 +257,7 @@ char *train_request_json(const train_request *r)
 
 /* ---- what its names mean ----------------------------------------------------------------------------------------- */
 
-/* root/name, if it is there and below root. */
+/* root/name, if it is there and root or below it. */
 static int resolve(const char *root, const char *name, char out[PATH_MAX], problem *p)
 {
     char path[PATH_MAX];
@@ -266,7 +266,7 @@ static int resolve(const char *root, const char *name, char out[PATH_MAX], probl
         return problem_set(p, PROBLEM_BAD_OPTION, "dataset: a path is too long");
     if (!realpath(path, out))
         return problem_set(p, PROBLEM_UNKNOWN_DATASET, "%.300s below the training root: %s", name, strerror(errno));
-    if (strncmp(out, root, length) != 0 || out[length] != '/')
+    if (strncmp(out, root, length) != 0 || (out[length] != '/' && out[length] != '\0'))
         return problem_set(p, PROBLEM_FORBIDDEN, "dataset: %.300s lies outside the training root", name);
     return 0;
 }

@@ -20,7 +20,7 @@
 #include "server/api/model_json.h"
 #include "server/captions/models.h"
 #include "server/captions/registry.h"
-#include "server/commands/train_report.h"
+#include "server/jobs/train_report.h"
 #include "server/input/train_request.h"
 #include "server/jobs/train_export.h"
 #include "server/store/store.h"

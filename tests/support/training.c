@@ -126,6 +126,12 @@ reply training_wait(const captiond *c, long long id, const char *state)
     return job;
 }
 
+void training_expect(const captiond *c, long long id, const char *state)
+{
+    reply job = training_wait(c, id, state);
+    reply_free(&job);
+}
+
 void training_wait_state(const captiond *c, long long id, const char *state)
 {
     reply job = look_until(c, id, has_state, state);

@@ -30,6 +30,7 @@ long long training_submit(const captiond *c, const char *format, ...) __attribut
 
 /* Waits until the job has ended; fails the test unless in this state. The caller frees the job. */
 reply training_wait(const captiond *c, long long id, const char *state);
+void training_expect(const captiond *c, long long id, const char *state); /* the same, and frees it */
 
 /* Waits until the job is in this state, or has told of so many batches. */
 void training_wait_state(const captiond *c, long long id, const char *state);

@@ -1,5 +1,5 @@
 /* train_report.c: see train_report.h. */
-#include "server/commands/train_report.h"
+#include "server/jobs/train_report.h"
 
 #include <stdlib.h>
 

@@ -1,0 +1,155 @@
+/* DELETE /v1/jobs/ID: a job is cancelled when the answer says so, and stays cancelled. */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "tests/support/dataset.h"
+#include "tests/support/lessons.h"
+#include "tests/support/scratch.h"
+#include "tests/support/training.h"
+
+static captiond *server;
+
+static int start(void **state)
+{
+    if (captiond_setup(state))
+        return -1;
+    server = captiond_serve((const char *[]){"--max-jobs", "3", NULL});
+    training_upload(server, "lessons", 6);
+    return 0;
+}
+
+static int end(void **state)
+{
+    captiond_stop(server);
+    return captiond_teardown(state);
+}
+
+static void cancel(long long id)
+{
+    reply r = dataset_ask(server, "DELETE", "/v1/jobs/%lld", id);
+    assert_int_equal(r.status, 200);
+    assert_string_equal(reply_string(&r, "state"), "cancelled");
+    assert_true(strlen(reply_string(&r, "ended")) > 0);
+    reply_free(&r);
+}
+
+static void expect_state(long long id, const char *state)
+{
+    reply r = dataset_ask(server, "GET", "/v1/jobs/%lld", id);
+    assert_string_equal(reply_string(&r, "state"), state);
+    reply_free(&r);
+}
+
+static int has_files(long long id)
+{
+    char name[64];
+    snprintf(name, sizeof name, "data/jobs/%lld", id);
+    return access(scratch_path(name), F_OK) == 0;
+}
+
+static void a_running_job_is_cancelled_and_its_thread_ends(void **state)
+{
+    (void)state;
+    int ended = captiond_count_log(server, "event=job-ended");
+    long long id = training_submit(server, TRAINING_ENDLESS, "lessons", "running");
+    training_wait_iteration(server, id, 1);
+    assert_true(has_files(id));
+    cancel(id);
+    captiond_wait_log(server, "event=job-ended", ended + 1);
+    expect_state(id, "cancelled");
+}
+
+static void a_queued_job_is_cancelled_and_never_runs(void **state)
+{
+    (void)state;
+    int started = captiond_count_log(server, "event=job-started");
+    long long first = training_submit(server, TRAINING_ENDLESS, "lessons", "first");
+    training_wait_state(server, first, "running");
+    long long second = training_submit(server, TRAINING_ENDLESS, "lessons", "second");
+    expect_state(second, "queued"); /* one training at a time */
+    cancel(second);
+    cancel(first);
+    long long third = training_submit(server, TRAINING_TINY, "lessons", "third", 1);
+    training_expect(server, third, "succeeded");
+    assert_int_equal(captiond_count_log(server, "event=job-started"), started + 2);
+}
+
+static void an_ended_job_cannot_be_cancelled(void **state)
+{
+    (void)state;
+    long long id = training_submit(server, TRAINING_TINY, "lessons", "ended", 1);
+    training_expect(server, id, "succeeded");
+    reply r = dataset_ask(server, "DELETE", "/v1/jobs/%lld", id);
+    client_expect_problem(&r, 409, "job-ended");
+    assert_non_null(strstr(reply_string(&r, "detail"), "has succeeded"));
+    reply_free(&r);
+    expect_state(id, "succeeded");
+}
+
+static void a_cancelled_job_stays_so_after_a_restart_and_leaves_nothing(void **state)
+{
+    (void)state;
+    long long id = training_submit(server, TRAINING_ENDLESS, "lessons", "gone");
+    training_wait_iteration(server, id, 1);
+    cancel(id);
+    captiond_signal(server, SIGKILL);
+    captiond_wait(server);
+    server = captiond_serve((const char *[]){"--max-jobs", "3", NULL});
+    long long next = training_submit(server, TRAINING_TINY, "lessons", "next", 1);
+    training_expect(server, next, "succeeded");
+    expect_state(id, "cancelled");
+    assert_false(has_files(id));
+    reply r = dataset_ask(server, "POST", "/v1/models/gone/activate");
+    client_expect_problem(&r, 404, "unknown-model");
+    reply_free(&r);
+}
+
+static void more_jobs_than_the_limit_are_503(void **state)
+{
+    long long ids[3];
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        char model[16];
+        snprintf(model, sizeof model, "m%d", i);
+        ids[i] = training_submit(server, TRAINING_ENDLESS, "lessons", model);
+    }
+    reply r = training_post(server, TRAINING_ENDLESS, "lessons", "m3");
+    client_expect_problem(&r, 503, "queue-full");
+    reply_free(&r);
+    for (int i = 0; i < 3; i++)
+        cancel(ids[i]);
+}
+
+static void an_unknown_job_is_404(void **state)
+{
+    static const char *const ids[] = {"999999", "0", "-1", "x", "99999999999999999999"};
+    static const char *const methods[] = {"GET", "DELETE"};
+    (void)state;
+    for (size_t i = 0; i < sizeof ids / sizeof *ids; i++)
+        for (size_t k = 0; k < 2; k++) {
+            reply r = dataset_ask(server, methods[k], "/v1/jobs/%s", ids[i]);
+            client_expect_problem(&r, 404, "unknown-job");
+            reply_free(&r);
+        }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_running_job_is_cancelled_and_its_thread_ends),
+        cmocka_unit_test(a_queued_job_is_cancelled_and_never_runs),
+        cmocka_unit_test(an_ended_job_cannot_be_cancelled),
+        cmocka_unit_test(a_cancelled_job_stays_so_after_a_restart_and_leaves_nothing),
+        cmocka_unit_test(more_jobs_than_the_limit_are_503),
+        cmocka_unit_test(an_unknown_job_is_404),
+    };
+    return cmocka_run_group_tests(tests, start, end);
+}

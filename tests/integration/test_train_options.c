@@ -1,0 +1,246 @@
+/* POST /v1/train: whatever cannot be trained is refused at once, by name. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "tests/support/dataset.h"
+#include "tests/support/lessons.h"
+#include "tests/support/scratch.h"
+#include "tests/support/training.h"
+
+static captiond *server;
+
+/* The scratch directory's files/ is the training root; outside/ lies beside it. */
+static void make_root(void)
+{
+    char root[512], link_path[512];
+    snprintf(root, sizeof root, "%s", scratch_path("files"));
+    assert_int_equal(mkdir(root, 0700), 0);
+    assert_int_equal(mkdir(scratch_path("outside"), 0700), 0);
+    lessons_write("files/captions.tsv", 4, 1);
+    snprintf(link_path, sizeof link_path, "%s", scratch_path("files/escape"));
+    assert_int_equal(symlink("../outside", link_path), 0);
+    for (int i = 0; i < 4; i++) { /* lessons_write puts pictures at the top */
+        char from[512], name[32];
+        snprintf(name, sizeof name, "%d.bmp", i);
+        snprintf(from, sizeof from, "%s", scratch_path(name));
+        snprintf(name, sizeof name, "files/%d.bmp", i);
+        assert_int_equal(rename(from, scratch_path(name)), 0);
+    }
+}
+
+static int start(void **state)
+{
+    char root[512];
+    if (captiond_setup(state))
+        return -1;
+    make_root();
+    snprintf(root, sizeof root, "%s", scratch_path("files"));
+    server = captiond_serve((const char *[]){"--training-root", root, "--training-memory-mb", "64", NULL});
+    training_upload(server, "lessons", 3);
+    dataset_make(server, "empty");
+    return 0;
+}
+
+static int end(void **state)
+{
+    captiond_stop(server);
+    return captiond_teardown(state);
+}
+
+static void expect_refusal(const char *members, long status, const char *name, const char *reason)
+{
+    reply r = training_post(server, "{%s}", members);
+    client_expect_problem(&r, status, name);
+    if (!strstr(reply_string(&r, "detail"), reason))
+        fail_msg("\"%s\" does not say \"%s\"", reply_string(&r, "detail"), reason);
+    reply_free(&r);
+}
+
+static void numbers_out_of_range_are_400_by_name(void **state)
+{
+    static const struct {
+        const char *member, *reason;
+    } cases[] = {
+        {"\"epochs\":0", "epochs: 0 is not between 1 and"},
+        {"\"epochs\":2.5", "epochs: 2.5 is not a whole number"},
+        {"\"epochs\":\"many\"", "epochs: must be a number"},
+        {"\"epochs\":1e300", "epochs: 1e+300 is not between"},
+        {"\"batch\":-1", "batch: -1 is not between"},
+        {"\"learning_rate\":2", "learning_rate: 2 is not between"},
+        {"\"learning_rate\":0", "learning_rate: 0 is not between"},
+        {"\"hidden\":100000", "hidden: 100000 is not between"},
+        {"\"words\":0", "words: 0 is not between"},
+        {"\"dropout\":1", "dropout: 1 is not between"},
+        {"\"dev_fraction\":0.95", "dev_fraction: 0.95 is not between"},
+        {"\"seed\":-1", "seed: -1 is not between"},
+        {"\"seed\":0.5", "seed: 0.5 is not a whole number"},
+        {"\"flip\":1", "flip: must be true or false"},
+        {"\"kind\":\"transformer\"", "kind: there is no captioner of kind"},
+        {"\"kind\":7", "kind: must be a string"},
+        {"\"epochs\":3,\"epochs\":4", "epochs: given twice"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char members[256];
+        snprintf(members, sizeof members, "\"dataset\":\"lessons\",\"model\":\"m\",%s", cases[i].member);
+        expect_refusal(members, 400, "bad-option", cases[i].reason);
+    }
+}
+
+static void unknown_members_are_400_by_name(void **state)
+{
+    (void)state;
+    expect_refusal("\"dataset\":\"lessons\",\"model\":\"m\",\"epoch\":3", 400, "unknown-option", "\"epoch\"");
+    expect_refusal("\"dataset\":\"lessons\",\"model\":\"m\",\"learning-rate\":1", 400, "unknown-option",
+                   "\"learning-rate\"");
+    expect_refusal("\"dataset\":{\"images\":\".\",\"captions\":\"captions.tsv\",\"test\":\"x\"},\"model\":\"m\"", 400,
+                   "unknown-option", "\"test\"");
+}
+
+static void dataset_and_model_are_needed(void **state)
+{
+    (void)state;
+    expect_refusal("\"model\":\"m\"", 400, "bad-option", "dataset: is needed");
+    expect_refusal("\"dataset\":\"lessons\"", 400, "bad-option", "model: is needed");
+    expect_refusal("\"dataset\":{\"images\":\".\"},\"model\":\"m\"", 400, "bad-option", "needs images and captions");
+    expect_refusal("\"dataset\":\"\",\"model\":\"m\"", 400, "bad-option", "dataset: must be a string");
+}
+
+static void names_that_are_not_there_are_404(void **state)
+{
+    (void)state;
+    expect_refusal("\"dataset\":\"nowhere\",\"model\":\"m\"", 404, "unknown-dataset", "nowhere");
+    expect_refusal("\"dataset\":\"lessons\",\"model\":\"m\",\"base\":\"nobody\"", 404, "unknown-model", "nobody");
+}
+
+static void names_that_are_taken_are_409(void **state)
+{
+    (void)state;
+    expect_refusal("\"dataset\":\"lessons\",\"model\":\"tiny\"", 409, "name-taken", "tiny");
+    long long id = training_submit(server, TRAINING_ENDLESS, "lessons", "wanted");
+    expect_refusal("\"dataset\":\"lessons\",\"model\":\"wanted\"", 409, "name-taken", "wanted");
+    reply r = dataset_ask(server, "DELETE", "/v1/jobs/%lld", id);
+    reply_free(&r);
+    id = training_submit(server, TRAINING_ENDLESS, "lessons", "wanted"); /* free again */
+    r = dataset_ask(server, "DELETE", "/v1/jobs/%lld", id);
+    reply_free(&r);
+}
+
+static void a_bad_model_name_is_400(void **state)
+{
+    (void)state;
+    expect_refusal("\"dataset\":\"lessons\",\"model\":\"../up\"", 400, "bad-name", "../up");
+    expect_refusal("\"dataset\":\"lessons\",\"model\":\".hidden\"", 400, "bad-name", ".hidden");
+}
+
+static void a_dataset_that_is_too_small_is_409(void **state)
+{
+    (void)state;
+    expect_refusal("\"dataset\":\"empty\",\"model\":\"m\"", 409, "dataset-too-small", "empty has 0 items");
+}
+
+static void what_the_base_decides_cannot_be_asked_for(void **state)
+{
+    (void)state;
+    expect_refusal("\"dataset\":\"lessons\",\"model\":\"m\",\"base\":\"tiny\",\"hidden\":64", 400, "bad-option",
+                   "hidden: with a base");
+    expect_refusal("\"dataset\":\"lessons\",\"model\":\"m\",\"base\":\"tiny\",\"kind\":\"rnn\"", 400, "bad-option",
+                   "kind: with a base");
+}
+
+static void files_outside_the_training_root_are_refused(void **state)
+{
+    (void)state;
+    expect_refusal("\"dataset\":{\"images\":\"..\",\"captions\":\"captions.tsv\"},\"model\":\"m\"", 403, "forbidden",
+                   "outside the training root");
+    expect_refusal("\"dataset\":{\"images\":\"escape\",\"captions\":\"captions.tsv\"},\"model\":\"m\"", 403,
+                   "forbidden", "outside the training root");
+    expect_refusal("\"dataset\":{\"images\":\".\",\"captions\":\"none.tsv\"},\"model\":\"m\"", 404, "unknown-dataset",
+                   "none.tsv");
+}
+
+static void files_below_the_training_root_are_learnt_from(void **state)
+{
+    (void)state;
+    long long id = training_submit(
+        server, "{\"dataset\":{\"images\":\".\",\"captions\":\"captions.tsv\"},\"model\":\"filed\",\"epochs\":1,"
+                "\"hidden\":8,\"words\":8,\"minimum_count\":1,\"dev_fraction\":0.25}");
+    reply job = training_wait(server, id, "succeeded");
+    assert_string_equal(reply_string(&job, "request/dataset/captions"), "captions.tsv");
+    assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(
+                         cJSON_GetObjectItemCaseSensitive(job.json, "progress"), "samples")),
+                     1); /* a quarter of four pictures */
+    reply_free(&job);
+}
+
+static void files_need_a_training_root(void **state)
+{
+    (void)state;
+    captiond_stop(server);
+    server = captiond_serve(NULL);
+    expect_refusal("\"dataset\":{\"images\":\".\",\"captions\":\"captions.tsv\"},\"model\":\"m\"", 403, "forbidden",
+                   "--training-root");
+}
+
+static void a_network_that_is_too_large_fails_its_job(void **state)
+{
+    (void)state;
+    long long id = training_submit(server, "{\"dataset\":\"lessons\",\"model\":\"huge\",\"hidden\":4096,"
+                                           "\"words\":4096,\"minimum_count\":1}");
+    reply job = training_wait(server, id, "failed");
+    assert_non_null(strstr(reply_string(&job, "error"), "the limit is 64 MiB"));
+    reply_free(&job);
+}
+
+static void a_body_that_is_no_object_is_400(void **state)
+{
+    (void)state;
+    reply r = client_ask(server, &(request){.path = "/v1/train", .body = "[1]", .size = 3});
+    client_expect_problem(&r, 400, "bad-json");
+    reply_free(&r);
+    r = client_ask(server, &(request){.path = "/v1/train", .body = "", .size = 0});
+    client_expect_problem(&r, 400, "empty-body");
+    reply_free(&r);
+}
+
+static void other_methods_are_405(void **state)
+{
+    (void)state;
+    reply r = dataset_ask(server, "GET", "/v1/train");
+    client_expect_problem(&r, 405, "method-not-allowed");
+    assert_string_equal(reply_header(&r, "Allow"), "POST");
+    reply_free(&r);
+    r = dataset_ask(server, "PUT", "/v1/jobs/1");
+    client_expect_problem(&r, 405, "method-not-allowed");
+    assert_string_equal(reply_header(&r, "Allow"), "GET, HEAD, DELETE");
+    reply_free(&r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(numbers_out_of_range_are_400_by_name),
+        cmocka_unit_test(unknown_members_are_400_by_name),
+        cmocka_unit_test(dataset_and_model_are_needed),
+        cmocka_unit_test(names_that_are_not_there_are_404),
+        cmocka_unit_test(names_that_are_taken_are_409),
+        cmocka_unit_test(a_bad_model_name_is_400),
+        cmocka_unit_test(a_dataset_that_is_too_small_is_409),
+        cmocka_unit_test(what_the_base_decides_cannot_be_asked_for),
+        cmocka_unit_test(files_outside_the_training_root_are_refused),
+        cmocka_unit_test(files_below_the_training_root_are_learnt_from),
+        cmocka_unit_test(a_network_that_is_too_large_fails_its_job),
+        cmocka_unit_test(files_need_a_training_root),
+        cmocka_unit_test(a_body_that_is_no_object_is_400),
+        cmocka_unit_test(other_methods_are_405),
+    };
+    return cmocka_run_group_tests(tests, start, end);
+}

@@ -1,0 +1,172 @@
+/* A training job outlives its daemon: killed at any moment, or told to stop, it is gone on with by the next one, and
+ * the model is the very file that an undisturbed job writes. */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "tests/support/dataset.h"
+#include "tests/support/lessons.h"
+#include "tests/support/scratch.h"
+#include "tests/support/training.h"
+
+enum { EPOCHS = 120, KILLS = 20, PICTURES = 8, LONGEST_PAUSE_MS = 400 };
+
+/* Dropout, averages and dev scores, so that there is much to get wrong; dataset, model. */
+#define RUN                                                                                                            \
+    "{\"dataset\":\"%s\",\"model\":\"%s\",\"epochs\":120,\"hidden\":24,\"words\":12,\"minimum_count\":1,\"batch\":3,"  \
+    "\"dropout\":0.3,\"average\":0.9,\"patience\":0,\"dev_fraction\":0.25,\"seed\":7}"
+
+static captiond *server;
+
+static int start(void **state)
+{
+    if (captiond_setup(state))
+        return -1;
+    server = captiond_serve(NULL);
+    training_upload(server, "lessons", PICTURES);
+    training_expect(server, training_submit(server, RUN, "lessons", "whole"), "succeeded");
+    return 0;
+}
+
+static int end(void **state)
+{
+    captiond_stop(server);
+    return captiond_teardown(state);
+}
+
+static void expect_same_model(const char *name)
+{
+    size_t size, whole_size;
+    unsigned char *whole = training_model("whole", &whole_size), *other = training_model(name, &size);
+    assert_int_equal(size, whole_size);
+    assert_memory_equal(other, whole, size);
+    free(whole);
+    free(other);
+}
+
+static void pause_ms(unsigned ms)
+{
+    const struct timespec pause = {0, ms * 1000000L};
+    nanosleep(&pause, NULL);
+}
+
+/* Each epoch and iteration stands there once and in order, although some were run twice. What was told in the last
+ * moment before a kill may be missing. */
+static void expect_orderly(const cJSON *list, double (*key)(const cJSON *item), double last)
+{
+    double before = 0;
+    const cJSON *item;
+    cJSON_ArrayForEach(item, list)
+    {
+        assert_true(key(item) > before);
+        before = key(item);
+    }
+    assert_true(before == last);
+}
+
+static double epoch_of(const cJSON *scores)
+{
+    return cJSON_GetObjectItemCaseSensitive(scores, "epoch")->valuedouble;
+}
+
+static double iteration_of(const cJSON *point)
+{
+    return cJSON_GetArrayItem(point, 0)->valuedouble;
+}
+
+static void expect_orderly_history(const reply *job)
+{
+    const cJSON *progress = cJSON_GetObjectItemCaseSensitive(job->json, "progress");
+    expect_orderly(cJSON_GetObjectItemCaseSensitive(progress, "dev_scores"), epoch_of, EPOCHS);
+    expect_orderly(cJSON_GetObjectItemCaseSensitive(progress, "loss_history"), iteration_of,
+                   reply_number(job, "progress/iterations"));
+}
+
+static void killed_at_twenty_random_moments_it_writes_the_same_model(void **state)
+{
+    unsigned long long random = 20240501;
+    int adopted = 0;
+    (void)state;
+    long long id = training_submit(server, RUN, "lessons", "killed");
+    for (int i = 0; i < KILLS; i++) {
+        pause_ms(scratch_random(&random) % LONGEST_PAUSE_MS);
+        captiond_signal(server, SIGKILL);
+        adopted += captiond_count_log(server, "event=job-adopted");
+        assert_int_equal(captiond_wait(server), 128 + SIGKILL);
+        server = captiond_serve(NULL);
+    }
+    reply job = training_wait(server, id, "succeeded");
+    expect_orderly_history(&job);
+    reply_free(&job);
+    assert_true(adopted > 0);
+    expect_same_model("killed");
+}
+
+static void told_to_stop_it_writes_a_checkpoint_and_goes_on_later(void **state)
+{
+    (void)state;
+    long long id = training_submit(server, RUN, "lessons", "stopped");
+    for (int i = 0; i < 3; i++) {
+        training_wait_iteration(server, id, 10 * (i + 1));
+        captiond_signal(server, SIGTERM);
+        captiond_wait_log(server, "event=job-interrupted", 1);
+        assert_int_equal(captiond_wait(server), 0);
+        assert_int_equal(access(scratch_path("data/models/stopped.safetensors"), F_OK), -1);
+        server = captiond_serve(NULL);
+    }
+    training_expect(server, id, "succeeded");
+    expect_same_model("stopped");
+}
+
+static void jobs_wait_in_line_across_restarts(void **state)
+{
+    (void)state;
+    long long first = training_submit(server, TRAINING_ENDLESS, "lessons", "first");
+    long long second = training_submit(server, TRAINING_TINY, "lessons", "second", 1);
+    training_wait_iteration(server, first, 1);
+    captiond_signal(server, SIGKILL);
+    captiond_wait(server);
+    server = captiond_serve(NULL);
+    captiond_wait_log(server, "event=job-started", 1);
+    reply r = dataset_ask(server, "GET", "/v1/jobs/%lld", second);
+    assert_string_equal(reply_string(&r, "state"), "queued");
+    reply_free(&r);
+    r = dataset_ask(server, "DELETE", "/v1/jobs/%lld", first);
+    reply_free(&r);
+    training_expect(server, second, "succeeded");
+}
+
+static void what_was_deleted_meanwhile_does_not_matter(void **state)
+{
+    (void)state;
+    training_upload(server, "doomed", PICTURES);
+    long long id = training_submit(server, RUN, "doomed", "orphan");
+    training_wait_iteration(server, id, 1);
+    reply r = dataset_ask(server, "DELETE", "/v1/datasets/doomed");
+    assert_int_equal(r.status, 200);
+    reply_free(&r);
+    captiond_signal(server, SIGKILL);
+    captiond_wait(server);
+    server = captiond_serve(NULL);
+    training_expect(server, id, "succeeded");
+    expect_same_model("orphan");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(killed_at_twenty_random_moments_it_writes_the_same_model),
+        cmocka_unit_test(told_to_stop_it_writes_a_checkpoint_and_goes_on_later),
+        cmocka_unit_test(jobs_wait_in_line_across_restarts),
+        cmocka_unit_test(what_was_deleted_meanwhile_does_not_matter),
+    };
+    return cmocka_run_group_tests(tests, start, end);
+}
