@@ -1,0 +1,189 @@
+/* Models that swap: under load without a lost request, never for a broken file, by hand as well as over HTTP. */
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "tests/support/dataset.h"
+#include "tests/support/lessons.h"
+#include "tests/support/scratch.h"
+#include "tests/support/training.h"
+
+enum { CLIENTS = 4, SWAPS = 30 };
+
+static captiond *server;
+
+static int start(void **state)
+{
+    if (captiond_setup(state))
+        return -1;
+    server = captiond_serve(NULL);
+    training_upload(server, "lessons", 6);
+    training_expect(server, training_submit(server, TRAINING_TINY, "lessons", "one", 1), "succeeded");
+    training_expect(server, training_submit(server, TRAINING_TINY, "lessons", "two", 2), "succeeded");
+    return 0;
+}
+
+static int end(void **state)
+{
+    captiond_stop(server);
+    return captiond_teardown(state);
+}
+
+static void activate(const char *name)
+{
+    reply r = dataset_ask(server, "POST", "/v1/models/%s/activate", name);
+    assert_int_equal(r.status, 200);
+    reply_free(&r);
+}
+
+/* Which model answers if none is named; static. */
+static const char *default_model(void)
+{
+    static char name[64];
+    size_t size;
+    unsigned char *bmp = lesson_picture(0, &size);
+    reply r = client_ask(server, &(request){.path = "/v1/caption", .type = "image/bmp", .body = bmp, .size = size});
+    client_expect_captions(&r, 1);
+    snprintf(name, sizeof name, "%s", reply_string(&r, "model"));
+    reply_free(&r);
+    free(bmp);
+    return name;
+}
+
+/* ---- under load -------------------------------------------------------------------------------------------------- */
+
+typedef struct client {
+    pthread_t thread;
+    atomic_int *stop;
+    int asked, failed;
+} client;
+
+static void *keep_asking(void *context)
+{
+    client *c = context;
+    CURL *curl = curl_easy_init();
+    size_t size;
+    unsigned char *bmp = lesson_picture(0, &size);
+    while (!atomic_load(c->stop)) {
+        reply r = client_ask_with(curl, server,
+                                  &(request){.path = "/v1/caption", .type = "image/bmp", .body = bmp, .size = size});
+        c->asked++;
+        c->failed += r.error != CURLE_OK || r.status != 200;
+        reply_free(&r);
+    }
+    free(bmp);
+    curl_easy_cleanup(curl);
+    return NULL;
+}
+
+static void swapping_under_load_loses_no_request(void **state)
+{
+    atomic_int stop = 0;
+    client clients[CLIENTS] = {{.asked = 0}};
+    (void)state;
+    (void)lesson_caption(0);
+    for (int i = 0; i < CLIENTS; i++) {
+        clients[i].stop = &stop;
+        assert_int_equal(pthread_create(&clients[i].thread, NULL, keep_asking, &clients[i]), 0);
+    }
+    for (int i = 0; i < SWAPS; i++)
+        activate(i % 3 == 0 ? "one" : i % 3 == 1 ? "two" : "tiny");
+    atomic_store(&stop, 1);
+    for (int i = 0; i < CLIENTS; i++) {
+        pthread_join(clients[i].thread, NULL);
+        assert_true(clients[i].asked > 0);
+        assert_int_equal(clients[i].failed, 0);
+    }
+}
+
+/* ---- one at a time ----------------------------------------------------------------------------------------------- */
+
+static void a_request_may_name_any_model(void **state)
+{
+    (void)state;
+    activate("one");
+    assert_string_equal(default_model(), "one");
+    char *text = training_caption(server, 0, "two");
+    assert_non_null(text);
+    free(text);
+}
+
+static void a_broken_file_leaves_the_old_model_serving(void **state)
+{
+    char path[300];
+    size_t size;
+    (void)state;
+    activate("one");
+    unsigned char *bytes = training_model("two", &size);
+    snprintf(path, sizeof path, "%s", scratch_write("data/models/two.safetensors", bytes, size / 2));
+    reply r = dataset_ask(server, "POST", "/v1/models/two/activate");
+    client_expect_problem(&r, 422, "damaged-model");
+    assert_non_null(strstr(reply_string(&r, "detail"), "two.safetensors"));
+    reply_free(&r);
+    assert_string_equal(default_model(), "one");
+
+    captiond_stop(server);
+    server = captiond_serve(NULL); /* starts all the same */
+    captiond_wait_log(server, "event=model-ignored", 1);
+    assert_string_equal(default_model(), "one");
+    r = dataset_ask(server, "POST", "/v1/models/two/activate");
+    client_expect_problem(&r, 404, "unknown-model");
+    reply_free(&r);
+
+    scratch_write("data/models/.two", bytes, size);
+    char whole[300];
+    snprintf(whole, sizeof whole, "%s", scratch_path("data/models/.two"));
+    assert_int_equal(rename(whole, path), 0);
+    activate("two");
+    assert_string_equal(default_model(), "two");
+    free(bytes);
+}
+
+static void an_active_model_whose_file_breaks_goes_on_until_the_end(void **state)
+{
+    char path[300];
+    size_t size;
+    (void)state;
+    activate("two");
+    unsigned char *bytes = training_model("two", &size);
+    snprintf(path, sizeof path, "%s", scratch_path("data/models/two.safetensors"));
+    assert_int_equal(unlink(path), 0);
+    assert_string_equal(default_model(), "two");
+    activate("one"); /* looks at the directory: the file is gone, and so is the model */
+    reply r = dataset_ask(server, "POST", "/v1/models/two/activate");
+    assert_true(r.status == 404 || r.status == 422);
+    reply_free(&r);
+    scratch_write("data/models/two.safetensors", bytes, size);
+    free(bytes);
+}
+
+static void an_unknown_model_is_404(void **state)
+{
+    static const char *const names[] = {"nobody", "..", "%2e%2e%2fpasswd", "efficientnet-b0"};
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        reply r = dataset_ask(server, "POST", "/v1/models/%s/activate", names[i]);
+        assert_int_equal(r.status, 404);
+        reply_free(&r);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(swapping_under_load_loses_no_request),
+        cmocka_unit_test(a_request_may_name_any_model),
+        cmocka_unit_test(a_broken_file_leaves_the_old_model_serving),
+        cmocka_unit_test(an_active_model_whose_file_breaks_goes_on_until_the_end),
+        cmocka_unit_test(an_unknown_model_is_404),
+    };
+    return cmocka_run_group_tests(tests, start, end);
+}
