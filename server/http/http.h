@@ -88,6 +88,10 @@ int http_each_parameter(const http_request *request, int (*each)(void *context, 
 /* 1 with *p set while the weights are loading, or if the request began when the server was shutting down. */
 int http_not_ready(const http_request *request, problem *p);
 
+/* ---- for http.c ------------------------------------------------------------------------------------------------- */
+
+extern const char http_challenge[]; /* WWW-Authenticate of an answer 401 */
+
 /* ---- for command_serve.c --------------------------------------------------------------------------------------- */
 
 /* Serves on the listening socket, which belongs to the daemon from now on; NULL if libmicrohttpd cannot start. */

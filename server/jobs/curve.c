@@ -19,11 +19,11 @@ void curve_add(curve *c, double x, double y)
         c->stride = 1;
     while (c->n > 0 && c->x[c->n - 1] >= x)
         c->n--;
+    if (c->n == CURVE_POINTS && c->pending == 0)
+        halve(c);
     c->sum += y;
     if (++c->pending < c->stride)
         return;
-    if (c->n == CURVE_POINTS)
-        halve(c);
     c->x[c->n] = x;
     c->y[c->n++] = c->sum / c->pending;
     c->sum = c->pending = 0;

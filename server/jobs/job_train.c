@@ -20,9 +20,9 @@
 #include "server/api/model_json.h"
 #include "server/captions/models.h"
 #include "server/captions/registry.h"
-#include "server/jobs/train_report.h"
 #include "server/input/train_request.h"
 #include "server/jobs/train_export.h"
+#include "server/jobs/train_report.h"
 #include "server/store/store.h"
 
 const char job_train_name[] = "train";

@@ -1,0 +1,130 @@
+/* http_answer.c: the answers that handlers give: JSON, problems, files, streams. */
+#include <microhttpd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "server/http/http.h"
+
+static char lost_answer[] = "{\"type\":\"urn:captiond:problem:internal\",\"title\":\"The server failed\","
+                            "\"status\":500,\"detail\":\"out of memory\"}";
+
+const char http_challenge[] = "Bearer realm=\"captiond\"";
+
+static void add_header(struct MHD_Response *response, const char *name, const char *value)
+{
+    if (*value)
+        MHD_add_response_header(response, name, value);
+}
+
+/* The headers of every answer. */
+static void add_headers(http_request *r, const char *type, int retry_after)
+{
+    char seconds[16] = "";
+    if (retry_after > 0)
+        snprintf(seconds, sizeof seconds, "%d", retry_after);
+    add_header(r->response, "Content-Type", type);
+    add_header(r->response, "X-Request-Id", r->id);
+    add_header(r->response, "Cache-Control", "no-store");
+    add_header(r->response, "Allow", r->allow);
+    add_header(r->response, "Location", r->location);
+    add_header(r->response, "Retry-After", seconds);
+    add_header(r->response, "WWW-Authenticate", r->status == 401 ? http_challenge : "");
+    if (atomic_load(&r->server->state) == SERVER_DRAINING)
+        add_header(r->response, "Connection", "close");
+}
+
+/* Makes the response; `json` is taken. */
+static void answer(http_request *r, int status, char *json, const char *type, int retry_after)
+{
+    r->status = json ? status : 500;
+    r->answer_bytes = strlen(json ? json : lost_answer);
+    r->response = MHD_create_response_from_buffer(r->answer_bytes, json ? json : lost_answer,
+                                                  json ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
+    if (r->response)
+        add_headers(r, json ? type : "application/problem+json", retry_after);
+    else
+        free(json);
+}
+
+void http_answer_file(http_request *r, int fd, size_t size, const char *type)
+{
+    r->status = 200;
+    r->answer_bytes = size;
+    r->response = MHD_create_response_from_fd64(size, fd);
+    if (r->response)
+        add_headers(r, type, 0);
+    else
+        close(fd);
+}
+
+/* What feeds a response piece by piece. The request is gone when it is released, but not before the last piece. */
+typedef struct stream_source {
+    http_request *request;
+    ssize_t (*read)(void *context, char *out, size_t room);
+    void (*release)(void *context);
+    void *context;
+} stream_source;
+
+static ssize_t read_source(void *cls, uint64_t position, char *out, size_t room)
+{
+    stream_source *source = cls;
+    (void)position;
+    ssize_t n = source->read(source->context, out, room);
+    if (n == HTTP_STREAM_END)
+        return MHD_CONTENT_READER_END_OF_STREAM;
+    source->request->answer_bytes += (size_t)n;
+    return n;
+}
+
+static void release_source(void *cls)
+{
+    stream_source *source = cls;
+    source->release(source->context);
+    free(source);
+}
+
+void http_answer_stream(http_request *r, const char *type, ssize_t (*read)(void *context, char *out, size_t room),
+                        void (*release)(void *context), void *context)
+{
+    enum { PIECE_BYTES = 16384 };
+    stream_source *source = calloc(1, sizeof *source);
+    if (source) {
+        *source = (stream_source){r, read, release, context};
+        r->response =
+            MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, PIECE_BYTES, read_source, source, release_source);
+    }
+    if (!r->response) {
+        free(source);
+        release(context);
+        return;
+    }
+    r->status = 200;
+    add_headers(r, type, 0);
+    add_header(r->response, "X-Accel-Buffering", "no"); /* tells nginx to pass pieces on as they come */
+}
+
+void http_answer_nothing(http_request *r)
+{
+    r->status = 204;
+    r->response = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
+    if (r->response)
+        add_headers(r, "", 0);
+}
+
+void http_answer_json(http_request *r, int status, char *json)
+{
+    answer(r, status, json, "application/json", 0);
+}
+
+void http_answer_problem(http_request *r, const problem *p)
+{
+    answer(r, problem_status(p), problem_json(p, r->path, r->id), "application/problem+json", p->retry_after);
+}
+
+void http_abandon(http_request *r, const problem *p)
+{
+    r->status = problem_status(p);
+    r->abandoned = 1;
+}
