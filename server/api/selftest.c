@@ -1,9 +1,9 @@
 /* selftest.c: see selftest.h.
  *
  * Two threads. The keeper, of normal priority, sleeps until somebody asks, starts a thread for the run, waits for it
- * and answers. The run's thread is nice 19 and takes no lock: if it held one that HTTP threads need, a busy machine
- * might keep it from running, and them with it. Not SCHED_IDLE, since somebody waits for the answer: a run of some
- * twenty milliseconds takes about 70 times as long where nothing is left over, not 300 times.
+ * and answers. The run's thread works in the background (background.h) and takes no lock: if it held one that HTTP
+ * threads need, a busy machine might keep it from running, and them with it. Not SCHED_IDLE, since somebody waits for
+ * the answer: a run of some twenty milliseconds takes about 70 times as long where nothing is left over, not 300 times.
  *
  * There is a run as long as `waiting` is not empty. */
 #include "server/api/selftest.h"
@@ -11,14 +11,13 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include "server/api/selftest_json.h"
+#include "server/background.h"
 #include "server/clock.h"
 #include "server/log.h"
 
-enum { LOWEST_NICE = 19, RETRY_AFTER_S = 1 };
+enum { RETRY_AFTER_S = 1 };
 
 typedef struct waiter {
     http_request *request;
@@ -56,7 +55,7 @@ static void *compute(void *context)
 {
     run *r = context;
     const char *layer = r->question.layer;
-    setpriority(PRIO_PROCESS, (id_t)gettid(), LOWEST_NICE); /* of this thread alone */
+    background_enter(BACKGROUND_LOW);
     r->status = selftest_json(r->question.seed, *layer ? layer : NULL, is_over, r, &r->text, &r->failed, &r->err);
     return NULL;
 }

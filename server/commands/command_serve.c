@@ -136,8 +136,8 @@ static int start_http(service *s, caption_error *err)
 static void start_features(service *s)
 {
     caption_error err;
-    if (s->server.store &&
-        features_start(&s->server.features, s->server.store, registry_encoder(s->server.registry), &err))
+    if (s->server.store && features_start(&s->server.features, s->server.store, registry_encoder(s->server.registry),
+                                          background_parse(s->config.background), &err))
         log_simple(LOG_LEVEL_WARNING, "no-features", "reason", err.message);
 }
 

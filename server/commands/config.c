@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <sched.h>
 
+#include "server/background.h"
 #include "server/http/access.h"
 
 /* Cores this process may run on, which a container may have narrowed. */
@@ -38,6 +39,7 @@ static config defaults(void)
         .min_free_mb = 64,
         .disk_threads = 4,
         .disk_queue = 64,
+        .background = "idle",
         .training_jobs = 1,
         .training_threads = 1,
         .training_memory_mb = 4096,
@@ -111,6 +113,8 @@ int config_parse(config *c, int argc, char **argv, int *status)
         {"disk-queue", OPTION_INTEGER, &c->disk_queue, 1, 65536, "N", "requests that may wait for them"},
         {"training-root", OPTION_TEXT, &c->training_root, 0, 0, "DIR",
          "clients may train on files below it; else on none"},
+        {"background", OPTION_CHOICE, &c->background, 0, 0, BACKGROUND_CHOICES,
+         "how trainings and features give way to captions"},
         {"training-jobs", OPTION_INTEGER, &c->training_jobs, 1, 16, "N", "trainings that run at once; others wait"},
         {"training-threads", OPTION_INTEGER, &c->training_threads, 1, 64, "N", "of a training that encode photos"},
         {"training-memory-mb", OPTION_INTEGER, &c->training_memory_mb, 1, 1048576, "N", "larger networks are refused"},

@@ -2,12 +2,9 @@
 #include "server/jobs/job_run.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 struct job_run {
     server *server;
@@ -51,14 +48,6 @@ const char *job_run_progress(const job_run *run)
 int job_run_stopping(const job_run *run)
 {
     return atomic_load_explicit(&run->stopping, memory_order_relaxed);
-}
-
-/* SCHED_IDLE; where a sandbox forbids it, at least the lowest nice value. Threads that the work starts inherit both. */
-void job_run_lower_priority(void)
-{
-    const struct sched_param none = {0};
-    sched_setscheduler(0, SCHED_IDLE, &none);
-    setpriority(PRIO_PROCESS, (id_t)gettid(), 19);
 }
 
 /* Replaces *place by `text`, if there is one. */

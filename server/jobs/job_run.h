@@ -17,7 +17,7 @@ typedef struct job_kind {
     const char *name;
     int (*limit)(const config *c); /* how many may run at once, over all daemons of a data directory */
 
-    /* The work: what takes long at the lowest priority (job_run_lower_priority). Goes on from what an earlier attempt
+    /* The work: what takes long in the background (background.h). Goes on from what an earlier attempt
      * left in the directory; ends with CAPTION_ECANCELLED soon after job_run_stopping says so. */
     int (*run)(job_run *run, caption_error *err);
 
@@ -37,10 +37,6 @@ const char *job_run_progress(const job_run *run);  /* JSON: what an earlier atte
 
 /* 1 if the work must stop. Cheap. */
 int job_run_stopping(const job_run *run);
-
-/* From here on the thread runs when no other wants the core. It must hold no lock then that others wait for, nor take
- * one for longer than a moment. */
-void job_run_lower_priority(void);
 
 /* All three take `json` (malloc'd; NULL, out of memory, tells nothing). The last progress and the last result count; of
  * events, the oldest are dropped if they come faster than they can be stored. type: a string literal. */

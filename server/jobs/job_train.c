@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "server/api/model_json.h"
+#include "server/background.h"
 #include "server/captions/models.h"
 #include "server/captions/registry.h"
 #include "server/input/train_request.h"
@@ -172,7 +173,7 @@ static int learn(training *t, caption_error *err)
     t->report = train_report_new(t->dev, job_run_progress(t->run));
     if (!t->report)
         return caption_fail(err, CAPTION_ENOMEM, "out of memory for a training job");
-    job_run_lower_priority(); /* no lock that others wait for is held from here on */
+    background_enter(background_parse(t->server->config->background));
     status = caption_train(&t->request.options, registry_encoder(t->server->registry), err);
     if (!status && rename(t->out, t->finished))
         status = caption_fail(err, CAPTION_EIO, "%.400s: %s", t->finished, strerror(errno));

@@ -7,11 +7,11 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "model/train.h"
+#include "server/background.h"
 #include "server/clock.h"
 #include "server/commands/file.h"
 #include "server/log.h"
@@ -20,6 +20,7 @@ enum { PAGE = 16, PAUSE_MS = 10000, MAX_FILE_BYTES = 1 << 30 };
 
 struct features {
     store *store;
+    background_level level;
     caption_features *cache;
     int comparing;            /* this is the first walk */
     long long seen;           /* id of the last image looked at */
@@ -141,7 +142,7 @@ static void *run(void *context)
 {
     features *f = context;
     int n = 0;
-    sched_setscheduler(0, SCHED_IDLE, &(struct sched_param){.sched_priority = 0}); /* of this thread alone */
+    background_enter(f->level);
     while (!is_stopped(f)) {
         if (mark(f) || visit_page(f, &n) || mark(f)) {
             sleep_until_woken(f, PAUSE_MS);
@@ -178,19 +179,16 @@ static int start(features *f, caption_encoder *encoder, caption_error *err)
                 : CAPTION_OK;
 }
 
-int features_start(features **out, store *s, caption_encoder *encoder, caption_error *err)
+int features_start(features **out, store *s, caption_encoder *encoder, background_level level, caption_error *err)
 {
     features *f = calloc(1, sizeof *f);
     *out = NULL;
     if (!f)
         return caption_fail(err, CAPTION_ENOMEM, "out of memory for features");
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&f->signal, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    clock_condition_init(&f->signal);
     pthread_mutex_init(&f->lock, NULL);
     f->store = s;
+    f->level = level;
     f->comparing = 1;
     int status = start(f, encoder, err);
     if (status == CAPTION_OK)

@@ -1,16 +1,17 @@
 /* features.h: computes the features of stored images in the background, so that training starts at once.
  *
- * One thread of the lowest priority (SCHED_IDLE) with an encoder session of its own walks over all images in order of
+ * One background thread (background.h) with an encoder session of its own walks over all images in order of
  * arrival and computes what is not in the cache. It sleeps when it has seen the last one, and is woken by uploads. */
 #ifndef SERVER_FEATURES_H
 #define SERVER_FEATURES_H
 
 #include "model/caption.h"
+#include "server/background.h"
 #include "server/store/store.h"
 
 typedef struct features features;
 
-int features_start(features **out, store *s, caption_encoder *encoder, caption_error *err);
+int features_start(features **out, store *s, caption_encoder *encoder, background_level level, caption_error *err);
 
 /* An image was stored. NULL is allowed. */
 void features_wake(features *f);

@@ -216,10 +216,10 @@ void captiond_expect_log(captiond *c, const char *text, int times)
 
 captiond *captiond_serve_loading(const char *const *options)
 {
-    const char *arguments[MAX_ARGUMENTS] = {"serve",     "--port",        "0", "--log-level", "debug",
-                                            "--encoder", captiond_encoder};
+    const char *arguments[MAX_ARGUMENTS] = {
+        "serve", "--port", "0", "--log-level", "debug", "--encoder", captiond_encoder, "--background", "normal"};
     char directory[PATH_MAX], data[PATH_MAX];
-    int n = 7;
+    int n = 9;
     snprintf(directory, sizeof directory, "%s", scratch_path("."));
     snprintf(data, sizeof data, "%s", scratch_path("data"));
     arguments[n++] = "--weights";

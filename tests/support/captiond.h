@@ -27,7 +27,8 @@ int captiond_setup(void **state);
 int captiond_teardown(void **state);
 
 /* Starts `captiond serve` on a free port with the small captioners and these options (NULL-terminated), and waits until
- * it is ready. Fails the test if it does not get there. */
+ * it is ready. Fails the test if it does not get there. Its background threads are like others: on a busy machine they
+ * might never get on. */
 captiond *captiond_serve(const char *const *options);
 
 /* The same without waiting for readiness: it listens, or the test fails. */
