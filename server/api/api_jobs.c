@@ -1,5 +1,5 @@
 /* api_jobs.c: look at jobs, cancel them, follow them. */
-#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,6 +46,7 @@ static int add_job(void *context, const job_record *record)
 static void list(http_request *r, void *context)
 {
     list_call *c = context;
+    char next[64];
     problem p;
     int more = 0;
     cJSON *answer = cJSON_CreateObject();
@@ -56,10 +57,8 @@ static void list(http_request *r, void *context)
         http_answer_problem(r, &p);
         return;
     }
-    if (c->good && more)
-        c->good = cJSON_AddNumberToObject(answer, "next", (double)c->last) != NULL;
-    else if (c->good)
-        c->good = cJSON_AddNullToObject(answer, "next") != NULL;
+    snprintf(next, sizeof next, "/v1/jobs?limit=%d&after=%lld", c->limit, c->last);
+    c->good = c->good && (!more || cJSON_AddStringToObject(answer, "next", next));
     http_answer_json(r, 200, json_finish(answer, c->good));
 }
 

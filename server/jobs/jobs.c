@@ -333,7 +333,6 @@ static void *keep(void *context)
 {
     jobs *j = context;
     int stopping = 0;
-    job_files_each(store_directory(j->server->store), sweep, j);
     while (!stopping || j->n > 0) {
         if (stopping)
             stop_runs(j);
@@ -342,6 +341,7 @@ static void *keep(void *context)
             stop_cancelled(j);
         if (!stopping && clock_ms() >= j->adopted + ADOPT_MS) {
             adopt_orphans(j);
+            job_files_each(store_directory(j->server->store), sweep, j);
             j->adopted = clock_ms();
         }
         if (!stopping)

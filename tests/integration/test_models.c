@@ -63,6 +63,8 @@ static const char *default_model(void)
 typedef struct client {
     pthread_t thread;
     atomic_int *stop;
+    const unsigned char *bmp;
+    size_t size;
     int asked, failed;
 } client;
 
@@ -70,16 +72,13 @@ static void *keep_asking(void *context)
 {
     client *c = context;
     CURL *curl = curl_easy_init();
-    size_t size;
-    unsigned char *bmp = lesson_picture(0, &size);
+    const request ask = {.path = "/v1/caption", .type = "image/bmp", .body = c->bmp, .size = c->size};
     while (!atomic_load(c->stop)) {
-        reply r = client_ask_with(curl, server,
-                                  &(request){.path = "/v1/caption", .type = "image/bmp", .body = bmp, .size = size});
+        reply r = client_ask_with(curl, server, &ask);
         c->asked++;
         c->failed += r.error != CURLE_OK || r.status != 200;
         reply_free(&r);
     }
-    free(bmp);
     curl_easy_cleanup(curl);
     return NULL;
 }
@@ -87,11 +86,12 @@ static void *keep_asking(void *context)
 static void swapping_under_load_loses_no_request(void **state)
 {
     atomic_int stop = 0;
-    client clients[CLIENTS] = {{.asked = 0}};
+    client clients[CLIENTS];
+    size_t size;
+    unsigned char *bmp = lesson_picture(0, &size);
     (void)state;
-    (void)lesson_caption(0);
     for (int i = 0; i < CLIENTS; i++) {
-        clients[i].stop = &stop;
+        clients[i] = (client){.stop = &stop, .bmp = bmp, .size = size};
         assert_int_equal(pthread_create(&clients[i].thread, NULL, keep_asking, &clients[i]), 0);
     }
     for (int i = 0; i < SWAPS; i++)
@@ -102,6 +102,7 @@ static void swapping_under_load_loses_no_request(void **state)
         assert_true(clients[i].asked > 0);
         assert_int_equal(clients[i].failed, 0);
     }
+    free(bmp);
 }
 
 /* ---- one at a time ----------------------------------------------------------------------------------------------- */

@@ -180,12 +180,11 @@ static void jobs_are_listed_newest_first_in_pages(void **state)
     (void)state;
     reply first = dataset_ask(server, "GET", "/v1/jobs?limit=2");
     assert_int_equal(first.status, 200);
-    int newest = (int)reply_number(&first, "jobs/0/id"), next = (int)reply_number(&first, "next");
+    int newest = (int)reply_number(&first, "jobs/0/id");
     assert_int_equal(reply_number(&first, "jobs/1/id"), newest - 1);
-    assert_int_equal(next, newest - 1);
-    reply second = dataset_ask(server, "GET", "/v1/jobs?limit=2&after=%d", next);
+    reply second = dataset_ask(server, "GET", "%s", reply_string(&first, "next"));
     assert_int_equal(reply_number(&second, "jobs/0/id"), newest - 2);
-    assert_true(cJSON_IsNull(cJSON_GetObjectItemCaseSensitive(second.json, "next")));
+    assert_null(cJSON_GetObjectItemCaseSensitive(second.json, "next"));
     reply_free(&first);
     reply_free(&second);
     first = dataset_ask(server, "GET", "/v1/jobs?after=x");
