@@ -90,7 +90,7 @@ plant $at embedding.dw "every word the first one's gradient" 'dy[(size_t)r * wid
 plant $at embedding.dw "the word before gets the gradient" 'dtable + (size_t)ids[r]' 'dtable + (size_t)(ids[r] ? ids[r] - 1 : 0)'
 
 at=model/layers/dropout.c
-plant $at dropout.dx "another mask backwards" 'random_seeded(seed)' 'random_seeded(seed + (x[0] > 0))'
+plant $at dropout.dx "another mask backwards" 'random_seeded(seed + i)' 'random_seeded(seed + i + (x[0] > 0))'
 plant $at dropout.dx "what is kept is not scaled by x" 'x[j] *= factor' 'x[j] = factor'
 
 at=model/layers/softmax_loss.c
@@ -150,10 +150,10 @@ plant $at rnn_captioner.dw_embed "the words' targets learn" \
     'X(embedding_backward)(rows, shape->words, batch->captions,' \
     'X(embedding_backward)(rows, shape->words, batch->captions + n,'
 plant $at lstm_captioner.dfeatures "the projection learns from h1" 'w->w_proj, dh0, dfeatures' 'w->w_proj, dout, dfeatures'
-plant $at regularised_captioner.dw_x "no dropout backwards behind the cell" 'drop(batch, STREAM_H, state * batch->t, dout);' ''
+plant $at regularised_captioner.dw_x "no dropout backwards behind the cell" 'drop(batch, STREAM_H, hidden, dout);' ''
 plant $at regularised_captioner.dw_embed "another word dropout backwards" \
-    'drop(batch, STREAM_X, (size_t)rows * shape->words, b[BUFFER_DX]);' \
-    'drop(batch, STREAM_H, (size_t)rows * shape->words, b[BUFFER_DX]);'
+    'drop(batch, STREAM_X, shape->words, b[BUFFER_DX]);' \
+    'drop(batch, STREAM_H, shape->words, b[BUFFER_DX]);'
 plant $at regularised_captioner.dw_vocab "the vocabulary learns from states before dropout" \
     'shape->vocabulary, b[BUFFER_OUT], w->w_vocab, b[BUFFER_SCORES]' \
     'shape->vocabulary, b[BUFFER_H] + state, w->w_vocab, b[BUFFER_SCORES]'

@@ -175,23 +175,23 @@ static weight_gradients find_gradients(const decoder_shape *shape, real *gradien
 
 /* ---- the loss ---------------------------------------------------------------------------------------------------- */
 
-static void drop(const X(decoder_batch) *batch, int stream, size_t n, real *x)
+/* In place on x [T, N, width]. */
+static void drop(const X(decoder_batch) *batch, int stream, int width, real *x)
 {
-    X(dropout)(n, x, batch->dropout, random_mix(batch->seed + stream));
+    X(dropout)(batch->t, batch->n, width, x, batch->dropout, random_mix(batch->seed + stream) + batch->first);
 }
 
 /* Fills the sequence; the scores become their gradients. */
 static real forward(const decoder_shape *shape, const weights *w, const X(decoder_batch) *batch, const sequence *s)
 {
     int n = batch->n, rows = n * batch->t, hidden = shape->hidden;
-    size_t outputs = (size_t)rows * hidden;
     real *const *b = s->buffer;
     X(affine_forward)(n, shape->features, hidden, batch->features, w->w_proj, w->b_proj, b[BUFFER_H]);
     X(embedding_forward)(rows, shape->words, batch->captions, w->w_embed, b[BUFFER_X]);
-    drop(batch, STREAM_X, (size_t)rows * shape->words, b[BUFFER_X]);
+    drop(batch, STREAM_X, shape->words, b[BUFFER_X]);
     cells[shape->kind].forward(&w->cell, s);
-    memcpy(b[BUFFER_OUT], b[BUFFER_H] + (size_t)n * hidden, outputs * sizeof(real));
-    drop(batch, STREAM_H, outputs, b[BUFFER_OUT]);
+    memcpy(b[BUFFER_OUT], b[BUFFER_H] + (size_t)n * hidden, (size_t)rows * hidden * sizeof(real));
+    drop(batch, STREAM_H, hidden, b[BUFFER_OUT]);
     X(affine_forward)(rows, hidden, shape->vocabulary, b[BUFFER_OUT], w->w_vocab, w->b_vocab, b[BUFFER_SCORES]);
     return X(softmax_loss)(rows, shape->vocabulary, b[BUFFER_SCORES], batch->captions + n, batch->weights,
                            batch->label_smoothing, n);
@@ -205,10 +205,10 @@ static void backward(const decoder_shape *shape, const weights *w, const X(decod
     real *const *b = s->buffer, *dh0 = b[BUFFER_DH], *dout = dh0 + state;
     X(affine_backward)(rows, hidden, shape->vocabulary, b[BUFFER_OUT], w->w_vocab, b[BUFFER_SCORES], dout, dw->w_vocab,
                        dw->b_vocab);
-    drop(batch, STREAM_H, state * batch->t, dout);
+    drop(batch, STREAM_H, hidden, dout);
     memset(dh0, 0, state * sizeof *dh0);
     cells[shape->kind].backward(&w->cell, s, &dw->cell);
-    drop(batch, STREAM_X, (size_t)rows * shape->words, b[BUFFER_DX]);
+    drop(batch, STREAM_X, shape->words, b[BUFFER_DX]);
     if (dw->w_embed)
         X(embedding_backward)(rows, shape->words, batch->captions, b[BUFFER_DX], dw->w_embed);
     X(affine_backward)(n, shape->features, hidden, batch->features, w->w_proj, dh0, dfeatures, dw->w_proj, dw->b_proj);

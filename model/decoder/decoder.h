@@ -68,6 +68,7 @@ typedef struct X(decoder_batch) {
     real dropout;         /* probability of dropping an element of x_t and h_t (inverted dropout); 0 = off */
     real label_smoothing; /* probability mass spread evenly over the vocabulary; 0 = plain cross-entropy */
     uint64_t seed;        /* of this batch's dropout masks: the same seed gives the same masks */
+    int first;            /* these are captions first..first+n-1 of those that `seed` belongs to */
 } X(decoder_batch);
 
 /* Bytes of scratch that decoder_loss takes from its arena for batches up to n x t. */

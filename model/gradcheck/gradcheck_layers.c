@@ -49,7 +49,7 @@ static void embedding_back(gradcheck_bench *b)
 static void dropped(const double *x, double *y)
 {
     memcpy(y, x, T * N * H * sizeof *y);
-    X(dropout)(T * N * H, y, 0.3, 1);
+    X(dropout)(T, N, H, y, 0.3, 1);
 }
 
 static void dropout(gradcheck_bench *b)

@@ -112,6 +112,28 @@ static void a_batch_is_the_mean_of_its_captions(void **state)
     free_fixture(f);
 }
 
+/* So that several processes can share a batch out. */
+static void each_caption_has_its_dropout_wherever_it_is_computed(void **state)
+{
+    (void)state;
+    fixture *f = make_fixture(DECODER_LSTM);
+    f->batch.dropout = 0.4f, f->batch.seed = 3;
+    double whole = loss_of(f, NULL, NULL), sum = 0, misplaced = 0;
+    for (int i = 0; i < N; i++) {
+        int words[T + 1];
+        for (int t = 0; t <= T; t++)
+            words[t] = f->captions[t * N + i];
+        f->batch.n = 1, f->batch.features = f->features + i * D, f->batch.captions = words;
+        f->batch.first = i;
+        sum += loss_of(f, NULL, NULL);
+        f->batch.first = 0;
+        misplaced += loss_of(f, NULL, NULL);
+    }
+    assert_true(fabs(sum / N - whole) < 1e-5 * whole);
+    assert_false(fabs(misplaced / N - whole) < 1e-5 * whole);
+    free_fixture(f);
+}
+
 static void gradients_wanted_or_not_change_nothing_else(void **state)
 {
     (void)state;
@@ -155,6 +177,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(single_steps_add_up_to_the_training_loss),
         cmocka_unit_test(a_batch_is_the_mean_of_its_captions),
+        cmocka_unit_test(each_caption_has_its_dropout_wherever_it_is_computed),
         cmocka_unit_test(gradients_wanted_or_not_change_nothing_else),
         cmocka_unit_test(dropout_follows_its_seed),
         cmocka_unit_test(kinds_have_names),
