@@ -6,9 +6,10 @@ CFLAGS   ?= -O3 -g
 VERSION  := $(shell sed -n 's,.*CAPTIOND_VERSION "\(.*\)".*,\1,p' server/commands/commands.h)
 PREFIX   ?= /usr/local
 SANITIZE ?=
-BUILD    ?= build$(if $(SANITIZE),/$(subst $(comma),-,$(SANITIZE)))
+MPI      ?=
+BUILD    ?= build$(if $(MPI),/mpi)$(if $(SANITIZE),/$(subst $(comma),-,$(SANITIZE)))
 
-MODEL_PACKAGES  := openblas nettle zlib
+MODEL_PACKAGES  := openblas nettle zlib $(if $(MPI),ompi-c)
 SERVER_PACKAGES := libmicrohttpd libcjson sqlite3
 TEST_PACKAGES   := cmocka libcurl
 
@@ -30,7 +31,8 @@ override LDFLAGS += -pie -Wl,-z,relro,-z,now -pthread $(SANITIZER)
 GENERIC := $(wildcard model/layers/*.c model/decoder/decoder.c)
 SIMD    := $(wildcard model/kernels/simd/*.c)
 DOUBLE  := $(wildcard model/gradcheck/*.c)
-FLOAT   := $(filter-out $(GENERIC) $(DOUBLE),$(wildcard model/*.c model/*/*.c))
+RANKS   := model/training/ranks_$(if $(MPI),single,mpi).c # the one that is not wanted
+FLOAT   := $(filter-out $(GENERIC) $(DOUBLE) $(RANKS),$(wildcard model/*.c model/*/*.c))
 
 SIMD_SETS := baseline $(if $(filter x86_64%,$(shell $(CC) -dumpmachine)),avx2 avx512)
 simd_flags_avx2   := -mavx2 -mfma -mf16c
@@ -59,7 +61,7 @@ PLANT    = CC='$(CC)' CFLAGS='$(CFLAGS)' \
 
 # ---- what people call ------------------------------------------------------------------------------------------
 
-.PHONY: all run test check check-server bench fuzz fuzzers help install clean import-encoder tests
+.PHONY: all run test check check-server check-mpi bench fuzz fuzzers help install clean import-encoder tests
 .DEFAULT_GOAL := all
 
 all: $(BUILD)/captiond ## build build/captiond
@@ -79,6 +81,12 @@ check: all tests ## the same without installing anything
 
 check-server: all $(INTEGRATION_TESTS) ## the integration tests alone (after `make test` installed what they need)
 	@BUILD=$(BUILD) tests/run.sh $(INTEGRATION_TESTS)
+
+check-mpi: ## prove that several processes learn as one does; installs OpenMPI if it is missing
+	@docker/packages.sh build mpi
+	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory MPI=1 BUILD=$(BUILD)/mpi all
+	@BUILD=$(BUILD)/mpi PLAIN=$(BUILD)/captiond tests/run.sh tests/mpi.sh
 
 tests: $(UNIT_TESTS) $(INTEGRATION_TESTS)
 
@@ -108,7 +116,7 @@ clean: ## remove build/
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
-	@echo "variables: CC=clang  SANITIZE=address,undefined|thread  WERROR=1  PREFIX=/usr"
+	@echo "variables: CC=clang  SANITIZE=address,undefined|thread  MPI=1  WERROR=1  PREFIX=/usr"
 
 # ---- how it is built -------------------------------------------------------------------------------------------
 

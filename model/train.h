@@ -29,6 +29,9 @@ typedef enum caption_train_stage {
     CAPTION_TRAIN_LEARNING, /* done and total count batches, over all epochs */
 } caption_train_stage;
 
+/* The processes that learn together in one run: caption_ranks_join below. */
+typedef struct caption_ranks caption_ranks;
+
 /* What a run looks like right now; strings and pointers live only during the callback. */
 typedef struct caption_train_progress {
     caption_train_stage stage;
@@ -68,6 +71,7 @@ typedef struct caption_train_options {
     uint64_t seed;
 
     /* What does not. */
+    caption_ranks *ranks;      /* that learn this together, or NULL: this process alone */
     int threads;               /* that encode pictures, the calling one included */
     size_t memory;             /* bytes that the network's training may take; 0: no limit */
     double report_seconds;     /* between calls of progress; 0: after every batch */
@@ -124,6 +128,25 @@ typedef struct caption_train_speed {
 /* Takes training steps (loss with dropout and label smoothing, gradients, clipping, Adam) on made-up captions of that
  * size for about `seconds`, at least one. CAPTION_EINVAL for an unknown kind or a size that makes no sense. */
 int caption_train_measure(caption_train_speed *out, const caption_train_load *load, double seconds, caption_error *err);
+
+/* ---- several processes -------------------------------------------------------------------------------------------
+ *
+ * Built with MPI=1, the processes that mpirun started can learn together, on one machine or on several:
+ *
+ *     if (caption_ranks_join(&o.ranks, &err) == CAPTION_OK) status = caption_train(&o, encoder, &err);
+ *     caption_ranks_leave(o.ranks);
+ *
+ * All call caption_train with the same options and data. Each learns from its share of every batch, gradients are
+ * summed, so the weights are those of one process but for rounding; the same number of processes gives the same bytes.
+ * The first process alone calls `progress`, scores dev captions and touches `out` and the checkpoint; all ask `stop`,
+ * and write features into `cache`, which they may share. What stops one stops all, with its status and message. */
+
+/* Joins the other processes, waiting for them; once in the life of a process, whose calling thread then trains. *out is
+ * NULL in a build without MPI: the process is alone, and one of several that mpirun started is refused
+ * (CAPTION_EUNSUPPORTED). */
+int caption_ranks_join(caption_ranks **out, caption_error *err);
+int caption_ranks_is_first(const caption_ranks *ranks); /* NULL is */
+void caption_ranks_leave(caption_ranks *ranks);         /* NULL is allowed */
 
 /* ---- features ahead of time -------------------------------------------------------------------------------------
  *

@@ -18,7 +18,7 @@ struct pool {
     const feature_work *work;
     feature_cache *cache;
     feature_key *keys; /* [images, VIEWS] */
-    size_t total;
+    size_t total, own; /* of the dataset; of the share */
     atomic_size_t next, done;
     atomic_int status; /* of the first thread that failed; the others then stop */
     caption_error *err;
@@ -61,11 +61,11 @@ static void work(struct pool *pool, int reports)
     int status = feature_picture_new(&scratch, w->encoder, pool->cache, &err);
     while (status == CAPTION_OK && atomic_load(&pool->status) == CAPTION_OK) {
         size_t i = atomic_fetch_add(&pool->next, 1);
-        if (i >= pool->total)
+        if (i >= pool->own)
             break;
-        status = visit_picture(pool, scratch, i, &err);
+        status = visit_picture(pool, scratch, i * (size_t)w->shares + (size_t)w->share, &err);
         size_t done = atomic_fetch_add(&pool->done, 1) + 1;
-        if (status == CAPTION_OK && reports && w->progress && w->progress(w->context, done, pool->total))
+        if (status == CAPTION_OK && reports && w->progress && w->progress(w->context, done, pool->own))
             status = caption_fail(&err, CAPTION_ECANCELLED, "stopped while computing features");
     }
     if (status != CAPTION_OK)
@@ -108,6 +108,7 @@ static int find_records(const struct pool *pool, long *records)
 int feature_extract(feature_cache *cache, const feature_work *w, long *records, caption_error *err)
 {
     struct pool pool = {.work = w, .cache = cache, .total = caption_dataset_size(w->dataset), .err = err};
+    pool.own = (pool.total + (size_t)(w->shares - 1 - w->share)) / (size_t)w->shares;
     pool.keys = calloc(pool.total * VIEWS, sizeof *pool.keys);
     if (!pool.keys)
         return caption_fail(err, CAPTION_ENOMEM, "out of memory for the features of %zu pictures", pool.total);
@@ -115,7 +116,7 @@ int feature_extract(feature_cache *cache, const feature_work *w, long *records, 
     int status = atomic_load(&pool.status);
     if (status == CAPTION_OK)
         status = feature_cache_sync(cache, err);
-    if (status == CAPTION_OK)
+    if (status == CAPTION_OK && records)
         status = find_records(&pool, records);
     free(pool.keys);
     return status;

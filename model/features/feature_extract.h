@@ -9,8 +9,9 @@
 typedef struct feature_work {
     caption_encoder *encoder;
     const caption_dataset *dataset;
-    int mirror;  /* also the mirror image of each picture */
-    int threads; /* at least 1: the calling thread and threads - 1 more */
+    int mirror;        /* also the mirror image of each picture */
+    int threads;       /* at least 1: the calling thread and threads - 1 more */
+    int share, shares; /* of the pictures only number share, share + shares, ... */
 
     /* Called by the calling thread between two of its pictures; non-zero stops (CAPTION_ECANCELLED), and what was
      * computed stays in the cache. May be NULL. */
@@ -19,7 +20,7 @@ typedef struct feature_work {
 } feature_work;
 
 /* Computes what is not in the cache yet. records: [images] or, with mirror, [images, 2]: the cache record of each
- * picture, then of its mirror image. */
+ * picture, then of its mirror image; NULL if they are not wanted, as with a share. */
 int feature_extract(feature_cache *cache, const feature_work *work, long *records, caption_error *err);
 
 #endif

@@ -129,13 +129,16 @@ void batches_shuffle(batches *b, uint64_t seed, int epoch)
     random_order(&r, b->order, b->count);
 }
 
-batch_view batches_get(batches *b, size_t i)
+batch_view batches_get(batches *b, size_t i, batch_share share)
 {
+    const batch_share next = {share.index + 1, share.count};
     size_t start = b->order[i] * (size_t)b->size, left = b->n_examples - start;
-    const struct example *examples = b->examples + start;
-    int n = left < (size_t)b->size ? (int)left : b->size;
-    int t = examples[n - 1].words + 1; /* the last of a sorted stretch is the longest */
-    batch_view view = {.n = n, .t = t, .captions = b->captions, .images = b->images};
+    size_t all = left < (size_t)b->size ? left : (size_t)b->size, first = batch_share_start(share, all);
+    const struct example *examples = b->examples + start + first;
+    int n = (int)(batch_share_start(next, all) - first);
+    int t = n ? examples[n - 1].words + 1 : 0; /* the last of a sorted stretch is the longest */
+    batch_view view = {
+        .first = (int)first, .all = (int)all, .n = n, .t = t, .captions = b->captions, .images = b->images};
     _Static_assert(VOCABULARY_NULL == 0, "zeroed ids are padding");
     memset(b->captions, 0, (size_t)(t + 1) * (size_t)n * sizeof *b->captions);
     for (int k = 0; k < n; k++) {

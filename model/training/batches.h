@@ -24,7 +24,21 @@ int batches_longest(const batches *b); /* T of the longest batch: words of the l
 
 void batches_shuffle(batches *b, uint64_t seed, int epoch);
 
+/* What one process learns of every batch: the index-th of `count` parts. */
+typedef struct batch_share {
+    int index, count;
+} batch_share;
+
+#define BATCH_WHOLE ((batch_share){0, 1})
+
+/* Where the share begins among n things; the next share's beginning is its end. */
+static inline size_t batch_share_start(batch_share share, size_t n)
+{
+    return n * (size_t)share.index / (size_t)share.count;
+}
+
 typedef struct batch_view {
+    int first, all;       /* these are captions first..first+n-1 of the batch's `all` */
     int n, t;             /* N captions, T = longest caption + 1 */
     size_t words;         /* to predict: of all captions, each with its END */
     const int *captions;  /* [T+1, N] as decoder.h wants them */
@@ -32,7 +46,7 @@ typedef struct batch_view {
     const float *weights; /* [N] of each caption's loss, or NULL */
 } batch_view;
 
-/* The i-th batch of the shuffled epoch; valid until the next call. */
-batch_view batches_get(batches *b, size_t i);
+/* A share, which may be empty, of the i-th batch of the shuffled epoch; valid until the next call. */
+batch_view batches_get(batches *b, size_t i, batch_share share);
 
 #endif

@@ -113,3 +113,17 @@ int checkpoint_read(const char *path, const char *run, checkpoint *state, optimi
     safetensors_close(file);
     return status;
 }
+
+int checkpoint_follow(caption_ranks *ranks, checkpoint *state, optimizer *o, float *parameters, caption_error *err)
+{
+    struct vector vectors[VECTORS];
+    int status;
+    if ((status = ranks_follow(ranks, state, sizeof *state, err)) ||
+        (status = ranks_follow(ranks, &o->steps, sizeof o->steps, err)))
+        return status;
+    list_vectors(o, parameters, vectors);
+    for (size_t i = 0; i < VECTORS && status == CAPTION_OK; i++)
+        if (vectors[i].data)
+            status = ranks_follow(ranks, vectors[i].data, o->n * sizeof(float), err);
+    return status;
+}

@@ -6,6 +6,7 @@
 #define CAPTION_CHECKPOINT_H
 
 #include "model/training/optimizer.h"
+#include "model/training/ranks.h"
 
 typedef struct checkpoint {
     long epoch, batch; /* done: whole epochs, and batches of the one after */
@@ -20,5 +21,8 @@ int checkpoint_write(const char *path, const char *run, const checkpoint *state,
 /* Fills state, the optimizer (made for as many parameters) and parameters. */
 int checkpoint_read(const char *path, const char *run, checkpoint *state, optimizer *o, float *parameters,
                     caption_error *err);
+
+/* All of that becomes, in every process, what it is in the first. */
+int checkpoint_follow(caption_ranks *ranks, checkpoint *state, optimizer *o, float *parameters, caption_error *err);
 
 #endif

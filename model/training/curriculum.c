@@ -1,9 +1,16 @@
 #include "model/training/curriculum.h"
 
+#include <stdlib.h>
+
+#include "model/training/ranks.h"
+
 int curriculum_open(curriculum *c, train_data *data, const decoder_shape *shape, caption_error *err)
 {
     const caption_train_options *o = data->options;
-    *c = (curriculum){.options = o, .data = data};
+    *c = (curriculum){.options = o, .data = data, .share = {ranks_index(o->ranks), ranks_count(o->ranks)}};
+    c->weights = calloc((size_t)o->batch, sizeof *c->weights);
+    if (!c->weights)
+        return caption_fail(err, CAPTION_ENOMEM, "out of memory for batches of %d captions", o->batch);
     if (o->samples)
         return reinforce_new(&c->reinforce, o->train, data->words, shape, o->max_words, o->batch, o->samples, err);
     return batches_new(&c->batches, o->train, data->words, o->max_words, o->batch, err);
@@ -13,6 +20,7 @@ void curriculum_close(curriculum *c)
 {
     batches_free(c->batches);
     reinforce_free(c->reinforce);
+    free(c->weights);
 }
 
 size_t curriculum_count(const curriculum *c)
@@ -33,20 +41,32 @@ void curriculum_shuffle(curriculum *c, int epoch)
         batches_shuffle(c->batches, c->options->seed, epoch);
 }
 
+/* The decoder divides by the captions of the share, n; what is wanted is the mean over all of the batch. */
+static void weigh(curriculum *c, const batch_view *view)
+{
+    for (int k = 0; k < view->n; k++)
+        c->weights[k] = (view->weights ? view->weights[k] : 1) * (float)view->n / (float)view->all;
+}
+
 decoder_batch_f curriculum_batch(curriculum *c, size_t i, const float *parameters, random_stream *r, size_t *words,
                                  double *reward)
 {
-    batch_view view = c->reinforce ? reinforce_images(c->reinforce, i) : batches_get(c->batches, i);
-    train_data_features(c->data, &view, r);
-    *reward = c->reinforce ? reinforce_sample(c->reinforce, parameters, c->data->features, r, &view) : 0;
+    uint64_t features_seed = random_bits(r), samples_seed = random_bits(r);
+    batch_view view = c->reinforce ? reinforce_images(c->reinforce, i, c->share) : batches_get(c->batches, i, c->share);
+    train_data_features(c->data, &view, features_seed);
+    *reward = 0;
+    if (c->reinforce && view.n > 0)
+        *reward = reinforce_sample(c->reinforce, parameters, c->data->features, samples_seed, &view);
+    weigh(c, &view);
     *words = view.words;
     int examples = !c->reinforce;
     return (decoder_batch_f){
         .n = view.n,
         .t = view.t,
+        .first = view.first,
         .features = c->data->features,
         .captions = view.captions,
-        .weights = view.weights,
+        .weights = c->weights,
         .dropout = examples ? (float)c->options->dropout : 0,
         .label_smoothing = examples ? (float)c->options->label_smoothing : 0,
     };

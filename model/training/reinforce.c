@@ -12,13 +12,14 @@ struct reinforce {
     rewards *rewards;
     int max_words, size, samples;
     size_t n_images;
-    size_t *order;    /* [n_images] shuffled */
-    size_t *images;   /* [size] of the current batch */
-    float *weights;   /* [size] */
-    int *captions;    /* [max_words + 2, size] time-major */
-    int *ids, *words; /* [size, max_words] and [size]: what was sampled */
-    int *finished;    /* [size] */
-    arena scratch;    /* of the decoder, sized for a batch */
+    size_t *order;         /* [n_images] shuffled */
+    size_t *images;        /* [size] of the current batch */
+    float *weights;        /* [size] */
+    int *captions;         /* [max_words + 2, size] time-major */
+    int *ids, *words;      /* [size, max_words] and [size]: what was sampled */
+    int *finished;         /* [size] */
+    random_stream *random; /* [size] what each row draws from */
+    arena scratch;         /* of the decoder, sized for a batch */
 };
 
 /* The captions still being sampled: entry e of the arrays is row[e] of the batch. */
@@ -52,9 +53,10 @@ int reinforce_new(reinforce **out, const caption_dataset *dataset, const vocabul
     r->ids = calloc(rows * longest, sizeof *r->ids);
     r->words = calloc(rows, sizeof *r->words);
     r->finished = calloc(rows, sizeof *r->finished);
+    r->random = calloc(rows, sizeof *r->random);
     int status = arena_reserve(&r->scratch, scratch_bytes(shape, (int)rows), err);
     if (status == CAPTION_OK &&
-        (!r->order || !r->images || !r->weights || !r->captions || !r->ids || !r->words || !r->finished))
+        (!r->order || !r->images || !r->weights || !r->captions || !r->ids || !r->words || !r->finished || !r->random))
         status = caption_fail(err, CAPTION_ENOMEM, "out of memory for batches of %d captions", size);
     if (status == CAPTION_OK)
         status = rewards_new(&r->rewards, dataset, v, max_words, err);
@@ -76,6 +78,7 @@ void reinforce_free(reinforce *r)
     free(r->ids);
     free(r->words);
     free(r->finished);
+    free(r->random);
     rewards_free(r->rewards);
     arena_free(&r->scratch);
     free(r);
@@ -99,13 +102,20 @@ void reinforce_shuffle(reinforce *r, uint64_t seed, int epoch)
     random_order(&random, r->order, r->n_images);
 }
 
-batch_view reinforce_images(reinforce *r, size_t i)
+batch_view reinforce_images(reinforce *r, size_t i, batch_share share)
 {
-    size_t first = i * images_per_batch(r), left = r->n_images - first;
-    size_t n = left < images_per_batch(r) ? left : images_per_batch(r);
-    for (size_t k = 0; k < n * (size_t)r->samples; k++)
-        r->images[k] = r->order[first + k / (size_t)r->samples];
-    return (batch_view){.n = (int)n * r->samples, .images = r->images};
+    const batch_share next = {share.index + 1, share.count};
+    size_t start = i * images_per_batch(r), left = r->n_images - start, samples = (size_t)r->samples;
+    size_t all = left < images_per_batch(r) ? left : images_per_batch(r);
+    size_t first = batch_share_start(share, all), n = batch_share_start(next, all) - first;
+    for (size_t k = 0; k < n * samples; k++)
+        r->images[k] = r->order[start + first + k / samples];
+    return (batch_view){
+        .first = (int)(first * samples),
+        .all = (int)(all * samples),
+        .n = (int)(n * samples),
+        .images = r->images,
+    };
 }
 
 /* ---- trying out captions ---------------------------------------------------------------------------------------- */
@@ -121,7 +131,8 @@ static int draw_word(int n, float *scores, random_stream *random)
     return word < VOCABULARY_END ? VOCABULARY_UNK : word;
 }
 
-static void begin(reinforce *r, const float *parameters, const float *features, int n, struct sampling *s)
+static void begin(reinforce *r, const float *parameters, const float *features, uint64_t seed, int n,
+                  struct sampling *s)
 {
     arena_reset(&r->scratch);
     s->n = n;
@@ -133,14 +144,15 @@ static void begin(reinforce *r, const float *parameters, const float *features, 
         s->word[e] = VOCABULARY_START;
         s->row[e] = e;
         r->words[e] = r->finished[e] = 0;
+        r->random[e] = random_seeded(seed + (uint64_t)e);
     }
 }
 
 /* Writes the next word of entry e; returns 0 if its caption ends here. */
-static int extend(reinforce *r, struct sampling *s, int e, random_stream *random)
+static int extend(reinforce *r, struct sampling *s, int e)
 {
     int row = s->row[e], n = r->shape.vocabulary;
-    int word = draw_word(n, s->scores + (size_t)e * (size_t)n, random);
+    int word = draw_word(n, s->scores + (size_t)e * (size_t)n, &r->random[row]);
     r->finished[row] = word == VOCABULARY_END;
     if (r->finished[row])
         return 0;
@@ -159,15 +171,15 @@ static void move_entry(const reinforce *r, struct sampling *s, int from, int to)
     s->row[to] = s->row[from];
 }
 
-static void sample_captions(reinforce *r, const float *parameters, const float *features, int n, random_stream *random)
+static void sample_captions(reinforce *r, const float *parameters, const float *features, uint64_t seed, int n)
 {
     struct sampling s;
-    begin(r, parameters, features, n, &s);
+    begin(r, parameters, features, seed, n, &s);
     while (s.n > 0) {
         int kept = 0;
         decoder_step_f(&r->shape, parameters, s.n, s.word, &s.state, s.scores, &r->scratch);
         for (int e = 0; e < s.n; e++)
-            if (extend(r, &s, e, random)) {
+            if (extend(r, &s, e)) {
                 if (kept != e)
                     move_entry(r, &s, e, kept);
                 kept++;
@@ -198,7 +210,7 @@ static void lay_out(reinforce *r, batch_view *view)
     view->captions = r->captions;
 }
 
-/* weights[row]: the reward less the mean of the other samples of the image; returns the mean reward of the batch. */
+/* weights[row]: the reward less the mean of the other samples of the image; returns the sum of the rewards. */
 static double weigh(reinforce *r, batch_view *view)
 {
     double all = 0;
@@ -215,13 +227,12 @@ static double weigh(reinforce *r, batch_view *view)
         all += sum;
     }
     view->weights = r->weights;
-    return all / view->n;
+    return all;
 }
 
-double reinforce_sample(reinforce *r, const float *parameters, const float *features, random_stream *random,
-                        batch_view *view)
+double reinforce_sample(reinforce *r, const float *parameters, const float *features, uint64_t seed, batch_view *view)
 {
-    sample_captions(r, parameters, features, view->n, random);
+    sample_captions(r, parameters, features, seed + (uint64_t)view->first, view->n);
     lay_out(r, view);
     return weigh(r, view);
 }

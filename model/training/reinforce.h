@@ -25,12 +25,12 @@ void reinforce_free(reinforce *r); /* NULL is allowed */
 size_t reinforce_count(const reinforce *r); /* batches an epoch: each image comes once */
 void reinforce_shuffle(reinforce *r, uint64_t seed, int epoch);
 
-/* The images of the i-th batch, each `samples` times: n and images alone are set. Valid until the next call. */
-batch_view reinforce_images(reinforce *r, size_t i);
+/* A share of the images of the i-th batch, each `samples` times: first, all, n and images alone are set. Valid until
+ * the next call. */
+batch_view reinforce_images(reinforce *r, size_t i, batch_share share);
 
 /* Samples a caption for each row of `view`, whose features are [N, D], and completes the view with them and their
- * weights. Returns the mean reward. */
-double reinforce_sample(reinforce *r, const float *parameters, const float *features, random_stream *random,
-                        batch_view *view);
+ * weights. What row k draws follows from seed + first + k alone. Returns the sum of the rewards. */
+double reinforce_sample(reinforce *r, const float *parameters, const float *features, uint64_t seed, batch_view *view);
 
 #endif

@@ -11,6 +11,7 @@
 #include <nettle/sha2.h>
 
 #include "model/features/feature_extract.h"
+#include "model/training/ranks.h"
 #include "model/training/train_options.h"
 
 enum { D = CAPTION_FEATURES };
@@ -95,16 +96,36 @@ static int report_features(void *context, size_t done, size_t total)
     return r->options->progress(r->options->context, &progress);
 }
 
+/* Of several processes each computes its share before all of them look for everything: with a cache that they share
+ * the second pass finds it, without one it computes the rest. */
+static int extract_share(train_data *data, feature_work work, caption_error *err)
+{
+    caption_ranks *ranks = data->options->ranks;
+    work.share = ranks_index(ranks);
+    work.shares = ranks_count(ranks);
+    if (work.shares == 1)
+        return CAPTION_OK;
+    int status = ranks_agree(ranks, feature_extract(data->cache, &work, NULL, err), err);
+    return status == CAPTION_OK ? feature_cache_sync(data->cache, err) : status;
+}
+
 /* records: malloc'd. */
 static int extract(train_data *data, caption_encoder *encoder, const caption_dataset *dataset, int views,
                    long **records, caption_error *err)
 {
     struct reporter reporter = {data->options, now(), now()};
-    const feature_work work = {encoder, dataset, views == 2, data->options->threads, report_features, &reporter};
+    const feature_work work = {.encoder = encoder,
+                               .dataset = dataset,
+                               .mirror = views == 2,
+                               .threads = data->options->threads,
+                               .shares = 1,
+                               .progress = report_features,
+                               .context = &reporter};
     *records = calloc(caption_dataset_size(dataset) * (size_t)views, sizeof **records);
     if (!*records)
         return caption_fail(err, CAPTION_ENOMEM, "out of memory for the features of the pictures");
-    return feature_extract(data->cache, &work, *records, err);
+    int status = extract_share(data, work, err);
+    return status == CAPTION_OK ? feature_extract(data->cache, &work, *records, err) : status;
 }
 
 static int open_cache(train_data *data, caption_encoder *encoder, caption_error *err)
@@ -140,17 +161,18 @@ static void measure_features(train_data *data)
     }
 }
 
-void train_data_features(train_data *data, const batch_view *view, random_stream *r)
+void train_data_features(train_data *data, const batch_view *view, uint64_t seed)
 {
     double dropout = data->options->feature_dropout;
     float kept = (float)(1 / (1 - dropout));
     for (int k = 0; k < view->n; k++) {
-        size_t mirrored = data->views == 2 ? random_below(r, 2) : 0;
+        random_stream r = random_seeded(seed + (uint64_t)(view->first + k));
+        size_t mirrored = data->views == 2 ? random_below(&r, 2) : 0;
         long record = data->train_records[view->images[k] * (size_t)data->views + mirrored];
         const float *x = feature_cache_at(data->cache, record);
         float *out = data->features + (size_t)k * D;
         for (int d = 0; d < D; d++)
-            out[d] = dropout > 0 && random_uniform(r) < dropout ? 0 : kept * (x[d] - data->mean[d]) * data->scale[d];
+            out[d] = dropout > 0 && random_uniform(&r) < dropout ? 0 : kept * (x[d] - data->mean[d]) * data->scale[d];
     }
 }
 

@@ -28,7 +28,7 @@ int train_data_open(train_data *data, const caption_train_options *options, cons
 void train_data_close(train_data *data); /* also of a zeroed one */
 
 /* The network learns from standardised features, (x - mean) * scale, of which a random share is dropped: fills
- * data->features for this batch, choosing the view of each image by r. */
-void train_data_features(train_data *data, const batch_view *view, random_stream *r);
+ * data->features for this batch. What is chosen for row k follows from seed + first + k alone. */
+void train_data_features(train_data *data, const batch_view *view, uint64_t seed);
 
 #endif

@@ -3,9 +3,10 @@
  *
  * Everything random is drawn from (seed, step), never from a generator that runs along, so that the counters of a
  * checkpoint are enough to go on exactly where a killed run stopped. The weights written are those that were scored:
- * each epoch's candidate is saved, opened as a server would open it, and scored. */
-#include "model/train.h"
-
+ * each epoch's candidate is saved, opened as a server would open it, and scored.
+ *
+ * Several processes (ranks.h) take the same steps on the same weights: each computes the gradients of its share of the
+ * batch, and their sum is what all go by. Whatever else there is to do, the first does while the others wait. */
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -14,43 +15,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "model/arena.h"
-#include "model/decoder/decoder_init.h"
-#include "model/decoder/model.h"
-#include "model/training/checkpoint.h"
-#include "model/training/curriculum.h"
 #include "model/training/evaluate.h"
-#include "model/training/fine_tune.h"
-#include "model/training/train_data.h"
+#include "model/training/ranks.h"
 #include "model/training/train_options.h"
-
-/* Sums since the last report. */
-struct window {
-    double loss, reward, started;
-    size_t captions, words;
-};
-
-typedef struct trainer {
-    const caption_train_options *options;
-    caption_encoder *encoder;
-    caption_model *base; /* NULL: none */
-    train_data data;
-    curriculum curriculum;
-    decoder_shape shape;
-    size_t n_parameters;
-    float *parameters, *gradients; /* [n_parameters] */
-    float *folded;                 /* [n_parameters] the weights to save (fold_standardisation) */
-    optimizer optimizer;
-    arena scratch;
-    caption_session *session;
-    checkpoint state;
-    char *description; /* of the options */
-    char *run;         /* description and data digest */
-    char *checkpoint_path, *candidate_path;
-    struct window window;
-    double started, checkpointed; /* seconds */
-    long first_step;              /* of this process, for the estimate of the time left */
-} trainer;
+#include "model/training/trainer.h"
 
 static double now(void)
 {
@@ -99,8 +67,13 @@ static void restart_window(trainer *t)
     t->window = (struct window){.started = now()};
 }
 
+static int stopped(caption_error *err)
+{
+    return caption_fail(err, CAPTION_ECANCELLED, "stopped");
+}
+
 /* Tells the caller, who may want to stop: CAPTION_ECANCELLED. e: the scored epoch, or NULL. */
-static int report(trainer *t, const evaluation *e, int best)
+static int report(trainer *t, const evaluation *e, int best, caption_error *err)
 {
     const struct window *w = &t->window;
     double time = now(), elapsed = time - w->started;
@@ -125,12 +98,16 @@ static int report(trainer *t, const evaluation *e, int best)
     };
     int stop = t->options->progress(t->options->context, &progress);
     restart_window(t);
-    return stop ? CAPTION_ECANCELLED : CAPTION_OK;
+    return stop ? stopped(err) : CAPTION_OK;
 }
 
 /* ---- learning --------------------------------------------------------------------------------------------------- */
 
-static int learn_batch(trainer *t, caption_error *err)
+/* Of a batch, over all processes; floats, because they are summed as gradients are. */
+enum { TOTAL_LOSS, TOTAL_REWARD, TOTAL_WORDS, TOTAL_CAPTIONS, TOTALS };
+
+/* Gradients and totals of this process's share of the batch. */
+static void learn_share(trainer *t, float totals[TOTALS])
 {
     random_stream r = random_seeded(random_mix(t->options->seed) ^ random_mix((uint64_t)step_of(t)));
     size_t words;
@@ -138,17 +115,46 @@ static int learn_batch(trainer *t, caption_error *err)
     decoder_batch_f batch =
         curriculum_batch(&t->curriculum, (size_t)t->state.batch, t->parameters, &r, &words, &reward);
     batch.seed = random_bits(&r);
-    double loss = decoder_loss_f(&t->shape, t->parameters, &batch, t->gradients, NULL, &t->scratch);
-    if (!isfinite(loss))
+    totals[TOTAL_LOSS] = 0;
+    totals[TOTAL_REWARD] = (float)reward;
+    totals[TOTAL_WORDS] = (float)words;
+    totals[TOTAL_CAPTIONS] = (float)batch.n;
+    if (batch.n > 0)
+        totals[TOTAL_LOSS] = decoder_loss_f(&t->shape, t->parameters, &batch, t->gradients, NULL, &t->scratch);
+    else
+        memset(t->gradients, 0, t->n_parameters * sizeof *t->gradients);
+}
+
+static int learn_batch(trainer *t, caption_error *err)
+{
+    float totals[TOTALS];
+    int status;
+    learn_share(t, totals);
+    if ((status = ranks_sum(t->options->ranks, totals, TOTALS, err)) ||
+        (status = ranks_sum(t->options->ranks, t->gradients, t->n_parameters, err)))
+        return status;
+    if (!isfinite(totals[TOTAL_LOSS]))
         return caption_fail(err, CAPTION_EINVAL, "the loss is no longer finite in epoch %ld: lower the learning rate",
                             t->state.epoch + 1);
     optimizer_step(&t->optimizer, learning_rate(t), t->parameters, t->gradients);
-    t->window.loss += loss * batch.n;
-    t->window.reward += reward * batch.n;
-    t->window.words += words;
-    t->window.captions += (size_t)batch.n;
+    t->window.loss += (double)totals[TOTAL_LOSS] * totals[TOTAL_CAPTIONS];
+    t->window.reward += totals[TOTAL_REWARD];
+    t->window.words += (size_t)totals[TOTAL_WORDS];
+    t->window.captions += (size_t)totals[TOTAL_CAPTIONS];
     t->state.batch++;
     return CAPTION_OK;
+}
+
+/* Behind a batch: what is due now, and whether all go on. */
+static int look_around(trainer *t, caption_error *err)
+{
+    int first = caption_ranks_is_first(t->options->ranks);
+    int status = train_options_stop(t->options) ? stopped(err) : CAPTION_OK;
+    if (status == CAPTION_OK && first && now() - t->window.started >= t->options->report_seconds)
+        status = report(t, NULL, 0, err);
+    if (status == CAPTION_OK && first && now() - t->checkpointed >= 60 * t->options->checkpoint_minutes)
+        status = write_checkpoint(t, err);
+    return ranks_agree(t->options->ranks, status, err);
 }
 
 static int learn_epoch(trainer *t, caption_error *err)
@@ -156,11 +162,9 @@ static int learn_epoch(trainer *t, caption_error *err)
     int status = CAPTION_OK;
     curriculum_shuffle(&t->curriculum, (int)t->state.epoch);
     while (t->state.batch < batches_per_epoch(t) && status == CAPTION_OK) {
-        status = train_options_stop(t->options) ? CAPTION_ECANCELLED : learn_batch(t, err);
-        if (status == CAPTION_OK && now() - t->window.started >= t->options->report_seconds)
-            status = report(t, NULL, 0);
-        if (status == CAPTION_OK && now() - t->checkpointed >= 60 * t->options->checkpoint_minutes)
-            status = write_checkpoint(t, err);
+        status = learn_batch(t, err);
+        if (status == CAPTION_OK)
+            status = look_around(t, err);
     }
     return status;
 }
@@ -236,10 +240,10 @@ static int close_epoch(trainer *t, const evaluation *e, caption_error *err)
         t->state.best_score = e ? e->scores.cider : 0;
     }
     status = write_checkpoint(t, err);
-    return status == CAPTION_OK ? report(t, e, best) : status;
+    return status == CAPTION_OK ? report(t, e, best, err) : status;
 }
 
-static int finish_epoch(trainer *t, caption_error *err)
+static int score_epoch(trainer *t, caption_error *err)
 {
     evaluation e = {.captions = NULL};
     fold_standardisation(t);
@@ -252,10 +256,33 @@ static int finish_epoch(trainer *t, caption_error *err)
     return status;
 }
 
+static int follow_first(trainer *t, caption_error *err)
+{
+    return checkpoint_follow(t->options->ranks, &t->state, &t->optimizer, t->parameters, err);
+}
+
+static int finish_epoch(trainer *t, caption_error *err)
+{
+    int status = caption_ranks_is_first(t->options->ranks) ? score_epoch(t, err) : CAPTION_OK;
+    status = ranks_agree(t->options->ranks, status, err);
+    return status == CAPTION_OK ? follow_first(t, err) : status;
+}
+
 static int is_done(const trainer *t)
 {
     long stale = t->state.epoch - t->state.best_epoch;
     return t->state.epoch >= t->options->epochs || (t->options->patience > 0 && stale >= t->options->patience);
+}
+
+/* The end of the first process's run: the checkpoint stays or goes. */
+static int conclude(trainer *t, int status, caption_error *err)
+{
+    if (status == CAPTION_ECANCELLED && (status = write_checkpoint(t, err)) == CAPTION_OK)
+        return caption_fail(err, CAPTION_ECANCELLED, "stopped after epoch %ld, batch %ld", t->state.epoch,
+                            t->state.batch);
+    if (status == CAPTION_OK && unlink(t->checkpoint_path) != 0 && errno != ENOENT)
+        return caption_fail(err, CAPTION_EIO, "%s: cannot remove: %s", t->checkpoint_path, strerror(errno));
+    return status;
 }
 
 static int run(trainer *t, caption_error *err)
@@ -269,127 +296,30 @@ static int run(trainer *t, caption_error *err)
         if (status == CAPTION_OK)
             status = finish_epoch(t, err);
     }
-    if (status == CAPTION_ECANCELLED && (status = write_checkpoint(t, err)) == CAPTION_OK)
-        return caption_fail(err, CAPTION_ECANCELLED, "stopped after epoch %ld, batch %ld", t->state.epoch,
-                            t->state.batch);
-    if (status == CAPTION_OK && unlink(t->checkpoint_path) != 0 && errno != ENOENT)
-        return caption_fail(err, CAPTION_EIO, "%s: cannot remove: %s", t->checkpoint_path, strerror(errno));
-    return status;
-}
-
-/* ---- setting up ------------------------------------------------------------------------------------------------- */
-
-static int make_names(trainer *t, caption_error *err)
-{
-    const caption_train_options *o = t->options;
-    t->description = train_options_describe(o, t->base ? caption_model_sha256(t->base) : NULL);
-    if (!t->description || asprintf(&t->run, "%s data=%s", t->description, t->data.digest) < 0 ||
-        asprintf(&t->candidate_path, "%s.candidate", o->out) < 0 ||
-        asprintf(&t->checkpoint_path, "%s%s", o->checkpoint ? o->checkpoint : o->out,
-                 o->checkpoint ? "" : ".checkpoint") < 0)
-        return caption_fail(err, CAPTION_ENOMEM, "out of memory for the run's file names");
-    return CAPTION_OK;
-}
-
-/* Parameters, gradients, folded weights, Adam's three vectors, and the scratch of a batch. */
-static int check_memory(const trainer *t, size_t scratch, caption_error *err)
-{
-    enum { VECTORS = 6 };
-    size_t needed = VECTORS * t->n_parameters * sizeof(float) + scratch, limit = t->options->memory;
-    if (limit == 0 || needed <= limit)
-        return CAPTION_OK;
-    return caption_fail(err, CAPTION_ELIMIT, "training this network would take %zu MiB, the limit is %zu MiB",
-                        needed >> 20, limit >> 20);
-}
-
-static void shape_network(trainer *t)
-{
-    const caption_train_options *o = t->options;
-    decoder_tensor tensors[DECODER_MAX_TENSORS];
-    t->shape = (decoder_shape){.features = CAPTION_FEATURES,
-                               .words = o->words,
-                               .hidden = o->hidden,
-                               .vocabulary = vocabulary_size(t->data.words)};
-    decoder_kind_parse(o->kind, &t->shape.kind);
-    decoder_layout(&t->shape, tensors, &t->n_parameters);
-}
-
-static int make_network(trainer *t, caption_error *err)
-{
-    const caption_train_options *o = t->options;
-    optimizer_options adam = optimizer_defaults();
-    adam.weight_decay = o->weight_decay;
-    adam.clip = o->clip;
-    adam.average = o->average;
-    shape_network(t);
-    int status = curriculum_open(&t->curriculum, &t->data, &t->shape, err);
-    if (status != CAPTION_OK)
-        return status;
-    size_t scratch = decoder_loss_scratch_f(&t->shape, o->batch, curriculum_longest(&t->curriculum));
-    if ((status = check_memory(t, scratch, err)) != CAPTION_OK)
-        return status;
-    t->parameters = calloc(t->n_parameters, sizeof *t->parameters);
-    t->gradients = calloc(t->n_parameters, sizeof *t->gradients);
-    t->folded = calloc(t->n_parameters, sizeof *t->folded);
-    if (!t->parameters || !t->gradients || !t->folded)
-        return caption_fail(err, CAPTION_ENOMEM, "out of memory for %zu parameters", t->n_parameters);
-    if (t->base)
-        fine_tune_start(t->base, &t->shape, &t->data, t->parameters);
-    else
-        decoder_init(&t->shape, o->seed, t->parameters);
-    status = optimizer_init(&t->optimizer, &adam, t->n_parameters, t->parameters, err);
-    return status == CAPTION_OK ? arena_reserve(&t->scratch, scratch, err) : status;
-}
-
-static int resume(trainer *t, caption_error *err)
-{
-    if (!t->options->resume || (access(t->checkpoint_path, F_OK) != 0 && errno == ENOENT))
-        return CAPTION_OK;
-    int status = checkpoint_read(t->checkpoint_path, t->run, &t->state, &t->optimizer, t->parameters, err);
-    if (status != CAPTION_OK)
-        return status;
-    if (t->state.batch > batches_per_epoch(t) || t->state.best_epoch > t->state.epoch)
-        return caption_fail(err, CAPTION_EFORMAT, "%s: its counters contradict each other", t->checkpoint_path);
-    if (t->state.best_epoch > 0 && access(t->options->out, R_OK) != 0)
-        return caption_fail(err, CAPTION_EIO, "%s: the best weights of the run to resume: %s", t->options->out,
-                            strerror(errno));
-    return CAPTION_OK;
-}
-
-static void trainer_free(trainer *t)
-{
-    curriculum_close(&t->curriculum);
-    train_data_close(&t->data);
-    optimizer_free(&t->optimizer);
-    arena_free(&t->scratch);
-    caption_session_free(t->session);
-    caption_model_release(t->base);
-    free(t->parameters);
-    free(t->gradients);
-    free(t->folded);
-    free(t->description);
-    free(t->run);
-    free(t->checkpoint_path);
-    free(t->candidate_path);
+    if (caption_ranks_is_first(t->options->ranks))
+        status = conclude(t, status, err);
+    return ranks_agree(t->options->ranks, status, err);
 }
 
 int caption_train(const caption_train_options *options, caption_encoder *encoder, caption_error *err)
 {
-    int status = caption_train_check(options, err);
-    if (status != CAPTION_OK)
-        return status;
+    caption_train_options mine = *options;
+    caption_error unread;
+    err = err ? err : &unread;
+    if (!caption_ranks_is_first(options->ranks))
+        mine.progress = NULL;
     trainer *t = calloc(1, sizeof *t);
-    if (!t)
-        return caption_fail(err, CAPTION_ENOMEM, "out of memory for a training run");
-    t->options = options;
-    t->encoder = encoder;
-    if ((status = fine_tune_open(&t->base, options, encoder, err)) == CAPTION_OK &&
-        (status = train_data_open(&t->data, options, t->base ? t->base->words : NULL, encoder, err)) == CAPTION_OK &&
-        (status = make_names(t, err)) == CAPTION_OK && (status = make_network(t, err)) == CAPTION_OK &&
-        (status = resume(t, err)) == CAPTION_OK &&
-        (status = caption_session_new(&t->session, NULL, EVALUATE_BATCH, err)) == CAPTION_OK)
-        status = run(t, err);
-    trainer_free(t);
+    int status =
+        t ? caption_train_check(options, err) : caption_fail(err, CAPTION_ENOMEM, "out of memory for a training run");
+    status = ranks_agree(options->ranks, status, err);
+    if (status == CAPTION_OK) {
+        t->options = &mine;
+        t->encoder = encoder;
+        status = trainer_open(t, err);
+        if (status == CAPTION_OK)
+            status = run(t, err);
+        trainer_close(t);
+    }
     free(t);
     return status;
 }

@@ -1,7 +1,8 @@
 /* command_train.c: `captiond train` learns a captioner from a directory of images and a TSV of captions.
  *
  * The numbers that decide a run come from the library's own table (train.h), so that their names, ranges and defaults
- * are written down once. Progress goes to stderr; the first SIGINT or SIGTERM stops the run behind a checkpoint. */
+ * are written down once. Progress goes to stderr; the first SIGINT or SIGTERM stops the run behind a checkpoint.
+ * Processes that mpirun started learn together, and the first one speaks for all. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,6 +30,12 @@ static void catch_signals(void)
     struct sigaction action = {.sa_handler = want_stop, .sa_flags = (int)SA_RESETHAND};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+}
+
+static int stop(void *context)
+{
+    (void)context;
+    return stop_wanted;
 }
 
 /* "1h02m", "3m20s", "12s" */
@@ -60,7 +67,7 @@ static int print_progress(void *context, const caption_train_progress *p)
     else
         fprintf(stderr, "epoch %d/%d: batch %ld/%ld, loss %.4f%s, rate %.2e, %.0f captions/s, %s left\n", p->epoch,
                 p->epochs, p->done, p->total, p->loss, reward, p->learning_rate, p->captions_per_second, left);
-    return stop_wanted;
+    return 0;
 }
 
 /* What the command line gives besides the library's options. */
@@ -152,12 +159,21 @@ static int train(caption_train_options *o, const struct files *f, caption_error 
         o->train = images;
         o->dev = dev;
         o->progress = print_progress;
-        status = caption_train(o, encoder, err);
+        o->stop = stop;
+        status = caption_ranks_join(&o->ranks, err);
     }
+    if (status == CAPTION_OK)
+        status = caption_train(o, encoder, err);
     caption_dataset_free(images);
     caption_dataset_free(dev);
     caption_encoder_release(encoder);
     return status;
+}
+
+static void print_failure(int status, const caption_error *err)
+{
+    const char *more = status == CAPTION_ECANCELLED ? "; --resume goes on from there" : "";
+    fprintf(stderr, "captiond train: %s%s\n", err->message, more);
 }
 
 int command_train(int argc, char **argv)
@@ -171,9 +187,8 @@ int command_train(int argc, char **argv)
         return status;
     catch_signals();
     status = train(&options, &files, &err);
-    if (status == CAPTION_ECANCELLED)
-        fprintf(stderr, "captiond train: %s; --resume goes on from there\n", err.message);
-    else if (status != CAPTION_OK)
-        fprintf(stderr, "captiond train: %s\n", err.message);
+    if (status != CAPTION_OK && caption_ranks_is_first(options.ranks))
+        print_failure(status, &err);
+    caption_ranks_leave(options.ranks);
     return status == CAPTION_EINVAL ? OPTIONS_WRONG : status != CAPTION_OK;
 }

@@ -64,7 +64,7 @@ static void every_caption_comes_once_an_epoch(void **state)
         int seen[IMAGES] = {0}, total = 0;
         batches_shuffle(b, 1, epoch);
         for (size_t i = 0; i < batches_count(b); i++) {
-            batch_view view = batches_get(b, i);
+            batch_view view = batches_get(b, i, BATCH_WHOLE);
             for (int k = 0; k < view.n; k++)
                 seen[view.images[k]]++;
             total += view.n;
@@ -76,13 +76,37 @@ static void every_caption_comes_once_an_epoch(void **state)
     batches_free(b);
 }
 
+static void shares_make_up_the_batch(void **state)
+{
+    (void)state;
+    enum { SHARES = 3 };
+    batches *b = make_batches();
+    batches_shuffle(b, 1, 0);
+    for (size_t i = 0; i < batches_count(b); i++) {
+        size_t images[SIZE];
+        batch_view whole = batches_get(b, i, BATCH_WHOLE);
+        int n = 0;
+        memcpy(images, whole.images, (size_t)whole.n * sizeof *images);
+        for (int k = 0; k < SHARES; k++) {
+            batch_view view = batches_get(b, i, (batch_share){k, SHARES});
+            assert_int_equal(view.first, n);
+            assert_int_equal(view.all, whole.n);
+            assert_true(view.n >= whole.n / SHARES && view.n <= whole.n / SHARES + 1);
+            assert_memory_equal(view.images, images + n, (size_t)view.n * sizeof *images);
+            n += view.n;
+        }
+        assert_int_equal(n, whole.n);
+    }
+    batches_free(b);
+}
+
 static void captions_are_time_major_with_start_end_and_padding(void **state)
 {
     (void)state;
     batches *b = make_batches();
     batches_shuffle(b, 1, 0);
     for (size_t i = 0; i < batches_count(b); i++) {
-        batch_view view = batches_get(b, i);
+        batch_view view = batches_get(b, i, BATCH_WHOLE);
         size_t to_predict = 0;
         int longest = 0;
         for (int k = 0; k < view.n; k++) {
@@ -111,7 +135,7 @@ static void captions_of_a_batch_are_of_similar_length(void **state)
     batches *b = make_batches();
     batches_shuffle(b, 1, 0);
     for (size_t i = 0; i < batches_count(b); i++) {
-        batch_view view = batches_get(b, i);
+        batch_view view = batches_get(b, i, BATCH_WHOLE);
         for (int k = 0; k < view.n; k++) {
             int length = 1 + (int)view.images[k] % 12;
             assert_in_range(length < LONGEST ? length : LONGEST, view.t - 2, view.t - 1);
@@ -125,7 +149,7 @@ static uint64_t fingerprint(batches *b, uint64_t seed, int epoch)
 {
     uint64_t print = 0;
     batches_shuffle(b, seed, epoch);
-    batch_view view = batches_get(b, 0);
+    batch_view view = batches_get(b, 0, BATCH_WHOLE);
     for (int k = 0; k < view.n; k++)
         print = print * 331 + view.images[k];
     return print;
@@ -149,6 +173,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_caption_comes_once_an_epoch),
+        cmocka_unit_test(shares_make_up_the_batch),
         cmocka_unit_test(captions_are_time_major_with_start_end_and_padding),
         cmocka_unit_test(captions_of_a_batch_are_of_similar_length),
         cmocka_unit_test(order_follows_from_seed_and_epoch_alone),
