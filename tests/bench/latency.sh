@@ -1,5 +1,5 @@
 #!/bin/sh
 # What a training costs those who caption meanwhile: CSV on stdout, a table on stderr.
-#     BUILD=build REQUESTS=200 ROUNDS=3 tests/bench/latency.sh
+#     BUILD=build REQUESTS=100 ROUNDS=2 tests/bench/latency.sh
 set -eu
-exec "$(dirname "$0")/latency.py" --captiond "${BUILD:-build}/captiond" --requests "${REQUESTS:-200}" --rounds "${ROUNDS:-3}"
+exec "$(dirname "$0")/latency.py" --captiond "${BUILD:-build}/captiond" --requests "${REQUESTS:-100}" --rounds "${ROUNDS:-2}"
