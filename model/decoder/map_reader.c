@@ -7,82 +7,98 @@
 #include "model/layers/affine.h"
 #include "model/layers/attention.h"
 
-static int images_of(const X(map_readers) *r)
-{
-    return r->n / r->per_image;
-}
-
-static attention_shape shape_of(const decoder_shape *s, int rows, int stride)
-{
-    return (attention_shape){rows, stride, s->positions, s->attention, s->hidden};
-}
-
-void X(map_reader_project)(const decoder_shape *s, const X(map_reader_weights) *w, int images, const real *map,
+void X(map_reader_project)(const decoder_shape *s, const X(map_reader_weights) *w, const real *map,
                            const X(map_view) *view)
 {
-    int rows = images * s->positions;
+    int rows = view->images * s->positions;
     X(affine_forward)(rows, s->channels, s->attention, map, w->w_map, w->b_map, view->tile);
     X(vector_tanh)((size_t)rows * s->attention, view->tile);
     gemm(rows, s->attention, s->attention, view->tile, w->w_key, 0, view->keys);
     gemm(rows, s->hidden, s->attention, view->tile, w->w_value, 0, view->values);
 }
 
-/* Of image i. */
-static const real *keys_of(const decoder_shape *s, const X(map_view) *view, int i)
+/* Image i alone. */
+static X(map_view) view_of(const decoder_shape *s, const X(map_view) *v, int i)
 {
-    return view->keys + (size_t)i * s->positions * s->attention;
+    size_t place = (size_t)i * s->positions;
+    return (X(map_view)){1, v->tile + place * s->attention, v->keys + place * s->attention,
+                         v->values + place * s->hidden};
 }
 
-static const real *values_of(const decoder_shape *s, const X(map_view) *view, int i)
+static attention_shape shape_of(const decoder_shape *s, int rows)
 {
-    return view->values + (size_t)i * s->positions * s->hidden;
+    return (attention_shape){rows, s->positions, s->attention, s->hidden};
 }
 
-void X(map_reader_look)(const decoder_shape *s, const X(map_reader_weights) *w, const X(map_view) *view,
-                        const X(map_readers) *r, real *z)
+/* out[j] = in[place[j]] */
+static void gather(const X(map_readers) *r, int width, const real *in, real *out)
 {
-    const attention_shape shape = shape_of(s, r->t, r->n);
-    X(affine_forward)(r->t * r->n, s->hidden, s->attention, r->h, w->w_query, w->b_query, r->query);
-    for (int k = 0; k < r->n; k++) {
-        int i = k / r->per_image;
-        X(attention_forward)(&shape, r->query + (size_t)k * s->attention, keys_of(s, view, i), values_of(s, view, i),
-                             r->looks + (size_t)k * s->positions, z + (size_t)k * s->hidden);
+    for (int j = 0; j < r->rows; j++)
+        memcpy(out + (size_t)j * width, in + (size_t)r->place[j] * width, width * sizeof *out);
+}
+
+/* out[place[j]] += in[j] */
+static void scatter(const X(map_readers) *r, int width, const real *in, real *out)
+{
+    for (int j = 0; j < r->rows; j++, in += width) {
+        real *row = out + (size_t)r->place[j] * width;
+        for (int i = 0; i < width; i++)
+            row[i] += in[i];
     }
 }
 
-void X(map_reader_step)(const decoder_shape *s, const X(map_reader_weights) *w, const X(map_view) *view, int n,
-                        const int *image, const real *h, real *query, real *looks, real *z)
+void X(map_reader_look)(const decoder_shape *s, const X(map_reader_weights) *w, const X(map_view) *view,
+                        const X(map_readers) *r, const real *h, real *z)
 {
-    const attention_shape shape = shape_of(s, 1, 1);
-    X(affine_forward)(n, s->hidden, s->attention, h, w->w_query, w->b_query, query);
-    for (int r = 0; r < n; r++)
-        X(attention_forward)(&shape, query + (size_t)r * s->attention, keys_of(s, view, image[r]),
-                             values_of(s, view, image[r]), looks + (size_t)r * s->positions, z + (size_t)r * s->hidden);
+    gather(r, s->hidden, h, r->state);
+    X(affine_forward)(r->rows, s->hidden, s->attention, r->state, w->w_query, w->b_query, r->query);
+    size_t first = 0;
+    for (int i = 0; i < view->images; first += r->count[i++]) {
+        const attention_shape shape = shape_of(s, r->count[i]);
+        const X(map_view) v = view_of(s, view, i);
+        X(attention_forward)(&shape, r->query + first * s->attention, v.keys, v.values, r->looks + first * s->positions,
+                             r->seen + first * s->hidden);
+    }
+    scatter(r, s->hidden, r->seen, z);
 }
 
-/* Through the attention of every caption: dz -> dquery, dlooks, and dview's keys and values. */
-static void look_backward(const decoder_shape *s, const X(map_view) *view, const X(map_readers) *r,
-                          const X(map_view) *dview, real *dquery, real *dlooks, const real *dz)
+void X(map_reader_step)(const decoder_shape *s, const X(map_reader_weights) *w, const X(map_view) *view, int n,
+                        const int *image, const real *h, real *query, real *looks, real *seen, real *z)
 {
-    const attention_shape shape = shape_of(s, r->t, r->n);
-    size_t positions = (size_t)images_of(r) * s->positions, keys = s->attention, values = s->hidden;
-    memset(dview->keys, 0, positions * keys * sizeof(real));
-    memset(dview->values, 0, positions * values * sizeof(real));
-    for (int k = 0; k < r->n; k++) {
-        int i = k / r->per_image;
-        size_t place = (size_t)i * s->positions, look = (size_t)k * s->positions;
-        X(attention_backward)(&shape, r->query + k * keys, keys_of(s, view, i), values_of(s, view, i), r->looks + look,
-                              dz + k * values, dlooks + look, dquery + k * keys, dview->keys + place * keys,
-                              dview->values + place * values);
+    X(affine_forward)(n, s->hidden, s->attention, h, w->w_query, w->b_query, query);
+    for (int first = 0, next = 0; first < n; first = next) {
+        while (next < n && image[next] == image[first])
+            next++;
+        const attention_shape shape = shape_of(s, next - first);
+        const X(map_view) v = view_of(s, view, image[first]);
+        X(attention_forward)(&shape, query + (size_t)first * s->attention, v.keys, v.values,
+                             looks + (size_t)first * s->positions, seen + (size_t)first * s->hidden);
+    }
+    for (size_t i = 0; i < (size_t)n * s->hidden; i++)
+        z[i] += seen[i];
+}
+
+/* Through the attention of every image: r->seen, which holds the gradient of what was seen -> dquery, dlooks, and
+ * dview's keys and values. */
+static void look_backward(const decoder_shape *s, const X(map_view) *view, const X(map_readers) *r,
+                          const X(map_view) *dview, real *dquery, real *dlooks)
+{
+    size_t first = 0;
+    for (int i = 0; i < view->images; first += r->count[i++]) {
+        const attention_shape shape = shape_of(s, r->count[i]);
+        const X(map_view) v = view_of(s, view, i), dv = view_of(s, dview, i);
+        size_t key = first * s->attention, look = first * s->positions;
+        X(attention_backward)(&shape, r->query + key, v.keys, v.values, r->looks + look, r->seen + first * s->hidden,
+                              dlooks + look, dquery + key, dv.keys, dv.values);
     }
 }
 
 /* Through the projections: dview's keys and values -> its tile, the weights, dmap. */
-static void project_backward(const decoder_shape *s, const X(map_reader_weights) *w, int images, const real *map,
+static void project_backward(const decoder_shape *s, const X(map_reader_weights) *w, const real *map,
                              const X(map_view) *view, const X(map_view) *dview, real *dmap,
                              const X(map_reader_gradients) *dw)
 {
-    int rows = images * s->positions, width = s->attention;
+    int rows = view->images * s->positions, width = s->attention;
     gemm_nt(rows, width, width, dview->keys, w->w_key, 0, dview->tile);
     gemm_nt(rows, width, s->hidden, dview->values, w->w_value, 1, dview->tile);
     X(affine_backward)(rows, width, width, view->tile, w->w_key, dview->keys, NULL, dw->w_key, NULL);
@@ -96,9 +112,10 @@ void X(map_reader_backward)(const decoder_shape *s, const X(map_reader_weights) 
                             const X(map_view) *view, const X(map_readers) *r, const X(map_view) *dview, real *dquery,
                             real *dlooks, real *dz, real *dmap, const X(map_reader_gradients) *dw)
 {
-    int rows = r->t * r->n;
-    look_backward(s, view, r, dview, dquery, dlooks, dz);
-    project_backward(s, w, images_of(r), map, view, dview, dmap, dw);
-    gemm_nt(rows, s->hidden, s->attention, dquery, w->w_query, 1, dz);
-    X(affine_backward)(rows, s->hidden, s->attention, r->h, w->w_query, dquery, NULL, dw->w_query, dw->b_query);
+    gather(r, s->hidden, dz, r->seen);
+    look_backward(s, view, r, dview, dquery, dlooks);
+    project_backward(s, w, map, view, dview, dmap, dw);
+    X(affine_backward)(r->rows, s->hidden, s->attention, r->state, w->w_query, dquery, r->seen, dw->w_query,
+                       dw->b_query);
+    scatter(r, s->hidden, r->seen, dz);
 }

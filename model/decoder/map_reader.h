@@ -23,32 +23,37 @@ typedef struct X(map_reader_gradients) {
 
 /* What is known of the maps of I images. */
 typedef struct X(map_view) {
+    int images;
     real *tile;   /* [I, P, A] */
     real *keys;   /* [I, P, A] */
     real *values; /* [I, P, H] */
 } X(map_view);
 
-/* The rows that look: captions k = 0..N-1 with T rows each, row t N + k; caption k looks at image k / per_image. */
+/* The rows that look, those of one image side by side so that each image is one product: the first count[0] rows look
+ * at image 0, and so on; row j here is row place[j] of h and z. */
 typedef struct X(map_readers) {
-    int n, t, per_image;
-    const real *h; /* [T, N, H] */
-    real *query;   /* [T, N, A] */
-    real *looks;   /* [T, N, P] */
+    int rows;         /* R */
+    const int *count; /* [I] */
+    const int *place; /* [R] */
+    real *state;      /* [R, H] h in this order */
+    real *query;      /* [R, A] */
+    real *looks;      /* [R, P] */
+    real *seen;       /* [R, H] */
 } X(map_readers);
 
-void X(map_reader_project)(const decoder_shape *s, const X(map_reader_weights) *w, int images, const real *map,
+void X(map_reader_project)(const decoder_shape *s, const X(map_reader_weights) *w, const real *map,
                            const X(map_view) *view);
 
-/* r->h -> query, looks; z [T, N, H], which holds h, gets what was seen added. */
+/* Fills the readers from h [R, H]; z [R, H], which holds h, gets what was seen added. */
 void X(map_reader_look)(const decoder_shape *s, const X(map_reader_weights) *w, const X(map_view) *view,
-                        const X(map_readers) *r, real *z);
+                        const X(map_readers) *r, const real *h, real *z);
 
-/* For single steps: row i of n looks at image[i]. */
+/* For single steps, with nothing to keep: row i of n looks at image[i]. */
 void X(map_reader_step)(const decoder_shape *s, const X(map_reader_weights) *w, const X(map_view) *view, int n,
-                        const int *image, const real *h, real *query, real *looks, real *z);
+                        const int *image, const real *h, real *query, real *looks, real *seen, real *z);
 
-/* dz [T, N, H]: in, the gradient of z; out, that of h. dview and dquery, dlooks (as query, looks) are written; dmap
- * [I, P, M]: NULL, or overwritten. */
+/* dz [R, H]: in, the gradient of z; out, that of h. dview and dquery, dlooks (as query, looks) are written, r->seen is
+ * overwritten; dmap [I, P, M]: NULL, or overwritten. */
 void X(map_reader_backward)(const decoder_shape *s, const X(map_reader_weights) *w, const real *map,
                             const X(map_view) *view, const X(map_readers) *r, const X(map_view) *dview, real *dquery,
                             real *dlooks, real *dz, real *dmap, const X(map_reader_gradients) *dw);
