@@ -119,10 +119,12 @@ static void learn_share(trainer *t, float totals[TOTALS])
     totals[TOTAL_REWARD] = (float)reward;
     totals[TOTAL_WORDS] = (float)words;
     totals[TOTAL_CAPTIONS] = (float)batch.n;
+    mixed_begin(t->mixed, t->parameters, t->n_parameters);
     if (batch.n > 0)
         totals[TOTAL_LOSS] = decoder_loss_f(&t->shape, t->parameters, &batch, t->gradients, NULL, &t->scratch);
     else
         memset(t->gradients, 0, t->n_parameters * sizeof *t->gradients);
+    mixed_end();
 }
 
 static int learn_batch(trainer *t, caption_error *err)

@@ -19,6 +19,7 @@ int bench_train(int argc, char **argv)
         {"words", OPTION_INTEGER, &load.words, 1, 4096, "N", "length of a word vector (W)"},
         {"hidden", OPTION_INTEGER, &load.hidden, 1, 4096, "N", "hidden units (H)"},
         {"vocabulary", OPTION_INTEGER, &load.vocabulary, 5, 65536, "N", "words known (V)"},
+        {"mixed", OPTION_FLAG, &load.mixed, 0, 1, NULL, "bfloat16 factors in large products"},
         {"seconds", OPTION_REAL, &seconds, 0.01, 3600, "S", "how long to measure"},
         {0},
     };
