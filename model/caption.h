@@ -153,6 +153,9 @@ double caption_encoder_operations(void);
  * best of all tries within about `seconds`. 0 if there is no memory. */
 double caption_sgemm_speed(double seconds);
 
+/* The same with factors in bfloat16, as training in mixed precision multiplies (train.h); 0 if this CPU cannot. */
+double caption_mixed_speed(double seconds);
+
 #ifdef __cplusplus
 }
 #endif

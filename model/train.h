@@ -70,6 +70,7 @@ typedef struct caption_train_options {
     int flip;      /* also learn from mirror images */
     int samples;   /* captions tried out an image, to learn from their rewards; 0: learn the captions themselves */
     int max_words; /* training captions are cut there; dev captions generated up to it */
+    int mixed;     /* bfloat16 factors in large products, where the CPU has AVX512-BF16: faster, less precise */
     uint64_t seed;
 
     /* What does not. */
@@ -120,6 +121,7 @@ typedef struct caption_train_load {
     const char *kind;
     int batch, steps;              /* N captions of T words */
     int words, hidden, vocabulary; /* W, H, V */
+    int mixed;                     /* as in caption_train_options */
 } caption_train_load;
 
 typedef struct caption_train_speed {

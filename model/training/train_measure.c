@@ -6,6 +6,7 @@
 #include "model/decoder/decoder_init.h"
 #include "model/decoder/model.h"
 #include "model/decoder/vocabulary.h"
+#include "model/kernels/mixed.h"
 #include "model/random.h"
 #include "model/train.h"
 #include "model/training/optimizer.h"
@@ -18,6 +19,7 @@ typedef struct bench {
     int *captions;                 /* [T+1, N] */
     optimizer optimizer;
     arena scratch;
+    mixed *mixed;
 } bench;
 
 /* Multiplications and additions a caption costs. Every product of the forward pass has two in the backward pass, for
@@ -57,7 +59,7 @@ static int bench_init(bench *b, const caption_train_load *load, caption_error *e
         b->captions[i] =
             VOCABULARY_SPECIALS + (int)random_below(&random, (size_t)load->vocabulary - VOCABULARY_SPECIALS);
     int status = optimizer_init(&b->optimizer, &adam, b->n_parameters, b->parameters, err);
-    if (status != CAPTION_OK)
+    if (status != CAPTION_OK || (load->mixed && (status = mixed_new(&b->mixed, b->n_parameters, err)) != CAPTION_OK))
         return status;
     return arena_reserve(&b->scratch, decoder_loss_scratch_f(&b->shape, load->batch, load->steps), err);
 }
@@ -66,6 +68,7 @@ static void bench_free(bench *b)
 {
     optimizer_free(&b->optimizer);
     arena_free(&b->scratch);
+    mixed_free(b->mixed);
     free(b->parameters);
     free(b->gradients);
     free(b->features);
@@ -85,7 +88,9 @@ static void learn(bench *b, const caption_train_load *load, uint64_t seed)
         .label_smoothing = 0.1f,
         .seed = seed,
     };
+    mixed_begin(b->mixed, b->parameters, b->n_parameters);
     decoder_loss_f(&b->shape, b->parameters, &batch, b->gradients, NULL, NULL, &b->scratch);
+    mixed_end();
     optimizer_step(&b->optimizer, 1e-3, b->parameters, b->gradients);
 }
 

@@ -36,6 +36,8 @@ static const caption_train_option table[] = {
     {"samples", "learn from rewards: captions tried out an image, scored by CIDEr; 0: learn the captions themselves",
      CAPTION_TRAIN_INTEGER, AT(samples), 0, 64},
     {"max-words", "longer captions are cut", CAPTION_TRAIN_INTEGER, AT(max_words), 1, CAPTION_MAX_WORDS},
+    {"mixed", "mixed precision: bfloat16 factors in large products, if the CPU has AVX512-BF16", CAPTION_TRAIN_FLAG,
+     AT(mixed), 0, 1},
 };
 
 const caption_train_option *caption_train_option_at(size_t i)

@@ -112,6 +112,7 @@ static void learn_share(trainer *t, float totals[TOTALS])
     random_stream r = random_seeded(random_mix(t->options->seed) ^ random_mix((uint64_t)step_of(t)));
     size_t words;
     double reward;
+    mixed_begin(t->mixed, t->parameters, t->n_parameters);
     decoder_batch_f batch =
         curriculum_batch(&t->curriculum, (size_t)t->state.batch, t->parameters, &r, &words, &reward);
     batch.seed = random_bits(&r);
@@ -123,6 +124,7 @@ static void learn_share(trainer *t, float totals[TOTALS])
         totals[TOTAL_LOSS] = decoder_loss_f(&t->shape, t->parameters, &batch, t->gradients, NULL, NULL, &t->scratch);
     else
         memset(t->gradients, 0, t->n_parameters * sizeof *t->gradients);
+    mixed_end();
 }
 
 static int learn_batch(trainer *t, caption_error *err)
