@@ -78,13 +78,14 @@ test: ## install what is missing, build, run every test
 	@docker/packages.sh build test
 	@tests/photos.sh
 	@tests/promtool.sh
+	@tests/clients/install.sh
 	@$(MAKE) --no-print-directory check
 
 check: all tests ## the same without installing anything
-	@BUILD=$(BUILD) $(PLANT) tests/run.sh tests/boundaries.sh $(PLANTED) $(UNIT_TESTS) $(INTEGRATION_TESTS)
+	@BUILD=$(BUILD) $(PLANT) tests/run.sh tests/boundaries.sh $(PLANTED) $(UNIT_TESTS) $(INTEGRATION_TESTS) tests/clients.sh
 
 check-server: all $(INTEGRATION_TESTS) ## the integration tests alone (after `make test` installed what they need)
-	@BUILD=$(BUILD) tests/run.sh $(INTEGRATION_TESTS)
+	@BUILD=$(BUILD) tests/run.sh $(INTEGRATION_TESTS) tests/clients.sh
 
 check-mpi: ## prove that several processes learn as one does; installs OpenMPI if it is missing
 	@docker/packages.sh build mpi
