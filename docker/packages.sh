@@ -1,10 +1,11 @@
 #!/bin/sh
 # Makes sure the Debian packages of the named groups are there: installs what is missing when it may (root, or sudo
-# without a password), otherwise prints the exact line to type.    usage: docker/packages.sh build|test|fuzz|mpi...
+# without a password), otherwise prints the exact line to type.    usage: docker/packages.sh build|test|deploy|fuzz|mpi...
 set -eu
 
 build="pkg-config libmicrohttpd-dev libcjson-dev libopenblas-dev nettle-dev zlib1g-dev libstb-dev libsqlite3-dev"
 test="libcmocka-dev libcurl4-openssl-dev"
+deploy="haproxy curl ca-certificates python3-yaml mandoc systemd debootstrap buildah"
 fuzz="clang libclang-rt-dev"
 mpi="libopenmpi-dev openmpi-bin"
 
@@ -13,6 +14,7 @@ for group in "$@"; do
     case $group in
     build) wanted="$wanted $build" ;;
     test) wanted="$wanted $test" ;;
+    deploy) wanted="$wanted $deploy" ;;
     fuzz) wanted="$wanted $fuzz" ;;
     mpi) wanted="$wanted $mpi" ;;
     *) echo "$0: unknown group $group" >&2; exit 2 ;;
