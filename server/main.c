@@ -20,6 +20,7 @@ static const command commands[] = {
     {"eval", command_eval, "score a captioner on images with known captions"},
     {"selftest", command_selftest, "check every gradient numerically"},
     {"bench", command_bench, "measure speed"},
+    {"health", command_health, "ask a running daemon how it is"},
 };
 
 static void print_usage(FILE *out)

@@ -12,5 +12,6 @@ int command_train(int argc, char **argv);
 int command_eval(int argc, char **argv);
 int command_selftest(int argc, char **argv);
 int command_bench(int argc, char **argv);
+int command_health(int argc, char **argv);
 
 #endif
