@@ -207,3 +207,50 @@ int caption_saliency(caption_session *session, const caption_image *image, const
     pixels_free(&l.sum);
     return status;
 }
+
+/* ---- as a picture ------------------------------------------------------------------------------------------------ */
+
+static int compare(const void *a, const void *b)
+{
+    const float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+/* The value that one in a hundred exceeds. */
+static float bright(const float *heat, float *sorted)
+{
+    memcpy(sorted, heat, SIDE * SIDE * sizeof *heat);
+    qsort(sorted, SIDE * SIDE, sizeof *sorted, compare);
+    return sorted[SIDE * SIDE - SIDE * SIDE / 100];
+}
+
+/* sum over the neighbourhood of 3 x 3 with weights 1 2 1; edges repeated */
+static float smoothed(const float *heat, int y, int x)
+{
+    static const float weight[3] = {0.25f, 0.5f, 0.25f};
+    float sum = 0;
+    for (int i = -1; i <= 1; i++)
+        for (int j = -1; j <= 1; j++) {
+            const int row = y + i < 0 ? 0 : y + i < SIDE ? y + i : SIDE - 1;
+            const int col = x + j < 0 ? 0 : x + j < SIDE ? x + j : SIDE - 1;
+            sum += weight[i + 1] * weight[j + 1] * heat[row * SIDE + col];
+        }
+    return sum;
+}
+
+int caption_saliency_picture(caption_picture *out, const caption_saliency_map *map, const caption_picture *under,
+                             int out_width, int out_height, caption_error *err)
+{
+    float *heat = malloc(2 * sizeof map->heat);
+    *out = (caption_picture){0};
+    if (!heat)
+        return caption_fail(err, CAPTION_ENOMEM, "no memory for a heat map");
+    for (int i = 0; i < SIDE * SIDE; i++)
+        heat[i] = smoothed(map->heat, i / SIDE, i % SIDE);
+    const float most = bright(heat, heat + SIDE * SIDE);
+    for (int i = 0; i < SIDE * SIDE && most > 0; i++)
+        heat[i] /= most;
+    int status = caption_heat_picture(out, heat, SIDE, SIDE, under, out_width, out_height, err);
+    free(heat);
+    return status;
+}
