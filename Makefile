@@ -28,7 +28,8 @@ override LDFLAGS += -pie -Wl,-z,relro,-z,now -pthread $(SANITIZER)
 # GENERIC sources are written over `real` (model/real.h) and compiled twice: float to work, double to prove gradients.
 # SIMD sources are compiled once for each instruction set, chosen among at run time, and once in double.
 
-GENERIC := $(wildcard model/layers/*.c model/decoder/decoder.c model/encoder/encoder_gradient.c)
+GENERIC := $(wildcard model/layers/*.c) model/encoder/encoder_gradient.c $(addprefix model/decoder/,decoder_loss.c decoder_parameters.c \
+           decoder_step.c map_reader.c)
 SIMD    := $(wildcard model/kernels/simd/*.c)
 DOUBLE  := $(wildcard model/gradcheck/*.c)
 RANKS   := model/training/ranks_$(if $(MPI),single,mpi).c # the one that is not wanted
@@ -61,7 +62,7 @@ PLANT    = CC='$(CC)' CFLAGS='$(CFLAGS)' \
 
 # ---- what people call ------------------------------------------------------------------------------------------
 
-.PHONY: all run test check check-server check-mpi bench fuzz fuzzers help install clean import-encoder tests
+.PHONY: all run test check check-planted check-server check-mpi bench fuzz fuzzers help install clean import-encoder tests
 .DEFAULT_GOAL := all
 
 all: $(BUILD)/captiond ## build build/captiond
@@ -78,6 +79,9 @@ test: ## install what is missing, build, run every test
 
 check: all tests ## the same without installing anything
 	@BUILD=$(BUILD) $(PLANT) tests/run.sh tests/boundaries.sh $(PLANTED) $(UNIT_TESTS) $(INTEGRATION_TESTS)
+
+check-planted: all ## prove that the gradient self-test notices planted errors
+	@BUILD=$(BUILD) $(PLANT) tests/run.sh tests/planted_errors.sh
 
 check-server: all $(INTEGRATION_TESTS) ## the integration tests alone (after `make test` installed what they need)
 	@BUILD=$(BUILD) tests/run.sh $(INTEGRATION_TESTS)

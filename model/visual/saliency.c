@@ -151,14 +151,14 @@ static void smoothgrad(looking *l)
     l->out->score = score_at(l, &l->photo, &seeds);
 }
 
-/* heat = max(0, sum over channels of map * mean over positions of d score / d map), at the head. */
+/* heat = max(0, sum over channels of map * mean over positions of d score / d map), at the last map. */
 static void gradcam(looking *l)
 {
     encoder_seeds_f seeds;
     const float *dmap;
     l->out->score = score_at(l, &l->photo, &seeds);
-    encoder_gradient_until_f(l->network, &seeds, ENCODER_HEAD, &dmap);
-    const encoder_map_f map = encoder_gradient_map_f(l->network, ENCODER_HEAD);
+    encoder_gradient_until_f(l->network, &seeds, target_map(&l->target), &dmap);
+    const encoder_map_f map = encoder_gradient_map_f(l->network, target_map(&l->target));
     enum { POSITIONS = 7 * 7 }; /* of a picture of 224 x 224 */
     float heat[POSITIONS] = {0};
     for (int c = 0; c < map.channels; c++) {
