@@ -29,7 +29,7 @@ override LDFLAGS += -pie -Wl,-z,relro,-z,now -pthread $(SANITIZER)
 # SIMD sources are compiled once for each instruction set, chosen among at run time, and once in double. BF16 sources
 # exist for one instruction set alone.
 
-GENERIC := $(wildcard model/layers/*.c) $(addprefix model/decoder/,decoder_loss.c decoder_parameters.c \
+GENERIC := $(wildcard model/layers/*.c) model/encoder/encoder_gradient.c $(addprefix model/decoder/,decoder_loss.c decoder_parameters.c \
            decoder_step.c map_reader.c)
 SIMD    := $(wildcard model/kernels/simd/*.c)
 BF16    := $(if $(filter x86_64%,$(shell $(CC) -dumpmachine)),$(wildcard model/kernels/bf16/*.c))
@@ -42,7 +42,7 @@ simd_flags_avx2   := -mavx2 -mfma -mf16c
 simd_flags_avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c -mprefer-vector-width=512
 simd_flags_avx512bf16 := $(simd_flags_avx512) -mavx512bf16
 
-DOOR := $(addprefix model/,caption.h train.h gradcheck.h dataset.h score.h error.h)
+DOOR := $(addprefix model/,caption.h train.h gradcheck.h visualize.h dataset.h score.h error.h)
 
 MODEL_OBJECTS := $(FLOAT:%.c=$(BUILD)/%.o) $(GENERIC:%.c=$(BUILD)/%.float.o) \
                  $(GENERIC:%.c=$(BUILD)/%.double.o) $(DOUBLE:%.c=$(BUILD)/%.double.o) $(SIMD:%.c=$(BUILD)/%.double.o) \
