@@ -12,10 +12,18 @@
 
 typedef struct job_run job_run;
 
+/* Kinds of job that share how many may run at once, over all daemons of a data directory; the oldest is next. */
+typedef struct job_lane {
+    const char *name;
+    int (*limit)(const config *c);
+} job_lane;
+
+extern const job_lane job_lanes[]; /* ends with a NULL name */
+
 /* A kind of job; job_kinds.c lists them. */
 typedef struct job_kind {
     const char *name;
-    int (*limit)(const config *c); /* how many may run at once, over all daemons of a data directory */
+    int keeps_files; /* the files of a job that succeeded are its result: they stay until it is forgotten */
 
     /* The work: what takes long in the background (background.h). Goes on from what an earlier attempt
      * left in the directory; ends with CAPTION_ECANCELLED soon after job_run_stopping says so. */
@@ -26,7 +34,8 @@ typedef struct job_kind {
     int (*publish)(job_run *run, problem *p);
 } job_kind;
 
-extern const job_kind job_kinds[]; /* ends with a NULL name */
+/* NULL if there is no such kind. */
+const job_kind *job_kind_find(const char *name);
 
 /* ---- for the work ------------------------------------------------------------------------------------------------ */
 

@@ -6,7 +6,7 @@
 
 extern const char job_train_name[]; /* "train" */
 
-int job_train_limit(const config *c);
+int job_train_limit(const config *c); /* of its lane */
 int job_train_run(job_run *run, caption_error *err);
 int job_train_publish(job_run *run, problem *p);
 
