@@ -229,28 +229,44 @@ real X(decoder_loss)(const decoder_shape *shape, const real *parameters, const X
 
 /* ---- captioning -------------------------------------------------------------------------------------------------- */
 
-size_t X(decoder_step_scratch)(const decoder_shape *shape, int n)
+/* Of a word vector and a step's temporaries. */
+static size_t step_temporaries(const decoder_shape *shape, int rows)
 {
-    size_t state = (size_t)n * shape->hidden;
-    return 2 * arena_slice(state, sizeof(real)) + arena_slice((size_t)n * shape->words, sizeof(real)) +
-           arena_slice(state * (decoder_gates(shape->kind) + 1), sizeof(real));
+    return arena_slice((size_t)rows * shape->words, sizeof(real)) +
+           arena_slice((size_t)rows * shape->hidden * (decoder_gates(shape->kind) + 1), sizeof(real));
 }
 
-X(decoder_state) X(decoder_start)(const decoder_shape *shape, const real *parameters, int n, const real *features,
-                                  const real *map, arena *scratch)
+size_t X(decoder_step_scratch)(const decoder_shape *shape, int images, int rows)
+{
+    (void)images;
+    return 4 * arena_slice((size_t)rows * shape->hidden, sizeof(real)) + 2 * arena_slice((size_t)rows, sizeof(int)) +
+           step_temporaries(shape, rows);
+}
+
+X(decoder_state) X(decoder_start)(const decoder_shape *shape, const real *parameters, int images, int rows,
+                                  const real *features, const real *map, arena *scratch)
 {
     (void)map; /* for kinds with positions */
     weights w = find_weights(shape, parameters);
-    size_t state = (size_t)n * shape->hidden;
-    X(decoder_state) s = {arena_take(scratch, state, sizeof(real)), arena_take(scratch, state, sizeof(real))};
-    X(affine_forward)(n, shape->features, shape->hidden, features, w.w_proj, w.b_proj, s.h);
-    memset(s.c, 0, state * sizeof(real));
+    size_t state = (size_t)rows * shape->hidden;
+    X(decoder_state) s = {.n = images,
+                          .h = arena_take(scratch, state, sizeof(real)),
+                          .c = arena_take(scratch, state, sizeof(real)),
+                          .image = arena_take(scratch, (size_t)rows, sizeof(int)),
+                          .other_h = arena_take(scratch, state, sizeof(real)),
+                          .other_c = arena_take(scratch, state, sizeof(real)),
+                          .other_image = arena_take(scratch, (size_t)rows, sizeof(int))};
+    X(affine_forward)(images, shape->features, shape->hidden, features, w.w_proj, w.b_proj, s.h);
+    memset(s.c, 0, (size_t)images * shape->hidden * sizeof(real));
+    for (int i = 0; i < images; i++)
+        s.image[i] = i;
     return s;
 }
 
-void X(decoder_step)(const decoder_shape *shape, const real *parameters, int n, const int *words,
-                     X(decoder_state) *state, real *scores, arena *scratch)
+void X(decoder_step)(const decoder_shape *shape, const real *parameters, const int *words, X(decoder_state) *state,
+                     real *scores, arena *scratch)
 {
+    int n = state->n;
     weights w = find_weights(shape, parameters);
     size_t mark = scratch->used;
     real *x = arena_take(scratch, (size_t)n * shape->words, sizeof(real));
@@ -259,4 +275,25 @@ void X(decoder_step)(const decoder_shape *shape, const real *parameters, int n, 
     cells[shape->kind].step(&w.cell, n, x, state->h, state->c, temporary);
     X(affine_forward)(n, shape->hidden, shape->vocabulary, state->h, w.w_vocab, w.b_vocab, scores);
     scratch->used = mark;
+}
+
+static void swap(real **a, real **b)
+{
+    real *c = *a;
+    *a = *b;
+    *b = c;
+}
+
+void X(decoder_select)(const decoder_shape *shape, X(decoder_state) *state, int n, const int *from)
+{
+    size_t hidden = (size_t)shape->hidden;
+    for (int r = 0; r < n; r++) {
+        memcpy(state->other_h + r * hidden, state->h + from[r] * hidden, hidden * sizeof(real));
+        memcpy(state->other_c + r * hidden, state->c + from[r] * hidden, hidden * sizeof(real));
+        state->other_image[r] = state->image[from[r]];
+    }
+    swap(&state->h, &state->other_h);
+    swap(&state->c, &state->other_c);
+    memcpy(state->image, state->other_image, (size_t)n * sizeof *state->image);
+    state->n = n;
 }

@@ -1,8 +1,8 @@
 /* decoder.h: features become words: projection -> h0, cell, vocabulary scores; forward, loss and gradients.
  *
- * Letters used throughout model/:  N captions in a batch, T time steps, D features (1280), P map positions (49),
- * W word-vector size, H hidden size, G gates (1 rnn, 4 lstm), V vocabulary size. Sequences are time-major (T, N, .),
- * so that one time step is contiguous.
+ * Letters used throughout model/:  N captions in a batch, T time steps, D features (1280), P map positions (49), M map
+ * channels (320), W word-vector size, H hidden size, G gates (1 rnn, 4 lstm), V vocabulary size. Sequences are
+ * time-major (T, N, .), so that one time step is contiguous.
  *
  *     h0     = features W_proj + b_proj           (N,D)(D,H)        c0 = 0 (lstm)
  *     x_t    = W_embed[word_t]                    (N,W)
@@ -79,22 +79,34 @@ size_t X(decoder_loss_scratch)(const decoder_shape *shape, int n, int t);
 real X(decoder_loss)(const decoder_shape *shape, const real *parameters, const X(decoder_batch) *batch, real *gradients,
                      real *dfeatures, arena *scratch);
 
-/* The recurrent state of n captions being written. */
+/* Captions being written, a row each. What a kind with positions reads of each image is projected once, when it starts;
+ * a row looks at the map of image[row]. */
 typedef struct X(decoder_state) {
-    real *h; /* [N, H] */
-    real *c; /* [N, H], lstm only */
+    int n;               /* rows now */
+    real *h;             /* [n, H] */
+    real *c;             /* [n, H], lstm only */
+    int *image;          /* [n] */
+    real *looks;         /* [n, P] kinds with positions: where each row looked for the word to come; each sums to 1 */
+    real *keys, *values; /* [images, P, H] kinds with positions */
+    real *other_h, *other_c; /* of decoder_select */
+    int *other_image;
 } X(decoder_state);
 
-/* Bytes of scratch for decoder_start / decoder_step of n captions (state included). */
-size_t X(decoder_step_scratch)(const decoder_shape *shape, int n);
+/* Bytes of scratch for decoder_start / decoder_step of so many images and at most so many rows (state included). */
+size_t X(decoder_step_scratch)(const decoder_shape *shape, int images, int rows);
 
-/* Takes a state for n captions from scratch and sets it to (h0, c0). */
-X(decoder_state) X(decoder_start)(const decoder_shape *shape, const real *parameters, int n, const real *features,
-                                  const real *map, arena *scratch);
+/* Takes a state from scratch with a row for each image, set to (h0, c0); decoder_select may make them up to `rows`.
+ * features [images, D]; map [images, P, M], NULL for kinds without positions. */
+X(decoder_state) X(decoder_start)(const decoder_shape *shape, const real *parameters, int images, int rows,
+                                  const real *features, const real *map, arena *scratch);
 
-/* Feeds one word to each of n captions: state becomes the next, scores [N, V] the unnormalised log-probabilities of
- * the word after. Temporary memory comes from scratch and goes back to it. */
-void X(decoder_step)(const decoder_shape *shape, const real *parameters, int n, const int *words,
-                     X(decoder_state) *state, real *scores, arena *scratch);
+/* Feeds one word to each row: state becomes the next, scores [n, V] the unnormalised log-probabilities of the word
+ * after. Temporary memory comes from scratch and goes back to it. */
+void X(decoder_step)(const decoder_shape *shape, const real *parameters, const int *words, X(decoder_state) *state,
+                     real *scores, arena *scratch);
+
+/* Row r becomes a copy of what row from[r] was, for r < n: closes the gaps of finished captions, or lets beams branch.
+ */
+void X(decoder_select)(const decoder_shape *shape, X(decoder_state) *state, int n, const int *from);
 
 #endif

@@ -28,12 +28,14 @@ struct sampling {
     decoder_state_f state;
     float *scores;   /* [n, V] */
     int *word, *row; /* [n] */
+    int *kept;       /* [n] entries that go on */
 };
 
 static size_t scratch_bytes(const decoder_shape *shape, int size)
 {
-    return decoder_step_scratch_f(shape, size) + arena_slice((size_t)size * (size_t)shape->vocabulary, sizeof(float)) +
-           2 * arena_slice((size_t)size, sizeof(int));
+    return decoder_step_scratch_f(shape, size, size) +
+           arena_slice((size_t)size * (size_t)shape->vocabulary, sizeof(float)) +
+           3 * arena_slice((size_t)size, sizeof(int));
 }
 
 int reinforce_new(reinforce **out, const caption_dataset *dataset, const vocabulary *v, const decoder_shape *shape,
@@ -136,10 +138,11 @@ static void begin(reinforce *r, const float *parameters, const float *features, 
 {
     arena_reset(&r->scratch);
     s->n = n;
-    s->state = decoder_start_f(&r->shape, parameters, n, features, NULL, &r->scratch);
+    s->state = decoder_start_f(&r->shape, parameters, n, n, features, NULL, &r->scratch);
     s->scores = arena_take(&r->scratch, (size_t)n * (size_t)r->shape.vocabulary, sizeof *s->scores);
     s->word = arena_take(&r->scratch, (size_t)n, sizeof *s->word);
     s->row = arena_take(&r->scratch, (size_t)n, sizeof *s->row);
+    s->kept = arena_take(&r->scratch, (size_t)n, sizeof *s->kept);
     for (int e = 0; e < n; e++) {
         s->word[e] = VOCABULARY_START;
         s->row[e] = e;
@@ -161,29 +164,21 @@ static int extend(reinforce *r, struct sampling *s, int e)
     return r->words[row] < r->max_words;
 }
 
-/* Closes the gap that a finished caption leaves. */
-static void move_entry(const reinforce *r, struct sampling *s, int from, int to)
-{
-    size_t hidden = (size_t)r->shape.hidden;
-    memcpy(s->state.h + (size_t)to * hidden, s->state.h + (size_t)from * hidden, hidden * sizeof(float));
-    memcpy(s->state.c + (size_t)to * hidden, s->state.c + (size_t)from * hidden, hidden * sizeof(float));
-    s->word[to] = s->word[from];
-    s->row[to] = s->row[from];
-}
-
 static void sample_captions(reinforce *r, const float *parameters, const float *features, uint64_t seed, int n)
 {
     struct sampling s;
     begin(r, parameters, features, seed, n, &s);
     while (s.n > 0) {
         int kept = 0;
-        decoder_step_f(&r->shape, parameters, s.n, s.word, &s.state, s.scores, &r->scratch);
+        decoder_step_f(&r->shape, parameters, s.word, &s.state, s.scores, &r->scratch);
         for (int e = 0; e < s.n; e++)
             if (extend(r, &s, e)) {
-                if (kept != e)
-                    move_entry(r, &s, e, kept);
-                kept++;
+                s.word[kept] = s.word[e];
+                s.row[kept] = s.row[e];
+                s.kept[kept++] = e;
             }
+        if (kept < s.n)
+            decoder_select_f(&r->shape, &s.state, kept, s.kept);
         s.n = kept;
     }
 }

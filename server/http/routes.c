@@ -10,6 +10,7 @@ static const route routes[] = {
     {"GET", "/", ACCESS_OPEN, api_index, "this list"},
     {"GET", "/healthz", ACCESS_OPEN, api_healthz, "200 while the process lives"},
     {"GET", "/readyz", ACCESS_OPEN, api_readyz, "200 while captions are served, 503 while loading or shutting down"},
+    {"GET", "/openapi.json", ACCESS_OPEN, api_openapi, "all of it, as OpenAPI 3.1"},
     {"GET", "/v1/models", ACCESS_CAPTION, api_models, "the loaded captioners"},
     {"POST", "/v1/models/{name}/activate", ACCESS_OPERATOR, api_model_activate, "make it the default"},
     {"DELETE", "/v1/models/{name}", ACCESS_OPERATOR, api_model_delete, "remove a trained model"},

@@ -71,10 +71,10 @@ static double loss_by_steps(fixture *f)
 {
     float scores[N * V];
     double loss = 0;
-    assert_int_equal(arena_reserve(&f->scratch, decoder_step_scratch_f(&f->shape, N), NULL), CAPTION_OK);
-    decoder_state_f state = decoder_start_f(&f->shape, f->parameters, N, f->features, NULL, &f->scratch);
+    assert_int_equal(arena_reserve(&f->scratch, decoder_step_scratch_f(&f->shape, N, N), NULL), CAPTION_OK);
+    decoder_state_f state = decoder_start_f(&f->shape, f->parameters, N, N, f->features, NULL, &f->scratch);
     for (int t = 0; t < T; t++) {
-        decoder_step_f(&f->shape, f->parameters, N, f->captions + t * N, &state, scores, &f->scratch);
+        decoder_step_f(&f->shape, f->parameters, f->captions + t * N, &state, scores, &f->scratch);
         for (int i = 0; i < N; i++) {
             int target = f->captions[(t + 1) * N + i];
             double score = scores[i * V + target];
