@@ -18,7 +18,7 @@ typedef struct job_lane {
     int (*limit)(const config *c);
 } job_lane;
 
-extern const job_lane job_lanes[]; /* ends with a NULL name */
+extern const job_lane *const job_lanes[]; /* ends with NULL */
 
 /* A kind of job; job_kinds.c lists them. */
 typedef struct job_kind {
@@ -39,6 +39,8 @@ const job_kind *job_kind_find(const char *name);
 
 /* ---- for the work ------------------------------------------------------------------------------------------------ */
 
+long long job_run_id(const job_run *run);
+const job_kind *job_run_kind(const job_run *run);
 server *job_run_server(const job_run *run);
 const char *job_run_directory(const job_run *run); /* of its files */
 const char *job_run_request(const job_run *run);   /* JSON: what was asked */
@@ -58,9 +60,6 @@ void job_run_tell_result(job_run *run, char *json);
 /* Takes *record and *files and starts the thread. Calls ended(context) on that thread when the work is over. */
 int job_run_start(job_run **out, server *s, const job_kind *kind, job_record *record, job_files *files,
                   void (*ended)(void *context), void *context, caption_error *err);
-
-long long job_run_id(const job_run *run);
-const job_kind *job_run_kind(const job_run *run);
 
 void job_run_stop(job_run *run);
 

@@ -16,7 +16,7 @@
 #include "server/log.h"
 #include "server/store/store.h"
 
-enum { MAX_RUNS = 16, LOOK_MS = 250, ADOPT_MS = 2000 };
+enum { MAX_RUNS = 32, LOOK_MS = 250, ADOPT_MS = 2000 };
 
 struct jobs {
     server *server;
@@ -132,7 +132,7 @@ static int start_job(jobs *j, int limit, long long id)
 static void start_jobs(jobs *j)
 {
     problem p;
-    for (const job_lane *lane = job_lanes; lane->name; lane++)
+    for (const job_lane *lane, *const *next = job_lanes; (lane = *next); next++)
         for (long long id = 0; j->n < MAX_RUNS;) {
             int limit = lane->limit(j->server->config);
             if (job_store_next(j->server->job_store, lane->name, limit, id, &id, &p) || id == 0 ||
