@@ -77,6 +77,7 @@ run: ## install what is missing, build, serve on http://127.0.0.1:8080
 test: ## install what is missing, build, run every test
 	@docker/packages.sh build test
 	@tests/photos.sh
+	@tests/promtool.sh
 	@$(MAKE) --no-print-directory check
 
 check: all tests ## the same without installing anything

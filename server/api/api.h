@@ -7,6 +7,7 @@
 void api_index(http_request *request);
 void api_healthz(http_request *request);
 void api_readyz(http_request *request);
+void api_metrics(http_request *request);
 void api_openapi(http_request *request);
 void api_models(http_request *request);
 void api_model_activate(http_request *request);

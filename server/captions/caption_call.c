@@ -10,6 +10,7 @@
 
 #include "server/input/input.h"
 #include "server/log.h"
+#include "server/metrics/metrics.h"
 
 /* ---- the way in: each function returns 0, or 1 with *p set ------------------------------------------------------- */
 
@@ -148,6 +149,8 @@ static void on_finished(ticket *t)
     http_request *request = c->request;
     problem p = {.kind = PROBLEM_NONE};
     explain_outcome(c, &p);
+    if (t->outcome == TICKET_DONE || t->outcome == TICKET_FAILED)
+        metrics_observe(METRICS_QUEUE_WAIT, t->queue_ms / 1e3);
     if (!p.kind) {
         c->form->answer(c);
     } else {

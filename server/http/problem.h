@@ -52,6 +52,7 @@ typedef enum problem_kind {
     PROBLEM_STORE_BUSY,
     PROBLEM_DEADLINE,
     PROBLEM_DISK_FULL,
+    PROBLEM_KINDS
 } problem_kind;
 
 typedef struct problem {

@@ -7,18 +7,19 @@
 
 const job_lane *const job_lanes[] = {&job_train_lane, &picture_lane, NULL};
 
-static const job_kind kinds[] = {
+const job_kind job_kinds[] = {
     {job_train_name, 0, job_train_run, job_train_publish},
     {"fool", 1, picture_job_run, NULL},
     {"visualize", 1, picture_job_run, NULL},
     {"invert", 1, picture_job_run, NULL},
     {"dream", 1, picture_job_run, NULL},
+    {0},
 };
 
 const job_kind *job_kind_find(const char *name)
 {
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        if (strcmp(kinds[i].name, name) == 0)
-            return &kinds[i];
+    for (const job_kind *kind = job_kinds; kind->name; kind++)
+        if (strcmp(kind->name, name) == 0)
+            return kind;
     return NULL;
 }

@@ -34,6 +34,8 @@ typedef struct job_kind {
     int (*publish)(job_run *run, problem *p);
 } job_kind;
 
+extern const job_kind job_kinds[]; /* ends with a NULL name */
+
 /* NULL if there is no such kind. */
 const job_kind *job_kind_find(const char *name);
 
