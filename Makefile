@@ -29,7 +29,7 @@ override LDFLAGS += -pie -Wl,-z,relro,-z,now -pthread $(SANITIZER)
 # SIMD sources are compiled once for each instruction set, chosen among at run time, and once in double. BF16 sources
 # exist for one instruction set alone.
 
-GENERIC := $(wildcard model/layers/*.c model/decoder/decoder.c)
+GENERIC := $(wildcard model/layers/*.c) model/decoder/decoder.c model/decoder/map_reader.c
 SIMD    := $(wildcard model/kernels/simd/*.c)
 BF16    := $(if $(filter x86_64%,$(shell $(CC) -dumpmachine)),$(wildcard model/kernels/bf16/*.c))
 DOUBLE  := $(wildcard model/gradcheck/*.c)
@@ -178,3 +178,6 @@ $(FUZZERS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/tests/fuzz/memory_file.o $(BUILD)/
 	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(MODEL_LIBS)
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+.PHONY: planted
+planted: all
+	@BUILD=$(BUILD) $(PLANT) tests/run.sh tests/planted_errors.sh

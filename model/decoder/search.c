@@ -19,22 +19,24 @@ typedef struct search {
     float *scores; /* [n, V] */
     int *word;     /* [n] last word of each row */
     int *image;    /* [n] */
+    int *kept;     /* [n] rows that go on */
     caption_result *results;
 } search;
 
 static size_t search_scratch(const decoder_shape *shape, int n)
 {
-    return decoder_step_scratch_f(shape, n) + arena_slice((size_t)n * shape->vocabulary, sizeof(float)) +
-           2 * arena_slice((size_t)n, sizeof(int));
+    return decoder_step_scratch_f(shape, n, n) + arena_slice((size_t)n * shape->vocabulary, sizeof(float)) +
+           3 * arena_slice((size_t)n, sizeof(int));
 }
 
-static void start(search *s, const float *features, arena *scratch)
+static void start(search *s, const float *features, const float *map, arena *scratch)
 {
     const caption_model *m = s->model;
-    s->state = decoder_start_f(&m->shape, m->parameters, s->n, features, NULL, scratch);
+    s->state = decoder_start_f(&m->shape, m->parameters, s->n, s->n, features, map, scratch);
     s->scores = arena_take(scratch, (size_t)s->n * m->shape.vocabulary, sizeof *s->scores);
     s->word = arena_take(scratch, (size_t)s->n, sizeof *s->word);
     s->image = arena_take(scratch, (size_t)s->n, sizeof *s->image);
+    s->kept = arena_take(scratch, (size_t)s->n, sizeof *s->kept);
     for (int r = 0; r < s->n; r++) {
         s->word[r] = VOCABULARY_START;
         s->image[r] = r;
@@ -80,15 +82,6 @@ static int extend(search *s, int r, int max_words)
     return !result->finished;
 }
 
-static void move_row(search *s, int from, int to)
-{
-    size_t hidden = (size_t)s->model->shape.hidden;
-    memcpy(s->state.h + to * hidden, s->state.h + from * hidden, hidden * sizeof(float));
-    memcpy(s->state.c + to * hidden, s->state.c + from * hidden, hidden * sizeof(float));
-    s->word[to] = s->word[from];
-    s->image[to] = s->image[from];
-}
-
 /* One word more for every row; rows whose captions end are closed up. */
 static void extend_all(search *s, int max_words)
 {
@@ -96,10 +89,12 @@ static void extend_all(search *s, int max_words)
     for (int r = 0; r < s->n; r++) {
         if (!extend(s, r, max_words))
             continue;
-        if (kept != r)
-            move_row(s, r, kept);
-        kept++;
+        s->word[kept] = s->word[r];
+        s->image[kept] = s->image[r];
+        s->kept[kept++] = r;
     }
+    if (kept < s->n)
+        decoder_select_f(&s->model->shape, &s->state, kept, s->kept);
     s->n = kept;
 }
 
@@ -111,13 +106,15 @@ int caption_generate(caption_session *session, const caption_model *model, const
         return caption_fail(err, CAPTION_EINVAL, "max_words is %d; expected 1 to %d", max_words, CAPTION_MAX_WORDS);
     if (!session->n)
         return caption_fail(err, CAPTION_EINVAL, "no image was encoded in this session");
+    if (decoder_looks(model->shape.kind) && !session->has_map)
+        return caption_fail(err, CAPTION_EINVAL, "the captioner looks at maps, and the session has none");
     int status = arena_reserve(&session->words, search_scratch(&model->shape, session->n), err);
     if (status != CAPTION_OK)
         return status;
     search s = {.model = model, .n = session->n, .results = results};
-    start(&s, session->features, &session->words);
+    start(&s, session->features, session->map, &session->words);
     while (s.n > 0) {
-        decoder_step_f(&model->shape, model->parameters, s.n, s.word, &s.state, s.scores, &session->words);
+        decoder_step_f(&model->shape, model->parameters, s.word, &s.state, s.scores, &session->words);
         extend_all(&s, max_words);
     }
     return CAPTION_OK;

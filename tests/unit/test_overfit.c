@@ -71,7 +71,7 @@ static void draw_batch(const corpus *c, random_stream *random, float *features, 
 /* The loss of the last of STEPS batches. in_mixed: in mixed precision. */
 static double overfit(decoder_kind kind, int in_mixed)
 {
-    const decoder_shape shape = {kind, D, 0, W, H, V};
+    const decoder_shape shape = {kind, D, 0, W, H, V, 0, 0};
     const optimizer_options adam = optimizer_defaults();
     decoder_tensor tensors[DECODER_MAX_TENSORS];
     size_t total;
@@ -94,7 +94,7 @@ static double overfit(decoder_kind kind, int in_mixed)
         const decoder_batch_f batch = {.n = N, .t = T, .features = features, .captions = captions};
         draw_batch(c, &random, features, captions);
         mixed_begin(m, parameters, total);
-        loss = decoder_loss_f(&shape, parameters, &batch, gradients, NULL, &scratch);
+        loss = decoder_loss_f(&shape, parameters, &batch, gradients, NULL, NULL, &scratch);
         mixed_end();
         optimizer_step(&o, 5e-3, parameters, gradients);
     }
