@@ -129,10 +129,10 @@ static void check(int m, int n, int k)
         kernels->pack(k, n, second, packed);
         for (int add = 0; add <= 1; add++) {
             memcpy(c, before, size * sizeof *c);
-            kernels->gemm(m, n, k, first, second, NULL, add, c, blocks);
+            kernels->gemm(m, n, k, first, second, NULL, (bf16_addend){add ? c : NULL, (size_t)n}, c, blocks);
             expect_product((enum variant)v, m, n, k, a, b, (float)add, before, c);
             memcpy(c, before, size * sizeof *c);
-            kernels->gemm(m, n, k, first, second, packed, add, c, blocks);
+            kernels->gemm(m, n, k, first, second, packed, (bf16_addend){add ? c : NULL, (size_t)n}, c, blocks);
             expect_product((enum variant)v, m, n, k, a, b, (float)add, before, c);
         }
     }
@@ -215,6 +215,28 @@ static void products_are_rounded_in_a_scope_alone(void **state)
     for (int v = NN; v <= NT; v++)
         for (int beta = 0; beta <= 1; beta++)
             check_scope((enum variant)v, (float)beta);
+}
+
+static void a_bias_is_added_to_each_row(void **state)
+{
+    (void)state;
+    need_bf16();
+    enum { ROWS = 70, COLS = 90, K = 2 * BF16_BLOCK_K + 3 };
+    random_stream random = random_seeded(11);
+    float *a = drawn(ROWS * K, &random), *b = drawn(COLS * K, &random), *bias = drawn(COLS, &random);
+    static float c[ROWS * COLS], before[ROWS * COLS];
+    mixed *m;
+    assert_int_equal(mixed_new(&m, 0, NULL), CAPTION_OK);
+    for (int i = 0; i < ROWS * COLS; i++)
+        before[i] = bias[i % COLS];
+    mixed_begin(m, NULL, 0);
+    gemm_bias(ROWS, COLS, K, a, b, bias, c);
+    mixed_end();
+    expect_product(NN, ROWS, COLS, K, a, b, 1, before, c);
+    mixed_free(m);
+    free(a);
+    free(b);
+    free(bias);
 }
 
 static void a_constant_is_packed_anew_in_the_next_scope(void **state)
@@ -326,6 +348,7 @@ int main(void)
         cmocka_unit_test(products_of_every_shape_match_plain_loops),
         cmocka_unit_test(products_larger_than_a_block_match_plain_loops),
         cmocka_unit_test(products_are_rounded_in_a_scope_alone),
+        cmocka_unit_test(a_bias_is_added_to_each_row),
         cmocka_unit_test(a_constant_is_packed_anew_in_the_next_scope),
         cmocka_unit_test(gradients_stay_close_to_those_in_float),
     };
