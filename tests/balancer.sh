@@ -36,9 +36,9 @@ verdict() { # sentence, reason; no reason: good
 
 # Waits until a command succeeds; gives up only when a test that hangs would be worse.
 wait_until() {
-    for ((i = 0; i < ${PATIENCE:-2400}; i++)); do
+    for ((i = 0; i < ${PATIENCE:-1500}; i++)); do
         "$@" && return
-        sleep 0.05
+        sleep 0.2
     done
     echo "gave up waiting: $*" >&2
     return 1
