@@ -45,7 +45,7 @@ verdict() { # sentence, reason; no reason: good
 # Where a sandbox forbids mounts or device files, or there is no network, debootstrap cannot work: no fault of ours.
 debootstrap --variant=minbase bookworm "$directory/base" >"$directory/log" 2>&1 ||
     skip_all "debootstrap cannot make a base image here: $(tail -n 1 "$directory/log")"
-rm -rf "$directory/base/var/cache/apt/archives" "$directory"/base/usr/share/{doc,man,locale}
+rm -rf "$directory"/base/{var/cache/apt/archives,var/lib/apt/lists,usr/share/doc,usr/share/man,usr/share/locale}
 base_size=$(du -sxm "$directory/base" | cut -f1)
 base=$(image from scratch)
 image add -q "$base" "$directory/base" / >/dev/null
@@ -118,7 +118,7 @@ wait_until() {
 }
 is_ready_or_over() { grep -q event=ready "$directory/log" || ! kill -0 "$running"; }
 
-reason=$( (inside touch /etc/written) 2>&1) && reason="its root can be written to" || reason=
+reason=$( (inside touch /tmp/written) 2>&1) && reason="its root can be written to" || reason=
 verdict "its root is read-only" "$reason"
 
 (inside CAPTIOND_PORT=0 "${command[@]}") >"$directory/out" 2>"$directory/log" &
