@@ -95,7 +95,7 @@ int command_caption(int argc, char **argv)
     if (!options_parse(&usage, &argc, &argv, &status))
         return status;
 
-    captioner c = {.options = {max_words}, .limits = {(size_t)max_pixels}, .max_bytes = (size_t)max_file_mb << 20};
+    captioner c = {.options = {.max_words = max_words}, .limits = {(size_t)max_pixels}, .max_bytes = (size_t)max_file_mb << 20};
     caption_error err;
     if (open_captioner(&c, &place, model, &err) != CAPTION_OK) {
         fprintf(stderr, "captiond caption: %s\n", err.message);
