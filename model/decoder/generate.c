@@ -116,10 +116,10 @@ int caption_generate(caption_session *session, const caption_model *model, const
                      caption_result *results, caption_error *err)
 {
     int status = caption_options_check(options, err);
+    if (status == CAPTION_OK)
+        status = search_check(session, model, err);
     if (status != CAPTION_OK)
         return status;
-    if (!session->n)
-        return caption_fail(err, CAPTION_EINVAL, "no image was encoded in this session");
     generation g = {.session = session,
                     .model = model,
                     .options = search_defaults(options),

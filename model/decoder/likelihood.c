@@ -62,9 +62,8 @@ static void put(const search *s, const reading *r, const hypothesis *h, caption_
 
 static int check(const caption_session *session, int n, const int *of, caption_error *err)
 {
-    if (!session->n || n < 1)
-        return caption_fail(err, CAPTION_EINVAL,
-                            session->n ? "no captions to score" : "no image was encoded in this session");
+    if (n < 1)
+        return caption_fail(err, CAPTION_EINVAL, "no captions to score");
     for (int i = 0; i < n; i++)
         if (of[i] < 0 || of[i] >= session->n)
             return caption_fail(err, CAPTION_EINVAL, "caption %d is for image %d of %d", i + 1, of[i] + 1, session->n);
@@ -76,7 +75,9 @@ int caption_likelihood(caption_session *session, const caption_model *model, int
 {
     caption_options options = search_defaults(&(caption_options){.max_words = CAPTION_MAX_WORDS});
     int rows = n > session->n ? n : session->n;
-    int status = check(session, n, of, err);
+    int status = search_check(session, model, err);
+    if (status == CAPTION_OK)
+        status = check(session, n, of, err);
     if (status != CAPTION_OK)
         return status;
     size_t many = (size_t)n;

@@ -7,8 +7,14 @@
 #include "model/decoder/fluency.h"
 #include "model/kernels/activation.h"
 
-/* ---- what all ways of decoding share ------------------------------------------------------------------------------
- */
+int search_check(const caption_session *session, const caption_model *model, caption_error *err)
+{
+    if (!session->n)
+        return caption_fail(err, CAPTION_EINVAL, "no image was encoded in this session");
+    if (decoder_looks(model->shape.kind) && !session->has_map)
+        return caption_fail(err, CAPTION_EINVAL, "the captioner looks at maps, and the session has none");
+    return CAPTION_OK;
+}
 
 int search_steps(const caption_options *options)
 {
@@ -48,7 +54,8 @@ search search_start(const caption_session *session, const caption_model *model, 
                     int rows, int n, const int *image, arena *scratch)
 {
     search s = {.model = model, .options = *options, .scratch = scratch, .rows = rows, .n = n};
-    s.state = decoder_start_f(&model->shape, model->parameters, session->n, rows, session->features, NULL, scratch);
+    s.state =
+        decoder_start_f(&model->shape, model->parameters, session->n, rows, session->features, session->map, scratch);
     decoder_select_f(&model->shape, &s.state, n, image);
     take(&s, scratch);
     fluency_flags(model->words, s.fluency);

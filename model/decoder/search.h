@@ -47,6 +47,9 @@ typedef struct search {
 /* The options with defaults for what is 0. options may be NULL. */
 caption_options search_defaults(const caption_options *options);
 
+/* Has the session what the captioner reads? */
+int search_check(const caption_session *session, const caption_model *model, caption_error *err);
+
 /* Steps that a caption may take: its words, and the end. */
 int search_steps(const caption_options *options);
 

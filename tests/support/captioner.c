@@ -45,6 +45,7 @@ caption_model *captioner_random(const char *kind, const char *words, unsigned se
     assert_true(decoder_kind_parse(kind, &shape.kind));
     assert_true((size_t)snprintf(joined, sizeof joined, "<NULL>\n<START>\n<END>\n<UNK>\n%s", words) < sizeof joined);
     shape.vocabulary = count_words(joined);
+    model_shape_look(&shape, HIDDEN);
     decoder_layout(&shape, at, &total);
     float *p = malloc(total * sizeof *p);
     assert_non_null(p);
@@ -57,20 +58,41 @@ caption_model *captioner_random(const char *kind, const char *words, unsigned se
     return model;
 }
 
-float *captioner_features(int n, unsigned seed)
+static float *uniform(int n, random_stream *random)
 {
-    float *features = malloc((size_t)n * CAPTION_FEATURES * sizeof *features);
-    assert_non_null(features);
-    random_stream random = random_seeded(seed);
-    for (int i = 0; i < n * CAPTION_FEATURES; i++)
-        features[i] = (float)random_uniform(&random);
-    return features;
+    float *numbers = malloc((size_t)n * sizeof *numbers);
+    assert_non_null(numbers);
+    for (int i = 0; i < n; i++)
+        numbers[i] = (float)random_uniform(random);
+    return numbers;
 }
 
-caption_session *captioner_session(int n, const float *features)
+captioner_pictures captioner_pictures_make(int n, unsigned seed)
+{
+    random_stream random = random_seeded(seed);
+    captioner_pictures p = {.n = n};
+    p.features = uniform(n * CAPTION_FEATURES, &random);
+    p.maps = uniform(n * CAPTION_MAP, &random);
+    return p;
+}
+
+void captioner_pictures_free(captioner_pictures *p)
+{
+    free(p->features);
+    free(p->maps);
+}
+
+void captioner_show(caption_session *session, const captioner_pictures *p, int first, int n)
+{
+    assert_int_equal(caption_session_set_features(session, n, p->features + (size_t)first * CAPTION_FEATURES,
+                                                  p->maps + (size_t)first * CAPTION_MAP, NULL),
+                     CAPTION_OK);
+}
+
+caption_session *captioner_session(const captioner_pictures *p)
 {
     caption_session *session;
-    assert_int_equal(caption_session_new(&session, NULL, n, NULL), CAPTION_OK);
-    assert_int_equal(caption_session_set_features(session, n, features, NULL), CAPTION_OK);
+    assert_int_equal(caption_session_new(&session, NULL, p->n, NULL), CAPTION_OK);
+    captioner_show(session, p, 0, p->n);
     return session;
 }

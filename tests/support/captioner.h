@@ -13,10 +13,20 @@ caption_model *captioner_of(const decoder_shape *shape, const char *words, const
  * of different lengths. The same seed gives the same. */
 caption_model *captioner_random(const char *kind, const char *words, unsigned seed);
 
-/* n random feature vectors [n, CAPTION_FEATURES], malloc'd. */
-float *captioner_features(int n, unsigned seed);
+/* What an encoder might say of n pictures. */
+typedef struct captioner_pictures {
+    int n;
+    float *features; /* [n, CAPTION_FEATURES] malloc'd */
+    float *maps;     /* [n, CAPTION_MAP] malloc'd */
+} captioner_pictures;
 
-/* A session that holds them. */
-caption_session *captioner_session(int n, const float *features);
+captioner_pictures captioner_pictures_make(int n, unsigned seed);
+void captioner_pictures_free(captioner_pictures *p);
+
+/* Puts pictures first .. first + n - 1 into a session. */
+void captioner_show(caption_session *session, const captioner_pictures *p, int first, int n);
+
+/* A session that holds them all. */
+caption_session *captioner_session(const captioner_pictures *p);
 
 #endif

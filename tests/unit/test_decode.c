@@ -17,8 +17,8 @@
 
 static const char english[] = "a\ntwo\nred\nsmall\nold\ndog\ncat\nbird\nhouse\nruns\nsits\nsleeps\nin\non\nthe\nwater\n"
                               "grass\nsnow\nwith\nball";
-static const char *const kinds[] = {"rnn", "lstm"};
-enum { KINDS = 2, IMAGES = 7 };
+static const char *const kinds[] = {"rnn", "lstm", "attention"};
+enum { KINDS = 3, IMAGES = 7 };
 
 static caption_options decode(int how, int max_words)
 {
@@ -56,15 +56,15 @@ static double log_sum(const float *scores, int n)
 }
 
 /* Writes out all captions that begin with `so_far`, each from the start again, without the search's own code. */
-static void enumerate(const caption_model *m, const float *features, const int *so_far, int n, double penalty,
-                      written *all, int *count)
+static void enumerate(const caption_model *m, const captioner_pictures *picture, const int *so_far, int n,
+                      double penalty, written *all, int *count)
 {
     float scores[VOCABULARY_SPECIALS + 2];
     arena scratch = {0};
     const decoder_shape *shape = &m->shape;
     assert_int_equal(shape->vocabulary, VOCABULARY_SPECIALS + 2);
     assert_int_equal(arena_reserve(&scratch, decoder_step_scratch_f(shape, 1, 1), NULL), CAPTION_OK);
-    decoder_state_f state = decoder_start_f(shape, m->parameters, 1, 1, features, NULL, &scratch);
+    decoder_state_f state = decoder_start_f(shape, m->parameters, 1, 1, picture->features, picture->maps, &scratch);
     written *w = &all[(*count)++];
     *w = (written){.text = ""};
     for (int t = 0; t <= n; t++) {
@@ -80,7 +80,7 @@ static void enumerate(const caption_model *m, const float *features, const int *
         int longer[FEW_WORDS] = {0};
         memcpy(longer, so_far, (size_t)n * sizeof *longer);
         longer[n] = v;
-        enumerate(m, features, longer, n + 1, penalty, all, count);
+        enumerate(m, picture, longer, n + 1, penalty, all, count);
     }
 }
 
@@ -95,8 +95,8 @@ static void a_wide_beam_finds_all_captions_in_order(void **state)
     (void)state;
     for (unsigned seed = 0; seed < 12; seed++) {
         caption_model *m = captioner_random(kinds[seed % KINDS], "x\ny", seed);
-        float *features = captioner_features(1, seed);
-        caption_session *session = captioner_session(1, features);
+        captioner_pictures pictures = captioner_pictures_make(1, seed);
+        caption_session *session = captioner_session(&pictures);
         caption_options o = decode(CAPTION_BEAM, FEW_WORDS);
         caption_result found[ALL + 1];
         written all[ALL];
@@ -104,7 +104,7 @@ static void a_wide_beam_finds_all_captions_in_order(void **state)
         o.beam = o.n = ALL + 1;
         o.length_penalty = seed % 3;
         o.plain = 1;
-        enumerate(m, features, NULL, 0, o.length_penalty, all, &count);
+        enumerate(m, &pictures, NULL, 0, o.length_penalty, all, &count);
         assert_int_equal(count, ALL);
         qsort(all, ALL, sizeof *all, by_value);
         generate(session, m, &o, found);
@@ -121,22 +121,22 @@ static void a_wide_beam_finds_all_captions_in_order(void **state)
         }
         caption_session_free(session);
         caption_model_release(m);
-        free(features);
+        captioner_pictures_free(&pictures);
     }
 }
 
 static void a_beam_of_one_is_greedy(void **state)
 {
     (void)state;
-    float *features = captioner_features(IMAGES, 5);
-    caption_session *session = captioner_session(IMAGES, features);
+    captioner_pictures pictures = captioner_pictures_make(IMAGES, 5);
+    caption_session *session = captioner_session(&pictures);
     int compared = 0;
     for (unsigned seed = 0; seed < 8; seed++) {
         caption_model *m = captioner_random(kinds[seed % KINDS], english, seed);
         caption_options greedy = decode(CAPTION_GREEDY, 20), beam = decode(CAPTION_BEAM, 20);
         caption_result a[IMAGES], b[IMAGES];
         beam.beam = 1;
-        greedy.plain = beam.plain = seed / KINDS % 2;
+        greedy.plain = beam.plain = seed / KINDS % 2 == 0;
         generate(session, m, &greedy, a);
         float logprob[IMAGES];
         char text[IMAGES][CAPTION_TEXT_BYTES];
@@ -156,19 +156,29 @@ static void a_beam_of_one_is_greedy(void **state)
     }
     assert_true(compared > IMAGES);
     caption_session_free(session);
-    free(features);
+    captioner_pictures_free(&pictures);
 }
 
 /* ---- probabilities ------------------------------------------------------------------------------------------------
  */
 
-static void check_tokens(const caption_result *r)
+static void check_attention(const caption_model *m, const caption_token *token)
+{
+    float sum = 0;
+    assert_true(!token->attention == !caption_model_positions(m));
+    for (int i = 0; i < caption_model_positions(m); i++)
+        sum += token->attention[i];
+    assert_true(!token->attention || fabsf(sum - 1) < 1e-5f);
+}
+
+static void check_tokens(const caption_model *m, const caption_result *r)
 {
     char text[CAPTION_TEXT_BYTES] = "";
     double sum = 0;
     for (int t = 0; t < r->words + r->finished; t++) {
         assert_true(r->tokens[t].logprob <= 0 && !r->tokens[t].unknown);
         sum += (double)r->tokens[t].logprob;
+        check_attention(m, &r->tokens[t]);
         if (t < r->words)
             sprintf(text + strlen(text), "%s%s", t ? " " : "", r->tokens[t].word);
         else
@@ -178,16 +188,32 @@ static void check_tokens(const caption_result *r)
     assert_true(fabs(sum - (double)r->logprob) < 1e-4);
 }
 
-/* However a caption was written: the likelihood of its text is what it says. */
+/* Room for a copy of what a session will write over. */
+static void keep_attention(const caption_result *r, float kept[SEARCH_STEPS][CAPTION_POSITIONS])
+{
+    for (int t = 0; t < r->words + r->finished && r->tokens[t].attention; t++)
+        memcpy(kept[t], r->tokens[t].attention, sizeof kept[t]);
+}
+
+/* Both looked at the same places for each word. */
+static void expect_attention(const caption_result *r, float kept[SEARCH_STEPS][CAPTION_POSITIONS])
+{
+    for (int t = 0; t < r->words + r->finished && r->tokens[t].attention; t++)
+        for (int i = 0; i < CAPTION_POSITIONS; i++)
+            assert_true(fabsf(r->tokens[t].attention[i] - kept[t][i]) < 1e-4f);
+}
+
+/* However a caption was written: the likelihood of its text is what it says, and so is where it looked. */
 static void every_way_of_decoding_knows_the_likelihood_of_its_text(void **state)
 {
     (void)state;
     enum { N = 4 };
-    float *features = captioner_features(IMAGES, 6);
-    caption_session *session = captioner_session(IMAGES, features);
+    static float looks[IMAGES * N][SEARCH_STEPS][CAPTION_POSITIONS];
+    captioner_pictures pictures = captioner_pictures_make(IMAGES, 6);
+    caption_session *session = captioner_session(&pictures);
     for (unsigned seed = 0; seed < 12; seed++) {
-        caption_model *m = captioner_random(kinds[seed % KINDS], english, seed);
-        caption_options o = decode((int)seed % 3, seed < 6 ? 20 : 5);
+        caption_model *m = captioner_random(kinds[seed / 3 % KINDS], english, seed);
+        caption_options o = decode((int)seed % 3, seed % 2 ? 20 : 5);
         caption_result wrote[IMAGES * N], read[IMAGES * N];
         const char *texts[IMAGES * N];
         int of[IMAGES * N], n = 0;
@@ -195,33 +221,35 @@ static void every_way_of_decoding_knows_the_likelihood_of_its_text(void **state)
         o.temperature = 0.8;
         generate(session, m, &o, wrote);
         for (int i = 0; i < IMAGES * o.n; i++) {
-            check_tokens(&wrote[i]);
+            check_tokens(m, &wrote[i]);
             if (!wrote[i].finished || wrote[i].words == 0)
                 continue;
             of[n] = i / o.n;
             wrote[n] = wrote[i];
             texts[n] = wrote[n].text;
+            keep_attention(&wrote[n], looks[n]);
             n++;
         }
         assert_true(n > IMAGES / 2);
         assert_int_equal(caption_likelihood(session, m, n, texts, of, read, NULL), CAPTION_OK);
         for (int i = 0; i < n; i++) {
-            check_tokens(&read[i]);
+            check_tokens(m, &read[i]);
             assert_string_equal(read[i].text, wrote[i].text);
             assert_true(read[i].words == wrote[i].words && read[i].finished);
             assert_true(fabsf(read[i].logprob - wrote[i].logprob) < 1e-3f);
+            expect_attention(&read[i], looks[i]);
         }
         caption_model_release(m);
     }
     caption_session_free(session);
-    free(features);
+    captioner_pictures_free(&pictures);
 }
 
 static void texts_are_scored_as_they_are_tokenised(void **state)
 {
     (void)state;
-    float *features = captioner_features(2, 1);
-    caption_session *session = captioner_session(2, features);
+    captioner_pictures pictures = captioner_pictures_make(2, 1);
+    caption_session *session = captioner_session(&pictures);
     caption_model *m = captioner_random("lstm", english, 1);
     caption_result r[3];
     const char *const texts[] = {"A dog, RUNS .", "a zebra runs", "a dog runs"};
@@ -234,7 +262,7 @@ static void texts_are_scored_as_they_are_tokenised(void **state)
     assert_true(r[1].tokens[0].logprob != r[0].tokens[0].logprob); /* of another picture */
     caption_session_free(session);
     caption_model_release(m);
-    free(features);
+    captioner_pictures_free(&pictures);
 }
 
 static void texts_that_cannot_be_scored_are_refused(void **state)
@@ -245,8 +273,8 @@ static void texts_that_cannot_be_scored_are_refused(void **state)
         strcat(many, "a ");
     memset(giant, 'x', sizeof giant - 1);
     giant[sizeof giant - 1] = '\0';
-    float *features = captioner_features(1, 1);
-    caption_session *session = captioner_session(1, features);
+    captioner_pictures pictures = captioner_pictures_make(1, 1);
+    caption_session *session = captioner_session(&pictures);
     caption_model *m = captioner_random("rnn", english, 1);
     caption_result r[2];
     caption_error err;
@@ -262,7 +290,7 @@ static void texts_that_cannot_be_scored_are_refused(void **state)
     assert_int_equal(caption_likelihood(session, m, 0, good, (const int[]){0}, r, &err), CAPTION_EINVAL);
     caption_session_free(session);
     caption_model_release(m);
-    free(features);
+    captioner_pictures_free(&pictures);
 }
 
 /* ---- samples ------------------------------------------------------------------------------------------------------
@@ -360,12 +388,13 @@ static void first_words_are_as_probable_as_the_model_says(void **state)
 {
     (void)state;
     enum { RUNS = 400, N = 16, V = VOCABULARY_SPECIALS + 3 };
-    float *features = captioner_features(1, 2), scores[V];
-    caption_session *session = captioner_session(1, features);
+    captioner_pictures pictures = captioner_pictures_make(1, 2);
+    float scores[V];
+    caption_session *session = captioner_session(&pictures);
     caption_model *m = captioner_random("lstm", "x\ny\nz", 3);
     arena scratch = {0};
     assert_int_equal(arena_reserve(&scratch, decoder_step_scratch_f(&m->shape, 1, 1), NULL), CAPTION_OK);
-    decoder_state_f s = decoder_start_f(&m->shape, m->parameters, 1, 1, features, NULL, &scratch);
+    decoder_state_f s = decoder_start_f(&m->shape, m->parameters, 1, 1, pictures.features, pictures.maps, &scratch);
     decoder_step_f(&m->shape, m->parameters, (const int[]){VOCABULARY_START}, &s, scores, &scratch);
     arena_free(&scratch);
     int counts[V] = {0};
@@ -391,7 +420,7 @@ static void first_words_are_as_probable_as_the_model_says(void **state)
     assert_true(square < 16.27); /* three degrees of freedom, one in a thousand */
     caption_session_free(session);
     caption_model_release(m);
-    free(features);
+    captioner_pictures_free(&pictures);
 }
 
 /* ---- batches ------------------------------------------------------------------------------------------------------
@@ -401,17 +430,17 @@ static void a_caption_does_not_depend_on_its_batch(void **state)
 {
     (void)state;
     enum { N = 3 };
-    float *features = captioner_features(IMAGES, 8);
+    captioner_pictures pictures = captioner_pictures_make(IMAGES, 8);
     for (unsigned seed = 0; seed < 12; seed++) {
-        caption_model *m = captioner_random(kinds[seed % KINDS], english, seed);
-        caption_session *session = captioner_session(IMAGES, features);
-        caption_options o = decode((int)seed % 3, seed < 6 ? 20 : 6);
+        caption_model *m = captioner_random(kinds[seed / 3 % KINDS], english, seed);
+        caption_session *session = captioner_session(&pictures);
+        caption_options o = decode((int)seed % 3, seed % 2 ? 20 : 6);
         caption_result batch[IMAGES * N], single[N];
         o.n = o.decode == CAPTION_GREEDY ? 1 : N;
         o.seed = seed;
         generate(session, m, &o, batch);
         for (int i = 0; i < IMAGES; i++) {
-            caption_session_set_features(session, 1, features + (size_t)i * CAPTION_FEATURES, NULL);
+            captioner_show(session, &pictures, i, 1);
             generate(session, m, &o, single);
             for (int k = 0; k < o.n; k++) {
                 assert_string_equal(batch[i * o.n + k].text, single[k].text);
@@ -421,16 +450,16 @@ static void a_caption_does_not_depend_on_its_batch(void **state)
         caption_session_free(session);
         caption_model_release(m);
     }
-    free(features);
+    captioner_pictures_free(&pictures);
 }
 
 static void seeds_and_samples_differ(void **state)
 {
     (void)state;
     enum { N = 8 };
-    float *features = captioner_features(1, 8);
+    captioner_pictures pictures = captioner_pictures_make(1, 8);
     caption_model *m = captioner_random("lstm", english, 2);
-    caption_session *session = captioner_session(1, features);
+    caption_session *session = captioner_session(&pictures);
     caption_options o = decode(CAPTION_SAMPLE, 20);
     caption_result one[N], again[N], other[N];
     int same = 0, same_as_first = 0;
@@ -447,16 +476,16 @@ static void seeds_and_samples_differ(void **state)
     assert_true(same < N / 2 && same_as_first < N / 2);
     caption_session_free(session);
     caption_model_release(m);
-    free(features);
+    captioner_pictures_free(&pictures);
 }
 
 /* A session that has done such work once has all memory that it takes. */
 static void the_word_loop_takes_no_memory(void **state)
 {
     (void)state;
-    float *features = captioner_features(IMAGES, 8);
+    captioner_pictures pictures = captioner_pictures_make(IMAGES, 8);
     caption_model *m = captioner_random("lstm", english, 2);
-    caption_session *session = captioner_session(IMAGES, features);
+    caption_session *session = captioner_session(&pictures);
     for (int how = CAPTION_GREEDY; how <= CAPTION_SAMPLE; how++) {
         caption_options o = decode(how, 5);
         caption_result results[IMAGES];
@@ -469,7 +498,7 @@ static void the_word_loop_takes_no_memory(void **state)
     }
     caption_session_free(session);
     caption_model_release(m);
-    free(features);
+    captioner_pictures_free(&pictures);
 }
 
 /* ---- options ------------------------------------------------------------------------------------------------------

@@ -97,16 +97,17 @@ static void captions_have_no_faults_however_they_are_decoded(void **state)
 {
     enum { IMAGES = 20, N = 2 };
     static const int most[] = {20, 8, 3, 1};
+    static const char *const kinds[] = {"rnn", "lstm", "attention"};
     (void)state;
     char words[1024];
     size_t used = (size_t)sprintf(words, "%s", english);
     for (int w = 0; w < 40; w++) /* enough for a caption that has no word twice */
         used += (size_t)sprintf(words + used, "\nw%d", w);
-    float *features = captioner_features(IMAGES, 3);
-    caption_session *session = captioner_session(IMAGES, features);
+    captioner_pictures pictures = captioner_pictures_make(IMAGES, 3);
+    caption_session *session = captioner_session(&pictures);
     int plain_faults = 0;
-    for (unsigned seed = 0; seed < 24; seed++) {
-        caption_model *m = captioner_random(seed % 2 ? "lstm" : "rnn", words, seed);
+    for (unsigned seed = 0; seed < 36; seed++) {
+        caption_model *m = captioner_random(kinds[seed / 3 % 3], words, seed);
         caption_options o = {.decode = (int)seed % 3, .max_words = most[seed / 3 % 4], .n = seed % 3 ? N : 1};
         caption_result results[IMAGES * N];
         for (o.plain = 0; o.plain < 2; o.plain++) {
@@ -123,7 +124,7 @@ static void captions_have_no_faults_however_they_are_decoded(void **state)
     }
     assert_true(plain_faults > IMAGES);
     caption_session_free(session);
-    free(features);
+    captioner_pictures_free(&pictures);
 }
 
 int main(void)

@@ -28,7 +28,7 @@ enum { A = VOCABULARY_SPECIALS, DOG, CAT, RUNS, VERY, V, PICTURE = V, H };
 
 static caption_model *hand_made(int last_word_after_runs)
 {
-    const decoder_shape shape = {DECODER_RNN, CAPTION_FEATURES, 0, V, H, V};
+    const decoder_shape shape = {DECODER_RNN, CAPTION_FEATURES, 0, V, H, V, 0, 0};
     decoder_tensor at[DECODER_MAX_TENSORS];
     size_t total;
     decoder_layout(&shape, at, &total);
@@ -70,11 +70,13 @@ static caption_model *hand_made(int last_word_after_runs)
 /* A session that holds n pictures whose feature 0 is as given and whose others are 0. */
 static caption_session *session_with(int n, const float *first_features)
 {
+    caption_session *session;
     float *features = calloc((size_t)n * CAPTION_FEATURES, sizeof *features);
     assert_non_null(features);
     for (int i = 0; i < n; i++)
         features[i * CAPTION_FEATURES] = first_features[i];
-    caption_session *session = captioner_session(n, features);
+    assert_int_equal(caption_session_new(&session, NULL, n, NULL), CAPTION_OK);
+    assert_int_equal(caption_session_set_features(session, n, features, NULL, NULL), CAPTION_OK);
     free(features);
     return session;
 }
@@ -173,7 +175,7 @@ static void impossible_requests_are_refused(void **state)
     assert_int_equal(caption_session_new(&empty, NULL, 1, NULL), CAPTION_OK);
     assert_int_equal(caption_generate(empty, model, NULL, &result, &err), CAPTION_EINVAL);
     assert_int_equal(caption_encode(empty, 1, &(caption_image){.width = 1}, &err), CAPTION_EINVAL);
-    assert_int_equal(caption_session_set_features(empty, 2, (float[]){0}, &err), CAPTION_EINVAL);
+    assert_int_equal(caption_session_set_features(empty, 2, (float[]){0}, NULL, &err), CAPTION_EINVAL);
     assert_int_equal(caption_session_new(&(caption_session *){NULL}, NULL, 0, &err), CAPTION_EINVAL);
     caption_session_free(empty);
     caption_session_free(session);
@@ -195,17 +197,15 @@ static const char *many_words(void)
 static void a_batch_writes_what_single_pictures_do(void **state)
 {
     (void)state;
-    float *features = captioner_features(MANY, 4);
+    captioner_pictures pictures = captioner_pictures_make(MANY, 4);
     caption_result batch[MANY], single;
-    for (decoder_kind kind = DECODER_RNN; kind <= DECODER_LSTM; kind++) {
-        caption_model *model = captioner_random(decoder_kind_name(kind), many_words(), 3);
-        caption_session *session;
+    for (decoder_kind kind = DECODER_RNN; kind < DECODER_KINDS; kind++) {
+        caption_model *model = captioner_random(decoder_kind_name(kind), many_words(), 7);
+        caption_session *session = captioner_session(&pictures);
         int shortest = CAPTION_MAX_WORDS, longest = 0;
-        assert_int_equal(caption_session_new(&session, NULL, MANY, NULL), CAPTION_OK);
-        assert_int_equal(caption_session_set_features(session, MANY, features, NULL), CAPTION_OK);
         assert_int_equal(caption_generate(session, model, NULL, batch, NULL), CAPTION_OK);
         for (int i = 0; i < MANY; i++) {
-            caption_session_set_features(session, 1, features + i * CAPTION_FEATURES, NULL);
+            captioner_show(session, &pictures, i, 1);
             assert_int_equal(caption_generate(session, model, NULL, &single, NULL), CAPTION_OK);
             assert_string_equal(batch[i].text, single.text);
             assert_true(fabsf(batch[i].logprob - single.logprob) < 1e-3f);
@@ -217,7 +217,7 @@ static void a_batch_writes_what_single_pictures_do(void **state)
         caption_session_free(session);
         caption_model_release(model);
     }
-    free(features);
+    captioner_pictures_free(&pictures);
 }
 
 int main(void)
