@@ -45,7 +45,10 @@ MODEL_OBJECTS := $(FLOAT:%.c=$(BUILD)/%.o) $(GENERIC:%.c=$(BUILD)/%.float.o) \
                  $(foreach set,$(SIMD_SETS),$(SIMD:%.c=$(BUILD)/%.$(set).o))
 MODEL_LIBS    := $(call pkg,libs,$(MODEL_PACKAGES)) -lm
 
-SERVER_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard server/*.c server/*/*.c))
+# Files that the binary carries (server/embedded.h).
+EMBEDDED := server/api/openapi.json $(filter-out %.c %.h,$(wildcard server/ui/*))
+
+SERVER_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard server/*.c server/*/*.c)) $(EMBEDDED:%=$(BUILD)/%.embedded.o)
 SERVER_LIBS    := $(call pkg,libs,$(SERVER_PACKAGES))
 
 UNIT_TESTS        := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*.c))
@@ -74,6 +77,7 @@ run: ## install what is missing, build, serve on http://127.0.0.1:8080
 test: ## install what is missing, build, run every test
 	@docker/packages.sh build test
 	@tests/photos.sh
+	@tests/promtool.sh
 	@$(MAKE) --no-print-directory check
 
 check: all tests ## the same without installing anything
@@ -154,6 +158,13 @@ $(BUILD)/%.$(1).o: %.c
 	$$(CC) $$(CFLAGS) -ffp-contract=fast $$(simd_flags_$(1)) -DSIMD_SET=$(1) -c -o $$@ $$<
 endef
 $(foreach set,$(SIMD_SETS),$(eval $(call simd_rule,$(set))))
+
+# The assembler copies the file: portable, and a large one costs the compiler nothing.
+$(EMBEDDED:%=$(BUILD)/%.embedded.o): $(BUILD)/%.embedded.o: %
+	@mkdir -p $(@D)
+	@name=embedded_$$(echo '$<' | tr -c 'A-Za-z0-9\n' _); \
+	printf '%s\n' '.section .rodata' ".global $$name, $${name}_end" "$$name: .incbin \"$<\"" "$${name}_end: .byte 0" \
+	    '.section .note.GNU-stack,"",%progbits' | $(CC) -x assembler -c -o $@ -
 
 $(UNIT_TESTS): $(BUILD)/%: $(BUILD)/%.o $(SUPPORT_OBJECTS) $(BUILD)/libserver.a $(BUILD)/libcaption.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(TEST_LIBS) $(SERVER_LIBS) $(MODEL_LIBS)

@@ -7,7 +7,10 @@
 void api_index(http_request *request);
 void api_healthz(http_request *request);
 void api_readyz(http_request *request);
+void api_metrics(http_request *request);
+void api_openapi(http_request *request);
 void api_models(http_request *request);
+void api_model_get(http_request *request);
 void api_model_activate(http_request *request);
 void api_model_delete(http_request *request);
 void api_caption(http_request *request);
@@ -26,5 +29,16 @@ void api_jobs(http_request *request);
 void api_job_get(http_request *request);
 void api_job_cancel(http_request *request);
 void api_job_events(http_request *request);
+
+void api_openai_chat(http_request *request);
+void api_huggingface(http_request *request);
+void api_max_predict(http_request *request);
+void api_max_metadata(http_request *request);
+void api_oip_server(http_request *request);
+void api_oip_live(http_request *request);
+void api_oip_ready(http_request *request);
+void api_oip_model(http_request *request);
+void api_oip_model_ready(http_request *request);
+void api_oip_infer(http_request *request);
 
 #endif

@@ -57,6 +57,13 @@ typedef struct http_request {
 /* Answers with JSON; takes `json` (malloc'd). NULL, out of memory, is answered 500. */
 void http_answer_json(http_request *request, int status, char *json);
 
+/* Answers 200 with `size` bytes of another type. These are malloc'd and taken (NULL, out of memory, is answered 500)...
+ */
+void http_answer_bytes(http_request *request, const char *type, void *bytes, size_t size);
+
+/* ... and these live as long as the program: a constant, or a file that the binary carries (embedded.h). */
+void http_answer_constant(http_request *request, const char *type, const void *bytes, size_t size);
+
 /* Answers 200 with a file, sent from `fd`, which is taken. */
 void http_answer_file(http_request *request, int fd, size_t size, const char *type);
 

@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include "server/http/http.h"
+#include "server/http/routes.h"
+#include "server/metrics/metrics.h"
 
 static char lost_answer[] = "{\"type\":\"urn:captiond:problem:internal\",\"title\":\"The server failed\","
                             "\"status\":500,\"detail\":\"out of memory\"}";
@@ -35,17 +37,39 @@ static void add_headers(http_request *r, const char *type, int retry_after)
         add_header(r->response, "Connection", "close");
 }
 
-/* Makes the response; `json` is taken. */
-static void answer(http_request *r, int status, char *json, const char *type, int retry_after)
+/* Makes the response. `bytes` are taken if they are to be freed; NULL is answered 500. */
+static void answer(http_request *r, int status, void *bytes, size_t size, enum MHD_ResponseMemoryMode memory,
+                   const char *type, int retry_after)
 {
-    r->status = json ? status : 500;
-    r->answer_bytes = strlen(json ? json : lost_answer);
-    r->response = MHD_create_response_from_buffer(r->answer_bytes, json ? json : lost_answer,
-                                                  json ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
+    if (!bytes) {
+        status = 500;
+        bytes = lost_answer;
+        size = strlen(lost_answer);
+        memory = MHD_RESPMEM_PERSISTENT;
+        type = "application/problem+json";
+    }
+    r->status = status;
+    r->answer_bytes = size;
+    r->response = MHD_create_response_from_buffer(size, bytes, memory);
     if (r->response)
-        add_headers(r, json ? type : "application/problem+json", retry_after);
-    else
-        free(json);
+        add_headers(r, type, retry_after);
+    else if (memory == MHD_RESPMEM_MUST_FREE)
+        free(bytes);
+}
+
+static void answer_text(http_request *r, int status, char *text, const char *type, int retry_after)
+{
+    answer(r, status, text, text ? strlen(text) : 0, MHD_RESPMEM_MUST_FREE, type, retry_after);
+}
+
+void http_answer_bytes(http_request *r, const char *type, void *bytes, size_t size)
+{
+    answer(r, 200, bytes, size, MHD_RESPMEM_MUST_FREE, type, 0);
+}
+
+void http_answer_constant(http_request *r, const char *type, const void *bytes, size_t size)
+{
+    answer(r, 200, (void *)bytes, size, MHD_RESPMEM_PERSISTENT, type, 0); /* it is only read */
 }
 
 void http_answer_file(http_request *r, int fd, size_t size, const char *type)
@@ -115,16 +139,19 @@ void http_answer_nothing(http_request *r)
 
 void http_answer_json(http_request *r, int status, char *json)
 {
-    answer(r, status, json, "application/json", 0);
+    answer_text(r, status, json, "application/json", 0);
 }
 
 void http_answer_problem(http_request *r, const problem *p)
 {
-    answer(r, problem_status(p), problem_json(p, r->path, r->id), "application/problem+json", p->retry_after);
+    metrics_count_problem(p->kind);
+    answer_text(r, problem_status(p), problem_json(p, routes_dialect(r->path), r->path, r->id),
+                "application/problem+json", p->retry_after);
 }
 
 void http_abandon(http_request *r, const problem *p)
 {
+    metrics_count_problem(p->kind);
     r->status = problem_status(p);
     r->abandoned = 1;
 }

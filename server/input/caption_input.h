@@ -1,9 +1,10 @@
-/* caption_input.h: what a client asks of POST /v1/caption, whichever of the three forms it came in: a raw image body,
+/* caption_input.h: what a client asks of the captioner, whichever of the three forms it came in: a raw image body,
  * multipart/form-data, or JSON. Options have one table and one check for query parameters, form fields and JSON
  * members. */
 #ifndef SERVER_CAPTION_INPUT_H
 #define SERVER_CAPTION_INPUT_H
 
+#include <cjson/cJSON.h>
 #include <stddef.h>
 
 #include "server/captions/weights.h"
@@ -35,6 +36,15 @@ int caption_input_option(caption_input *input, const char *name, const char *val
 
 /* 1 if `name` is an option whose value is a number. */
 int caption_input_is_number(const char *name);
+
+/* The options in the query, and the body in whichever of the three forms its Content-Type tells (input_body.c). A raw
+ * body is taken. */
+int caption_input_query(caption_input *input, const http_request *request, problem *p);
+int caption_input_body(caption_input *input, http_request *request, problem *p);
+
+/* An image as base64 or a data URI, and an option as a JSON member (input_json.c). */
+int caption_input_base64(caption_input *input, const char *text, problem *p);
+int caption_input_member(caption_input *input, const cJSON *member, problem *p);
 
 /* The body as form data (input_multipart.c) and as JSON (input_json.c). */
 int caption_input_multipart(caption_input *input, const http_request *request, problem *p);

@@ -244,3 +244,12 @@ int job_store_running(job_store *s, int (*each)(void *context, long long id), vo
     database_unlock(s->db);
     return row == DATABASE_FAULT;
 }
+
+int job_store_count_open(job_store *s, int *queued, int *running, problem *p)
+{
+    database_lock(s->db);
+    int failed =
+        count_states(s, JOB_QUEUED, JOB_QUEUED, queued, p) || count_states(s, JOB_RUNNING, JOB_RUNNING, running, p);
+    database_unlock(s->db);
+    return failed;
+}

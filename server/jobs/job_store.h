@@ -96,6 +96,9 @@ int job_store_end(job_store *s, long long id, const job_end *end, int *done, pro
 int job_store_progress(job_store *s, long long id, const char *progress, int n, const char *const *types,
                        const char *const *data, problem *p);
 
+/* How many jobs wait and how many run. */
+int job_store_count_open(job_store *s, int *queued, int *running, problem *p);
+
 /* Calls `each` with the ids of all running jobs. */
 int job_store_running(job_store *s, int (*each)(void *context, long long id), void *context, problem *p);
 

@@ -14,6 +14,7 @@
 #include "server/clock.h"
 #include "server/jobs/job_run.h"
 #include "server/log.h"
+#include "server/metrics/metrics.h"
 #include "server/store/store.h"
 
 enum { MAX_RUNS = 16, LOOK_MS = 250, ADOPT_MS = 2000 };
@@ -75,13 +76,14 @@ static void log_job(log_level level, const char *event, long long id, const char
 
 /* ---- starting ---------------------------------------------------------------------------------------------------- */
 
-static void fail_job(jobs *j, long long id, const char *reason)
+static void fail_job(jobs *j, const job_kind *kind, long long id, const char *reason)
 {
     problem p;
     int done;
     const job_end end = {.state = JOB_FAILED, .error = reason};
     if (job_store_end(j->server->job_store, id, &end, &done, &p))
         log_job(LOG_LEVEL_ERROR, "job-store", id, p.detail);
+    metrics_count_job(kind->name, JOB_FAILED);
     log_job(LOG_LEVEL_WARNING, "job-failed", id, reason);
 }
 
@@ -96,7 +98,7 @@ static void launch(jobs *j, const job_kind *kind, long long id, job_files *files
         return;
     }
     if (job_run_start(&j->runs[j->n], j->server, kind, &record, files, wake, j, &err)) {
-        fail_job(j, id, err.message);
+        fail_job(j, kind, id, err.message);
         job_files_remove(files);
     } else {
         j->n++;
@@ -182,6 +184,7 @@ static int store_end(jobs *j, job_run *run, const job_end *end)
     int done;
     if (job_store_end(j->server->job_store, job_run_id(run), end, &done, &p))
         return log_store_fault(run, &p);
+    metrics_count_job(job_run_kind(run)->name, done ? end->state : JOB_CANCELLED);
     log_job(end->error ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "job-ended", job_run_id(run),
             !done        ? "cancelled"
             : end->error ? end->error
@@ -212,6 +215,8 @@ static int store_interruption(jobs *j, job_run *run, const char *reason, int *ke
     problem p;
     if (job_store_requeue(j->server->job_store, job_run_id(run), keep, &p))
         return log_store_fault(run, &p);
+    if (!*keep)
+        metrics_count_job(job_run_kind(run)->name, JOB_CANCELLED);
     log_job(LOG_LEVEL_INFO, *keep ? "job-interrupted" : "job-ended", job_run_id(run), *keep ? reason : "cancelled");
     return 0;
 }
@@ -323,6 +328,16 @@ static int look(jobs *j)
     return 1;
 }
 
+static void count_open(jobs *j)
+{
+    problem p;
+    int queued, running;
+    if (job_store_count_open(j->server->job_store, &queued, &running, &p))
+        return;
+    metrics_set(METRICS_JOBS_QUEUED, queued);
+    metrics_set(METRICS_JOBS_RUNNING, running);
+}
+
 static void stop_runs(jobs *j)
 {
     for (int i = 0; i < j->n; i++)
@@ -337,8 +352,10 @@ static void *keep(void *context)
         if (stopping)
             stop_runs(j);
         serve_runs(j);
-        if (look(j))
+        if (look(j)) {
             stop_cancelled(j);
+            count_open(j);
+        }
         if (!stopping && clock_ms() >= j->adopted + ADOPT_MS) {
             adopt_orphans(j);
             job_files_each(store_directory(j->server->store), sweep, j);
