@@ -48,6 +48,12 @@ static const route routes[] = {
      "Open Inference Protocol: may it be asked?"},
     {"POST", "/v2/models/{name}/infer", ACCESS_CAPTION, api_oip_infer,
      "Open Inference Protocol: photos in, captions out"},
+    {"GET", "/v1/jobs/{id}/pictures/{name}", ACCESS_OPERATOR, api_job_picture, "a picture that it made"},
+    {"POST", "/v1/saliency", ACCESS_CAPTION, api_saliency, "which pixels decide? numbers or a heat map"},
+    {"POST", "/v1/fool", ACCESS_OPERATOR, api_fool, "the same photo, taken for something else: a job"},
+    {"POST", "/v1/visualize", ACCESS_OPERATOR, api_visualize, "what is a class or word to the network? a job"},
+    {"POST", "/v1/invert", ACCESS_OPERATOR, api_invert, "what does a layer know of the photo? a job"},
+    {"POST", "/v1/dream", ACCESS_OPERATOR, api_dream, "more of what a layer sees in it: a job"},
 };
 
 _Static_assert(sizeof routes / sizeof *routes <= METRICS_ROUTES, "metrics have no room for so many routes");
