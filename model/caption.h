@@ -172,6 +172,9 @@ typedef struct caption_option {
 /* The i-th option, NULL past the last. */
 const caption_option *caption_option_at(size_t i);
 
+/* The number of a choice by its word, -1 if it is none. */
+int caption_option_choice(const caption_option *option, const char *word);
+
 /* Refuses options out of range, or that do not fit each other, by name (CAPTION_EINVAL). */
 int caption_options_check(const caption_options *options, caption_error *err);
 

@@ -1,5 +1,7 @@
 /* search_options.c: one table of the options of caption_generate. Ranges, descriptions, the command line and requests
  * all come from it. */
+#include <string.h>
+
 #include "model/decoder/search.h"
 
 #define AT(member) offsetof(caption_options, member)
@@ -25,6 +27,18 @@ static const caption_option table[] = {
 const caption_option *caption_option_at(size_t i)
 {
     return i < sizeof table / sizeof *table ? &table[i] : NULL;
+}
+
+int caption_option_choice(const caption_option *option, const char *word)
+{
+    size_t length = strlen(word);
+    int i = 0;
+    for (const char *choice = option->choices; choice; choice = strchr(choice, '|'), i++) {
+        choice += *choice == '|';
+        if (strcspn(choice, "|") == length && strncmp(choice, word, length) == 0)
+            return i;
+    }
+    return -1;
 }
 
 caption_options caption_defaults(void)
