@@ -28,7 +28,8 @@ override LDFLAGS += -pie -Wl,-z,relro,-z,now -pthread $(SANITIZER)
 # GENERIC sources are written over `real` (model/real.h) and compiled twice: float to work, double to prove gradients.
 # SIMD sources are compiled once for each instruction set, chosen among at run time, and once in double.
 
-GENERIC := $(wildcard model/layers/*.c model/decoder/decoder.c model/encoder/encoder_gradient.c)
+GENERIC := $(wildcard model/layers/*.c) model/decoder/decoder.c model/decoder/map_reader.c \
+           model/encoder/encoder_gradient.c
 SIMD    := $(wildcard model/kernels/simd/*.c)
 DOUBLE  := $(wildcard model/gradcheck/*.c)
 RANKS   := model/training/ranks_$(if $(MPI),single,mpi).c # the one that is not wanted
@@ -186,3 +187,6 @@ $(FUZZERS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/tests/fuzz/memory_file.o $(BUILD)/
 	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(MODEL_LIBS)
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+.PHONY: planted
+planted: all
+	@BUILD=$(BUILD) $(PLANT) tests/run.sh tests/planted_errors.sh

@@ -72,7 +72,7 @@ plant() { # file, check, sentence, old, new
 }
 
 # Without an error, built in the same way, everything passes: so what fails below fails because of the error.
-reason=$(build model/layers/*.c model/decoder/decoder.c)
+reason=$(build model/layers/*.c model/decoder/decoder.c model/decoder/map_reader.c)
 [ -n "$reason" ] || reason=$(run 0 "")
 verdict "without an error the self-test passes" "$reason"
 
@@ -83,6 +83,28 @@ plant $at affine.dw "dW overwritten" 'x, dy, 1, dw' 'x, dy, 0, dw'
 plant $at affine.dw "dW without the last row" 'gemm_tn(inputs, outputs, rows, x' 'gemm_tn(inputs, outputs, rows - 1, x'
 plant $at affine.db "db subtracted" 'sum[j] += x' 'sum[j] -= x'
 plant $at affine.db "db of the last row alone" 'sum[j] += x' 'sum[j] = x'
+
+at=model/layers/attention.c
+plant $at attention.dquery "softmax backwards without its sum" 'a[p] * (d[p] - sum)' 'a[p] * d[p]'
+plant $at attention.dkeys "softmax backwards without the weights" 'a[p] * (d[p] - sum)' 'd[p] - sum'
+plant $at attention.dquery "dquery without 1 / sqrt A" 's->keys, p, scale_of(s), dlooks' 's->keys, p, 1, dlooks'
+plant $at attention.dkeys "dkeys overwritten" 'query,
+              query_stride, 1, dkeys' 'query,
+              query_stride, 0, dkeys'
+plant $at attention.dvalues "dvalues of the first row alone" 'p, s->values, r, 1, looks' 'p, s->values, 1, 1, looks'
+
+at=model/decoder/map_reader.c
+plant $at attention_captioner.dw_map "tanh' = 1 - y" 'view->tile[i] * view->tile[i]' 'view->tile[i]'
+plant $at attention_captioner.dw_key "keys begin with what was there" \
+    'memset(dview->keys, 0, positions * keys * sizeof(real));' ''
+plant $at attention_captioner.db_map "the values' share of the tile is lost" \
+    'dview->values, w->w_value, 1, dview->tile' 'dview->values, w->w_value, 0, dview->tile'
+plant $at attention_captioner.dw_x "the query's share of the state is lost" 'dquery, w->w_query, 1, dz' \
+    'dquery, w->w_query, 0, dz'
+plant $at attention_captioner.dw_query "the query learns from nothing" 'dquery, NULL, dw->w_query' \
+    'dz, NULL, dw->w_query'
+plant $at rewarded_captioner.dw_value "every caption its own image backwards" \
+    'dview->values + place * values' 'dview->values + (place + (k > 0)) * values'
 
 at=model/layers/embedding.c
 plant $at embedding.dw "a word used twice gets one gradient" 'row[j] += dy' 'row[j] = dy'
@@ -149,7 +171,11 @@ plant $at lstm_captioner.db_vocab "gradients are added to" 'memset(gradients, 0,
 plant $at rnn_captioner.dw_embed "the words' targets learn" \
     'X(embedding_backward)(rows, shape->words, batch->captions,' \
     'X(embedding_backward)(rows, shape->words, batch->captions + n,'
-plant $at lstm_captioner.dfeatures "the projection learns from h1" 'w->w_proj, dh0, dfeatures' 'w->w_proj, dout, dfeatures'
+plant $at lstm_captioner.dfeatures "the projection learns from h1" 'w->w_proj, b[BUFFER_DH0], dfeatures' 'w->w_proj, dout, dfeatures'
+plant $at rewarded_captioner.dw_proj "the first caption alone teaches the projection" \
+    'sums[(size_t)(k / per_image) * hidden + j] += dh0' 'sums[(size_t)(k / per_image) * hidden + j] = dh0'
+plant $at attention_captioner.dmap "the map learns from z before dropout and looking" \
+    'look_backward(shape, w, batch, s, dout, dmap, dw);' 'look_backward(shape, w, batch, s, dh0, dmap, dw);'
 plant $at regularised_captioner.dw_x "no dropout backwards behind the cell" 'drop(batch, STREAM_H, hidden, dout);' ''
 plant $at regularised_captioner.dw_embed "another word dropout backwards" \
     'drop(batch, STREAM_X, shape->words, b[BUFFER_DX]);' \

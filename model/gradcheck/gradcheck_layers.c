@@ -6,13 +6,14 @@
 
 #include "model/gradcheck/gradcheck_subject.h"
 #include "model/layers/affine.h"
+#include "model/layers/attention.h"
 #include "model/layers/dropout.h"
 #include "model/layers/embedding.h"
 #include "model/layers/lstm.h"
 #include "model/layers/rnn.h"
 #include "model/layers/softmax_loss.h"
 
-enum { N = GRADCHECK_N, T = GRADCHECK_T, V = GRADCHECK_V, D = 6, H = 5, G = LSTM_GATES, SCORES = T * N * V };
+enum { N = GRADCHECK_N, T = GRADCHECK_T, V = GRADCHECK_V, D = 6, H = 5, P = 4, A = 3, G = LSTM_GATES, SCORES = T * N * V };
 
 static double *take(gradcheck_bench *b, size_t n)
 {
@@ -24,7 +25,7 @@ static double *copy_of(gradcheck_bench *b, const double *x, size_t n)
     return memcpy(take(b, n), x, n * sizeof *x);
 }
 
-/* ---- affine, embedding, dropout, softmax loss ------------------------------------------------------------------- */
+/* ---- affine, embedding, dropout ------------------------------------------------------------------- */
 
 static void affine(gradcheck_bench *b)
 {
@@ -61,6 +62,29 @@ static void dropout_back(gradcheck_bench *b)
 {
     dropped(b->dout, b->gradient[0]);
 }
+
+/* ---- attention: inputs query, keys, values ---------------------------------------------------------------------- */
+
+/* Every N-th row looks, as those of one caption do; the others' outputs and gradients stay 0. */
+static const attention_shape look_shape = {.rows = T, .stride = N, .positions = P, .keys = A, .values = H};
+
+static void attention(gradcheck_bench *b)
+{
+    memset(b->out, 0, T * N * H * sizeof(double));
+    X(attention_forward)(&look_shape, b->in[0], b->in[1], b->in[2], take(b, T * N * P), b->out);
+}
+
+static void attention_back(gradcheck_bench *b)
+{
+    double *looks = take(b, T * N * P), *out = take(b, T * N * H);
+    memset(out, 0, T * N * H * sizeof *out);
+    memset(b->gradient[0], 0, T * N * A * sizeof(double));
+    X(attention_forward)(&look_shape, b->in[0], b->in[1], b->in[2], looks, out);
+    X(attention_backward)(&look_shape, b->in[0], b->in[1], b->in[2], looks, b->dout, take(b, T * N * P), b->gradient[0],
+                          b->gradient[1], b->gradient[2]);
+}
+
+/* ---- softmax loss ----------------------------------------------------------------------------------------------- */
 
 static const double reward[N] = {1.5, -0.7, 0.2}; /* of either sign */
 
@@ -212,6 +236,9 @@ static const gradcheck_subject layers[] = {
      T * N * H, affine, affine_back},
     {"embedding", 0.5, {{"dw", 1e-11, ADDS, {V, D}}}, T * N * D, embedding, embedding_back},
     {"dropout", 0.5, {{"dx", 1e-9, SETS, {T, N, H}}}, T * N * H, dropout, dropout_back},
+    {"attention", 1e-3,
+     {{"dquery", 1e-7, SETS, {T, N, A}}, {"dkeys", 1e-7, ADDS, {P, A}}, {"dvalues", 1e-7, ADDS, {P, H}}},
+     T * N * H, attention, attention_back},
     {"softmax_loss", 1e-3, {{"dx", 1e-7, SETS, {T, N, V}}}, 1, softmax_loss, softmax_loss_back},
     {"weighted_softmax_loss", 1e-3, {{"dx", 1e-7, SETS, {T, N, V}}}, 1, weighted_loss, weighted_loss_back},
     {"smoothed_softmax_loss", 1e-3, {{"dx", 1e-7, SETS, {T, N, V}}}, 1, smoothed_loss, smoothed_loss_back},

@@ -14,6 +14,8 @@
 static const caption_train_option table[] = {
     {"hidden", "hidden units (H)", CAPTION_TRAIN_INTEGER, AT(hidden), 1, MODEL_MAX_HIDDEN},
     {"words", "length of a word vector (W)", CAPTION_TRAIN_INTEGER, AT(words), 1, MODEL_MAX_WORDS},
+    {"attention", "length of a query and a key (A), for the attention kind", CAPTION_TRAIN_INTEGER, AT(attention), 1,
+     MODEL_MAX_HIDDEN},
     {"minimum-count", "rarer words are unknown", CAPTION_TRAIN_INTEGER, AT(minimum_count), 1, 1000000},
     {"epochs", "passes over the captions", CAPTION_TRAIN_INTEGER, AT(epochs), 1, 100000},
     {"patience", "epochs without a better dev CIDEr before stopping; 0: never stop early", CAPTION_TRAIN_INTEGER,
@@ -47,6 +49,7 @@ caption_train_options caption_train_defaults(const char *kind)
         .kind = kind,
         .hidden = 512,
         .words = 300,
+        .attention = 256,
         .minimum_count = 4,
         .epochs = 15,
         .patience = 3,

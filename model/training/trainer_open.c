@@ -48,6 +48,7 @@ static void shape_network(trainer *t)
                                .hidden = o->hidden,
                                .vocabulary = vocabulary_size(t->data.words)};
     decoder_kind_parse(o->kind, &t->shape.kind);
+    model_shape_look(&t->shape, o->attention);
     decoder_layout(&t->shape, tensors, &t->n_parameters);
 }
 

@@ -31,6 +31,9 @@ static void write_captions(target *t, const int *words)
 int target_of_word(target *t, const caption_model *model, const int *words, int count, caption_error *err)
 {
     *t = (target){.model = model, .steps = count};
+    if (decoder_looks(model->shape.kind))
+        return caption_fail(err, CAPTION_EUNSUPPORTED,
+                            "words of a captioner that looks at places are not supported yet");
     const size_t ids = (size_t)(count + 1) * PAIR, features = (size_t)PAIR * CAPTION_FEATURES;
     int status =
         arena_reserve(&t->numbers, arena_slice(ids, sizeof(int)) + 2 * arena_slice(features, sizeof(float)), err);
@@ -100,7 +103,7 @@ static double word_score(target *t, const encoder_gradient_f *g, encoder_seeds_f
                CAPTION_FEATURES * sizeof *t->features);
     const decoder_batch_f batch = {
         .n = PAIR, .t = t->steps, .features = t->features, .captions = t->captions, .weights = weights};
-    const double loss = decoder_loss_f(&m->shape, m->parameters, &batch, NULL, t->dfeatures, &t->scratch);
+    const double loss = decoder_loss_f(&m->shape, m->parameters, &batch, NULL, t->dfeatures, NULL, &t->scratch);
     for (int i = 0; i < CAPTION_FEATURES; i++)
         t->dfeatures[i] = -PAIR * (t->dfeatures[i] + t->dfeatures[CAPTION_FEATURES + i]);
     seeds->features = t->dfeatures;

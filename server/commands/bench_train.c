@@ -13,7 +13,7 @@ int bench_train(int argc, char **argv)
     caption_train_load load = {.batch = 100, .steps = 12, .words = 256, .hidden = 512, .vocabulary = 2500};
     double seconds = 5;
     const option table[] = {
-        {"kind", OPTION_TEXT, &load.kind, 0, 0, "rnn|lstm", "captioner, else lstm"},
+        {"kind", OPTION_TEXT, &load.kind, 0, 0, "rnn|lstm|attention", "captioner, else lstm"},
         {"batch", OPTION_INTEGER, &load.batch, 1, 4096, "N", "captions a step"},
         {"steps", OPTION_INTEGER, &load.steps, 1, CAPTION_MAX_WORDS, "N", "words a caption"},
         {"words", OPTION_INTEGER, &load.words, 1, 4096, "N", "length of a word vector (W)"},

@@ -70,7 +70,7 @@ static void draw_batch(const corpus *c, random_stream *random, float *features, 
 /* The loss of the last of STEPS batches. */
 static double overfit(decoder_kind kind)
 {
-    const decoder_shape shape = {kind, D, 0, W, H, V};
+    const decoder_shape shape = {kind, D, 0, W, H, V, 0, 0};
     const optimizer_options adam = optimizer_defaults();
     decoder_tensor tensors[DECODER_MAX_TENSORS];
     size_t total;
@@ -90,7 +90,7 @@ static double overfit(decoder_kind kind)
     for (int step = 0; step < STEPS; step++) {
         const decoder_batch_f batch = {.n = N, .t = T, .features = features, .captions = captions};
         draw_batch(c, &random, features, captions);
-        loss = decoder_loss_f(&shape, parameters, &batch, gradients, NULL, &scratch);
+        loss = decoder_loss_f(&shape, parameters, &batch, gradients, NULL, NULL, &scratch);
         optimizer_step(&o, 5e-3, parameters, gradients);
     }
     arena_free(&scratch);
