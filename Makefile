@@ -29,8 +29,8 @@ override LDFLAGS += -pie -Wl,-z,relro,-z,now -pthread $(SANITIZER)
 # SIMD sources are compiled once for each instruction set, chosen among at run time, and once in double. BF16 sources
 # exist for one instruction set alone.
 
-GENERIC := $(wildcard model/layers/*.c) model/encoder/encoder_gradient.c $(addprefix model/decoder/,decoder_loss.c decoder_parameters.c \
-           decoder_step.c map_reader.c)
+GENERIC := $(wildcard model/layers/*.c) model/encoder/encoder_gradient.c \
+           $(addprefix model/decoder/,decoder_loss.c decoder_parameters.c decoder_step.c map_reader.c)
 SIMD    := $(wildcard model/kernels/simd/*.c)
 BF16    := $(if $(filter x86_64%,$(shell $(CC) -dumpmachine)),$(wildcard model/kernels/bf16/*.c))
 DOUBLE  := $(wildcard model/gradcheck/*.c)

@@ -124,7 +124,7 @@ int command_eval(int argc, char **argv)
     if (!images || !captions)
         return options_refuse("eval", "--%s is needed", images ? "captions" : "images");
 
-    evaluation e = {.options = {max_words}};
+    evaluation e = {.options = {.max_words = max_words}};
     caption_scores scores;
     caption_error err;
     status = open_evaluation(&e, images, captions, &place, model, &err);
