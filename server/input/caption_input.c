@@ -112,9 +112,7 @@ caption_input_type caption_input_type_of(const char *name)
     if (i < OWN_OPTIONS)
         return i < 0 ? INPUT_TEXT : own[i].type;
     const caption_option *o = caption_option_at((size_t)(i - OWN_OPTIONS));
-    return o->type == CAPTION_OPTION_CHOICE ? INPUT_TEXT
-           : o->type == CAPTION_OPTION_FLAG ? INPUT_FLAG
-                                                 : INPUT_NUMBER;
+    return o->type == CAPTION_OPTION_CHOICE ? INPUT_TEXT : o->type == CAPTION_OPTION_FLAG ? INPUT_FLAG : INPUT_NUMBER;
 }
 
 static int set_model(caption_input *input, const char *value, problem *p)
