@@ -98,4 +98,4 @@ export function init() {
     photoPlace(document.querySelector("[data-photos=captions]"), (files) => files.forEach(addCard), { multiple: true });
 }
 
-export const show = () => fillModels($("caption-options").elements.model, (m) => `${m.name}${m.default ? " (default)" : ""}`).catch(() => 0);
+export const show = () => fillModels($("caption-options").elements.model, (usual) => `${usual}, the default`).catch(() => 0);

@@ -12,13 +12,13 @@ export async function loadModels() {
 // The model of that name; "": the default.
 export const modelNamed = async (name) => (models.length ? models : await loadModels()).find((m) => (name ? m.name === name : m.default));
 
-// Fills a <select>; what was chosen stays chosen. first: an option before them, as {value, text}.
-export async function fillModels(select, label, first) {
+// Fills a <select>; what was chosen stays chosen. first: what the choice of none is called, given the default's name.
+export async function fillModels(select, first) {
     const chosen = select.value;
-    const options = (await loadModels()).map((m) => h("option", { value: m.name }, label(m)));
-    select.replaceChildren(...(first ? [h("option", { value: "" }, first)] : []), ...options);
-    const usual = first ? "" : models.find((m) => m.default)?.name || "";
-    select.value = models.some((m) => m.name === chosen) ? chosen : usual;
+    await loadModels();
+    const none = h("option", { value: "" }, first(models.find((m) => m.default)?.name));
+    select.replaceChildren(none, ...models.map((m) => h("option", { value: m.name }, m.name)));
+    select.value = models.some((m) => m.name === chosen) ? chosen : "";
 }
 
 // ---- the panel -----------------------------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ async function start(event) {
 // ---- the jobs ------------------------------------------------------------------------------------------------------
 
 function jobRow(job) {
-    const open = h("button", { type: "button", class: "link", onclick: () => watch(job.id) }, `${job.id} · ${job.request?.model || job.kind}`);
+    const open = h("button", { type: "button", class: "link", onclick: () => watch(job.id) }, `Training ${job.id}`);
     return [{ head: open }, h("span", { class: `state ${job.state}` }, job.state), when(job.created)];
 }
 
@@ -75,7 +75,7 @@ function jobView(job) {
     };
     const tellAll = (whole) => {
         tellState(whole.state);
-        if (whole.error) showProblem(fault, { title: "The training failed.", message: whole.error.detail || String(whole.error) });
+        if (whole.error) showProblem(fault, { title: "The training failed.", message: whole.error });
         if (!whole.progress) return;
         points.splice(0, points.length, ...(whole.progress.loss_history || []));
         chart.draw(points);
@@ -126,6 +126,6 @@ async function fillDatasets() {
 }
 
 export function show() {
-    Promise.all([fillDatasets(), fillModels($("train-form").elements.base, (m) => m.name, "nothing: random weights"), showJobs()])
+    Promise.all([fillDatasets(), fillModels($("train-form").elements.base, () => "nothing: random weights"), showJobs()])
         .catch((error) => showProblem($("job-list"), error));
 }

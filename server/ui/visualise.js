@@ -58,15 +58,17 @@ function body(fields) {
     return data;
 }
 
-const plain = (value) => (typeof value === "number" ? Number(value.toPrecision(5)) : typeof value === "boolean" ? (value ? "yes" : "no") : value);
+// A number, yes or no, or a class with its scores before and after.
+const plain = (v) => (typeof v === "number" ? Number(v.toPrecision(5)) : typeof v === "boolean" ? (v ? "yes" : "no")
+    : v?.label ? `${v.label}${v.after === undefined ? "" : `, score ${plain(v.before)} → ${plain(v.after)}`}` : v);
 
 function numbers(result) {
-    const rows = Object.entries(result).filter(([, v]) => typeof v !== "object");
+    const rows = Object.entries(result).filter(([, v]) => typeof v !== "object" || v?.label);
     return h("dl", { class: "numbers" }, rows.map(([name, v]) => h("div", {}, h("dt", {}, name.replaceAll("_", " ")), h("dd", {}, plain(v)))));
 }
 
 async function showResult(kind, job, view) {
-    if (job.state === "failed") throw Object.assign(new Error(job.error?.detail || job.error), { title: "It failed." });
+    if (job.state === "failed") throw Object.assign(new Error(job.error), { title: "It failed." });
     view.state.textContent = job.state;
     view.state.className = `state ${job.state}`;
     if (job.state !== "succeeded") return;
