@@ -38,7 +38,7 @@ SIMD_SETS := baseline $(if $(filter x86_64%,$(shell $(CC) -dumpmachine)),avx2 av
 simd_flags_avx2   := -mavx2 -mfma -mf16c
 simd_flags_avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c -mprefer-vector-width=512
 
-DOOR := $(addprefix model/,caption.h train.h gradcheck.h dataset.h score.h error.h)
+DOOR := $(addprefix model/,caption.h train.h gradcheck.h visualize.h dataset.h score.h error.h)
 
 MODEL_OBJECTS := $(FLOAT:%.c=$(BUILD)/%.o) $(GENERIC:%.c=$(BUILD)/%.float.o) \
                  $(GENERIC:%.c=$(BUILD)/%.double.o) $(DOUBLE:%.c=$(BUILD)/%.double.o) $(SIMD:%.c=$(BUILD)/%.double.o) \
@@ -77,6 +77,7 @@ run: ## install what is missing, build, serve on http://127.0.0.1:8080
 test: ## install what is missing, build, run every test
 	@docker/packages.sh build test
 	@tests/photos.sh
+	@tests/promtool.sh
 	@$(MAKE) --no-print-directory check
 
 check: all tests ## the same without installing anything

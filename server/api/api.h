@@ -9,6 +9,7 @@ void api_page(http_request *request); /* what api_index gives browsers */
 void api_page_file(http_request *request);
 void api_healthz(http_request *request);
 void api_readyz(http_request *request);
+void api_metrics(http_request *request);
 void api_openapi(http_request *request);
 void api_models(http_request *request);
 void api_model_activate(http_request *request);
@@ -29,5 +30,14 @@ void api_jobs(http_request *request);
 void api_job_get(http_request *request);
 void api_job_cancel(http_request *request);
 void api_job_events(http_request *request);
+void api_job_picture(http_request *request);
+void api_saliency(http_request *request);
+void api_fool(http_request *request);
+void api_visualize(http_request *request);
+void api_invert(http_request *request);
+void api_dream(http_request *request);
+
+/* "17" -> 17; 0 if it is no such number. */
+long long api_job_id(const char *text);
 
 #endif

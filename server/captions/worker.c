@@ -11,6 +11,7 @@
 
 #include "server/clock.h"
 #include "server/log.h"
+#include "server/metrics/metrics.h"
 
 typedef struct worker {
     queue *queue;
@@ -41,11 +42,13 @@ static int decode_batch(worker *w, int n)
         double start = clock_ms();
         image->status = caption_image_decode(&w->pixels[good], image->bytes, image->size, &w->limits, &image->reason);
         image->decode_ms = clock_ms() - start;
+        metrics_observe(METRICS_DECODE, image->decode_ms / 1e3);
         if (image->status == CAPTION_OK) {
             w->owner[good] = w->items[i].ticket;
             w->live[good++] = image;
         }
     }
+    metrics_add(METRICS_IMAGES, (unsigned)good);
     return good;
 }
 
@@ -78,8 +81,11 @@ static void caption_group(worker *w, int n)
         fail_images(w, w->group, n, status, &reason);
         return;
     }
-    for (int i = 0; i < n; i++)
+    for (int i = 0; i < n; i++) {
         w->live[w->group[i]]->result = w->results[i];
+        metrics_add(METRICS_WORDS, (unsigned)w->results[i].words);
+    }
+    metrics_add(METRICS_CAPTIONS, (unsigned)n);
 }
 
 /* Each image opens a group with the later ones like it, unless an earlier one took it already. */
@@ -117,6 +123,16 @@ static batch_times run_batch(worker *w, int n)
     return (batch_times){encoded - start, clock_ms() - encoded};
 }
 
+/* An image of a ticket with work of its own. */
+static batch_times run_alone(worker *w)
+{
+    ticket *t = w->items[0].ticket;
+    ticket_image *image = &t->images[w->items[0].image];
+    double start = clock_ms();
+    image->status = t->work(t, w->items[0].image, w->session, &image->reason);
+    return (batch_times){clock_ms() - start, 0};
+}
+
 static void log_batch(int n, const batch_times *times)
 {
     log_line line;
@@ -127,11 +143,26 @@ static void log_batch(int n, const batch_times *times)
     log_end(&line);
 }
 
+/* A stage that took no time was not reached. */
+static void measure_batch(int n, const batch_times *times)
+{
+    metrics_observe(METRICS_BATCH, n);
+    if (times->encode_ms > 0)
+        metrics_observe(METRICS_ENCODE, times->encode_ms / 1e3);
+    if (times->caption_ms > 0)
+        metrics_observe(METRICS_WRITE, times->caption_ms / 1e3);
+}
+
 static void *work(void *context)
 {
     worker *w = context;
     for (int n; (n = queue_take(w->queue, w->items)) > 0;) {
-        batch_times times = run_batch(w, n);
+        int alone = w->items[0].ticket->work != NULL;
+        metrics_shift(METRICS_BUSY_WORKERS, 1);
+        batch_times times = alone ? run_alone(w) : run_batch(w, n);
+        if (!alone)
+            measure_batch(n, &times);
+        metrics_shift(METRICS_BUSY_WORKERS, -1);
         log_batch(n, &times);
         queue_give(w->queue, w->items, n, &times);
     }

@@ -29,6 +29,7 @@
 #include "server/http/http_body.h"
 #include "server/http/routes.h"
 #include "server/log.h"
+#include "server/metrics/metrics.h"
 
 enum { CONNECTION_MEMORY = 1 << 16 }; /* headers, and the largest piece of a body */
 
@@ -105,6 +106,7 @@ static enum MHD_Result refuse_midway(http_request *r)
     char *json = problem_json(&r->problem, r->path, r->id);
     if (!json)
         return MHD_NO;
+    metrics_count_problem(r->problem.kind);
     r->status = problem_status(&r->problem);
     r->answer_bytes = strlen(json);
     r->unread = 1;
@@ -230,6 +232,11 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
     return receive(r, data, n);
 }
 
+static int is_head(const http_request *r)
+{
+    return strcmp(r->method, "HEAD") == 0;
+}
+
 static void log_access(const http_request *r, int whole)
 {
     log_line line;
@@ -240,11 +247,20 @@ static void log_access(const http_request *r, int whole)
     log_text(&line, "path", r->path);
     log_integer(&line, "status", r->status);
     log_integer(&line, "received", (long long)r->received);
-    log_integer(&line, "sent", strcmp(r->method, "HEAD") == 0 ? 0 : (long long)r->answer_bytes);
+    log_integer(&line, "sent", is_head(r) ? 0 : (long long)r->answer_bytes);
     log_ms(&line, "ms", clock_ms() - r->started);
     if (!whole)
         log_text(&line, "ended", "early");
     log_end(&line);
+}
+
+/* A client that left before there was an answer shows as 499, as it does where the queue notices. */
+static void count_request(const http_request *r)
+{
+    enum { CLIENT_GONE = 499 };
+    metrics_add(METRICS_RECEIVED_BYTES, r->received);
+    metrics_add(METRICS_SENT_BYTES, is_head(r) ? 0 : r->answer_bytes);
+    metrics_count_request(r->route, r->status ? r->status : CLIENT_GONE, (clock_ms() - r->started) / 1e3);
 }
 
 static void on_completed(void *cls, struct MHD_Connection *connection, void **context,
@@ -255,6 +271,7 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **co
     if (!r)
         return;
     server *s = cls;
+    count_request(r);
     log_access(r, code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
     if (r->unread)
         linger_add(s->linger, http_socket(r));

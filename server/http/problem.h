@@ -26,6 +26,7 @@ typedef enum problem_kind {
     PROBLEM_UNKNOWN_DATASET,
     PROBLEM_UNKNOWN_ITEM,
     PROBLEM_UNKNOWN_JOB,
+    PROBLEM_UNKNOWN_PICTURE,
     PROBLEM_METHOD_NOT_ALLOWED,
     PROBLEM_SELFTEST_BUSY,
     PROBLEM_LIMIT_REACHED,
@@ -51,6 +52,7 @@ typedef enum problem_kind {
     PROBLEM_STORE_BUSY,
     PROBLEM_DEADLINE,
     PROBLEM_DISK_FULL,
+    PROBLEM_KINDS
 } problem_kind;
 
 typedef struct problem {

@@ -5,12 +5,14 @@
 #include <string.h>
 
 #include "server/api/api.h"
+#include "server/metrics/metrics_values.h"
 
 static const route routes[] = {
     {"GET", "/", ACCESS_OPEN, api_index, "this list; to browsers, a web page"},
     {"GET", "/ui/{name}", ACCESS_OPEN, api_page_file, "a file of the page"},
     {"GET", "/healthz", ACCESS_OPEN, api_healthz, "200 while the process lives"},
     {"GET", "/readyz", ACCESS_OPEN, api_readyz, "200 while captions are served, 503 while loading or shutting down"},
+    {"GET", "/metrics", ACCESS_CAPTION, api_metrics, "what the daemon counts, for Prometheus"},
     {"GET", "/openapi.json", ACCESS_OPEN, api_openapi, "all of it, as OpenAPI 3.1"},
     {"GET", "/v1/models", ACCESS_CAPTION, api_models, "the loaded captioners"},
     {"POST", "/v1/models/{name}/activate", ACCESS_OPERATOR, api_model_activate, "make it the default"},
@@ -31,7 +33,15 @@ static const route routes[] = {
     {"GET", "/v1/jobs/{id}", ACCESS_OPERATOR, api_job_get, "how far a job is"},
     {"DELETE", "/v1/jobs/{id}", ACCESS_OPERATOR, api_job_cancel, "cancel it"},
     {"GET", "/v1/jobs/{id}/events", ACCESS_OPERATOR, api_job_events, "what it tells, as it tells it"},
+    {"GET", "/v1/jobs/{id}/pictures/{name}", ACCESS_OPERATOR, api_job_picture, "a picture that it made"},
+    {"POST", "/v1/saliency", ACCESS_CAPTION, api_saliency, "which pixels decide? numbers or a heat map"},
+    {"POST", "/v1/fool", ACCESS_OPERATOR, api_fool, "the same photo, taken for something else: a job"},
+    {"POST", "/v1/visualize", ACCESS_OPERATOR, api_visualize, "what is a class or word to the network? a job"},
+    {"POST", "/v1/invert", ACCESS_OPERATOR, api_invert, "what does a layer know of the photo? a job"},
+    {"POST", "/v1/dream", ACCESS_OPERATOR, api_dream, "more of what a layer sees in it: a job"},
 };
+
+_Static_assert(sizeof routes / sizeof *routes <= METRICS_ROUTES, "metrics have no room for so many routes");
 
 const route *routes_at(size_t i)
 {
