@@ -28,7 +28,7 @@ override LDFLAGS += -pie -Wl,-z,relro,-z,now -pthread $(SANITIZER)
 # GENERIC sources are written over `real` (model/real.h) and compiled twice: float to work, double to prove gradients.
 # SIMD sources are compiled once for each instruction set, chosen among at run time, and once in double.
 
-GENERIC := $(wildcard model/layers/*.c model/decoder/decoder.c)
+GENERIC := $(wildcard model/layers/*.c model/decoder/decoder.c model/encoder/encoder_gradient.c)
 SIMD    := $(wildcard model/kernels/simd/*.c)
 DOUBLE  := $(wildcard model/gradcheck/*.c)
 RANKS   := model/training/ranks_$(if $(MPI),single,mpi).c # the one that is not wanted

@@ -55,8 +55,19 @@ static float heat_at(const float *heat, int width, const taps *y, const taps *x)
     float sum = 0;
     for (int i = 0; i < TAPS; i++)
         for (int j = 0; j < TAPS; j++)
-            sum += y->weight[i] * x->weight[j] * clamped(heat[(size_t)y->at[i] * (size_t)width + (size_t)x->at[j]]);
-    return clamped(sum);
+            sum += y->weight[i] * x->weight[j] * heat[(size_t)y->at[i] * (size_t)width + (size_t)x->at[j]];
+    return sum > 0 ? sum : 0; /* NaN is cold; the cubic swings below its neighbours */
+}
+
+void heat_enlarge(const float *heat, int height, int width, float *out, int out_height, int out_width)
+{
+    for (int y = 0; y < out_height; y++) {
+        const taps row = taps_of(y, out_height, height);
+        for (int x = 0; x < out_width; x++) {
+            const taps column = taps_of(x, out_width, width);
+            *out++ = heat_at(heat, width, &row, &column);
+        }
+    }
 }
 
 /* The photo in grey, darker where it is cold; the hotter, the more of the colour. */
@@ -68,6 +79,20 @@ static void lay_over(const unsigned char *photo, float heat, float colour[3])
         colour[c] = opacity * colour[c] + (1 - opacity) * grey * (coldest + (1 - coldest) * heat);
 }
 
+static void paint(const float *heat, const caption_picture *under, const caption_picture *out)
+{
+    const size_t pixels = (size_t)out->width * (size_t)out->height;
+    for (size_t i = 0; i < pixels; i++) {
+        const float h = clamped(heat[i]);
+        float colour[3];
+        colour_of(h, colour);
+        if (under)
+            lay_over(under->rgb + 3 * i, h, colour);
+        for (size_t c = 0; c < 3; c++)
+            out->rgb[3 * i + c] = (unsigned char)(colour[c] + 0.5f);
+    }
+}
+
 int caption_heat_picture(caption_picture *out, const float *heat, int height, int width, const caption_picture *under,
                          int out_width, int out_height, caption_error *err)
 {
@@ -77,21 +102,15 @@ int caption_heat_picture(caption_picture *out, const float *heat, int height, in
     if (height < 1 || width < 1 || out_width < 1 || out_height < 1)
         return caption_fail(err, CAPTION_EINVAL, "a heat map of %d x %d as a picture of %d x %d", width, height,
                             out_width, out_height);
-    int status = picture_new(out, out_width, out_height, err);
-    for (int y = 0; y < out_height && status == CAPTION_OK; y++) {
-        const taps row = taps_of(y, out_height, height);
-        for (int x = 0; x < out_width; x++) {
-            const size_t at = 3 * ((size_t)y * (size_t)out_width + (size_t)x);
-            const taps column = taps_of(x, out_width, width);
-            const float h = heat_at(heat, width, &row, &column);
-            float colour[3];
-            colour_of(h, colour);
-            if (under)
-                lay_over(under->rgb + at, h, colour);
-            for (int c = 0; c < 3; c++)
-                out->rgb[at + (size_t)c] = (unsigned char)(colour[c] + 0.5f);
-        }
+    float *large = malloc((size_t)out_width * (size_t)out_height * sizeof *large);
+    int status = large
+                     ? picture_new(out, out_width, out_height, err)
+                     : caption_fail(err, CAPTION_ENOMEM, "no memory for a heat map of %d x %d", out_width, out_height);
+    if (status == CAPTION_OK) {
+        heat_enlarge(heat, height, width, large, out_height, out_width);
+        paint(large, under, out);
     }
+    free(large);
     return status;
 }
 
