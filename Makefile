@@ -54,17 +54,19 @@ SERVER_LIBS    := $(call pkg,libs,$(SERVER_PACKAGES))
 UNIT_TESTS        := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*.c))
 INTEGRATION_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/integration/*.c))
 SUPPORT_OBJECTS   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
+BROWSER_TESTS     := $(if $(shell command -v node),$(wildcard tests/browser/test_*.mjs),tests/browser/missing.sh)
 FUZZERS           := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 TEST_LIBS         := $(call pkg,libs,$(TEST_PACKAGES) libcjson)
 
-# Builds captiond again for every planted error; that says nothing new under a sanitizer.
+# These say nothing new under a sanitizer: captiond built again for every planted error, the page in a browser.
+PAGE    := $(if $(SANITIZE),,$(BROWSER_TESTS))
 PLANTED := $(if $(SANITIZE),,tests/planted_errors.sh)
 PLANT    = CC='$(CC)' CFLAGS='$(CFLAGS)' \
            LINK='$(LDFLAGS) $(SERVER_OBJECTS) $(BUILD)/libcaption.a $(SERVER_LIBS) $(MODEL_LIBS)'
 
 # ---- what people call ------------------------------------------------------------------------------------------
 
-.PHONY: all run test check check-server check-mpi bench fuzz fuzzers help install clean import-encoder tests
+.PHONY: all run test check check-server check-browser check-mpi screenshots bench fuzz fuzzers help install clean import-encoder tests
 .DEFAULT_GOAL := all
 
 all: $(BUILD)/captiond ## build build/captiond
@@ -76,15 +78,29 @@ run: ## install what is missing, build, serve on http://127.0.0.1:8080
 
 test: ## install what is missing, build, run every test
 	@docker/packages.sh build test
+	@docker/packages.sh browser || true
 	@tests/photos.sh
+	@tests/browser/modules.sh
 	@tests/promtool.sh
 	@$(MAKE) --no-print-directory check
 
 check: all tests ## the same without installing anything
-	@BUILD=$(BUILD) $(PLANT) tests/run.sh tests/boundaries.sh $(PLANTED) $(UNIT_TESTS) $(INTEGRATION_TESTS)
+	@BUILD=$(BUILD) $(PLANT) tests/run.sh tests/boundaries.sh $(PLANTED) $(UNIT_TESTS) $(INTEGRATION_TESTS) $(PAGE)
 
 check-server: all $(INTEGRATION_TESTS) ## the integration tests alone (after `make test` installed what they need)
 	@BUILD=$(BUILD) tests/run.sh $(INTEGRATION_TESTS)
+
+check-browser: all ## the page's tests in a browser alone; installs chromium and node if they are missing
+	@docker/packages.sh browser
+	@tests/photos.sh
+	@tests/browser/modules.sh
+	@BUILD=$(BUILD) tests/run.sh $(wildcard tests/browser/test_*.mjs)
+
+screenshots: all ## make docs/images/page-*.jpg again
+	@docker/packages.sh browser screenshots
+	@tests/photos.sh
+	@tests/browser/modules.sh
+	@BUILD=$(BUILD) tests/browser/screenshots.mjs
 
 check-mpi: ## prove that several processes learn as one does; installs OpenMPI if it is missing
 	@docker/packages.sh build mpi

@@ -1,10 +1,14 @@
 #!/bin/sh
 # Makes sure the Debian packages of the named groups are there: installs what is missing when it may (root, or sudo
-# without a password), otherwise prints the exact line to type.    usage: docker/packages.sh build|test|fuzz|mpi...
+# without a password), otherwise prints the exact line to type.
+# usage: docker/packages.sh build|test|browser|screenshots|fuzz|mpi...
 set -eu
 
 build="pkg-config libmicrohttpd-dev libcjson-dev libopenblas-dev nettle-dev zlib1g-dev libstb-dev libsqlite3-dev"
 test="libcmocka-dev libcurl4-openssl-dev"
+browser=chromium # and node with npm, wherever they come from
+command -v npm >/dev/null || browser="$browser nodejs npm"
+screenshots="fonts-inter fonts-sil-charis"
 fuzz="clang libclang-rt-dev"
 mpi="libopenmpi-dev openmpi-bin"
 
@@ -13,6 +17,8 @@ for group in "$@"; do
     case $group in
     build) wanted="$wanted $build" ;;
     test) wanted="$wanted $test" ;;
+    browser) wanted="$wanted $browser" ;;
+    screenshots) wanted="$wanted $screenshots" ;;
     fuzz) wanted="$wanted $fuzz" ;;
     mpi) wanted="$wanted $mpi" ;;
     *) echo "$0: unknown group $group" >&2; exit 2 ;;

@@ -23,6 +23,7 @@ async function askCaption(file) {
     const options = values($("caption-options"));
     const model = await modelNamed(options.model);
     const query = { ...options, logprobs: true };
+    if (query.decode === "greedy") delete query.decode; // the usual
     if (model?.kind === "attention") query.attention = true;
     const answer = await getJson("/v1/caption", { method: "POST", query, body: file, headers: { "Content-Type": file.type } });
     return { answer, kind: model?.kind, greedy: options.decode === "greedy" };

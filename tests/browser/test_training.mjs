@@ -61,10 +61,11 @@ await run(["--models", "lstm"], async ({ page, daemon, test }) => {
         await page.waitForSelector("#train-form select[name=dataset] option[value=lessons]", { state: "attached" });
         await page.click("#train-form summary");
         await start("endless", { ...small, epochs: 100000, dev_fraction: 0 }); // nothing to score: nothing to end it early
-        const drawn = "(document.querySelector('#job-open .line').getAttribute('d') || '').split('L').length";
-        await page.waitForFunction(`${drawn} > 1`);
-        const before = await page.evaluate(drawn);
-        await page.waitForFunction(`${drawn} > ${before}`);
+        const longer = (n) => page.waitForFunction((least) => {
+            const points = (document.querySelector("#job-open .line").getAttribute("d") || "").split("L").length;
+            return points > least && points;
+        }, n).then((handle) => handle.jsonValue());
+        await longer(await longer(1));
         check(await page.locator("#job-open .state.running").count() === 1);
     });
 
