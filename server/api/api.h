@@ -12,6 +12,7 @@ void api_readyz(http_request *request);
 void api_metrics(http_request *request);
 void api_openapi(http_request *request);
 void api_models(http_request *request);
+void api_model_get(http_request *request);
 void api_model_activate(http_request *request);
 void api_model_delete(http_request *request);
 void api_caption(http_request *request);
@@ -39,5 +40,16 @@ void api_dream(http_request *request);
 
 /* "17" -> 17; 0 if it is no such number. */
 long long api_job_id(const char *text);
+
+void api_openai_chat(http_request *request);
+void api_huggingface(http_request *request);
+void api_max_predict(http_request *request);
+void api_max_metadata(http_request *request);
+void api_oip_server(http_request *request);
+void api_oip_live(http_request *request);
+void api_oip_ready(http_request *request);
+void api_oip_model(http_request *request);
+void api_oip_model_ready(http_request *request);
+void api_oip_infer(http_request *request);
 
 #endif

@@ -1,4 +1,4 @@
-/* api_models.c: the captioners: list, activate, delete. */
+/* api_models.c: the captioners: list, show, activate, delete. The list is OpenAI's too: "object", "data". */
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,16 +20,35 @@ void api_models(http_request *request)
 {
     registry *r = request->server->registry;
     cJSON *answer = cJSON_CreateObject();
-    cJSON *list = cJSON_AddArrayToObject(answer, "models");
-    int good = list != NULL;
+    cJSON *all = cJSON_AddArrayToObject(answer, "models"), *data = cJSON_AddArrayToObject(answer, "data");
+    int good = all != NULL && data != NULL;
     registry_facts facts;
     caption_model *model;
     for (int i = 0; (model = registry_take_at(r, i, &facts)) != NULL; i++) {
-        good = good && cJSON_AddItemToArray(list, model_json(&facts, model));
+        good = good && cJSON_AddItemToArray(all, model_json(&facts, model)) &&
+               cJSON_AddItemToArray(data, model_json_openai(&facts));
         caption_model_release(model);
     }
-    good = good && add_encoder(answer, registry_encoder(r));
+    good = good && cJSON_AddStringToObject(answer, "object", "list") && add_encoder(answer, registry_encoder(r));
     http_answer_json(request, 200, json_finish(answer, good));
+}
+
+void api_model_get(http_request *request)
+{
+    registry_facts facts;
+    problem p = {.kind = PROBLEM_NONE};
+    cJSON *answer = NULL;
+    char name[WEIGHTS_NAME_BYTES];
+    caption_model *model = registry_take(request->server->registry, request->parameter[0], name);
+    if (model && registry_find(request->server->registry, name, &facts))
+        answer = model_json(&facts, model);
+    else
+        problem_set(&p, PROBLEM_UNKNOWN_MODEL, "there is no model \"%.64s\"", request->parameter[0]);
+    caption_model_release(model);
+    if (p.kind)
+        http_answer_problem(request, &p);
+    else
+        http_answer_json(request, 200, json_finish(answer, answer != NULL));
 }
 
 /* ---- changes: on disk threads ------------------------------------------------------------------------------------ */

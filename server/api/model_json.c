@@ -2,6 +2,7 @@
 #include "server/api/model_json.h"
 
 #include <stdlib.h>
+#include <sys/stat.h>
 
 /* Metadata is text that may be anything: only a number is told. */
 static int add_score(cJSON *scores, const char *name, const char *text)
@@ -30,10 +31,28 @@ static int add_metadata(cJSON *item, const char *name, const caption_model *mode
     return !text || cJSON_AddStringToObject(item, name, text);
 }
 
+static int add_openai(cJSON *item, const registry_facts *facts)
+{
+    struct stat file;
+    long long created = stat(facts->path, &file) == 0 ? (long long)file.st_mtime : 0;
+    return cJSON_AddStringToObject(item, "id", facts->name) && cJSON_AddStringToObject(item, "object", "model") &&
+           cJSON_AddNumberToObject(item, "created", (double)created) &&
+           cJSON_AddStringToObject(item, "owned_by", "captiond");
+}
+
+cJSON *model_json_openai(const registry_facts *facts)
+{
+    cJSON *item = cJSON_CreateObject();
+    if (add_openai(item, facts))
+        return item;
+    cJSON_Delete(item);
+    return NULL;
+}
+
 cJSON *model_json(const registry_facts *facts, const caption_model *model)
 {
     cJSON *item = cJSON_CreateObject();
-    if (cJSON_AddStringToObject(item, "name", facts->name) &&
+    if (add_openai(item, facts) && cJSON_AddStringToObject(item, "name", facts->name) &&
         cJSON_AddBoolToObject(item, "default", facts->is_default) &&
         cJSON_AddBoolToObject(item, "trained", facts->trained) &&
         cJSON_AddStringToObject(item, "kind", caption_model_kind(model)) &&

@@ -5,8 +5,10 @@
 #include "server/captions/registry.h"
 #include "server/http/json.h"
 
-/* NULL when out of memory. */
+/* All of it; and only what OpenAI's clients look for: "id", "object", "created", "owned_by". NULL when out of memory.
+ */
 cJSON *model_json(const registry_facts *facts, const caption_model *model);
+cJSON *model_json_openai(const registry_facts *facts);
 
 /* Adds "scores": those that training left in the file. Returns 0 when out of memory. */
 int model_json_scores(cJSON *object, const caption_model *model);

@@ -103,7 +103,7 @@ static enum MHD_Result deliver(http_request *r)
 static enum MHD_Result refuse_midway(http_request *r)
 {
     char head[640], more[128] = "";
-    char *json = problem_json(&r->problem, r->path, r->id);
+    char *json = problem_json(&r->problem, routes_dialect(r->path), r->path, r->id);
     if (!json)
         return MHD_NO;
     metrics_count_problem(r->problem.kind);

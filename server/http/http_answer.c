@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "server/http/http.h"
+#include "server/http/routes.h"
 #include "server/metrics/metrics.h"
 
 static char lost_answer[] = "{\"type\":\"urn:captiond:problem:internal\",\"title\":\"The server failed\","
@@ -164,7 +165,8 @@ void http_answer_json(http_request *r, int status, char *json)
 void http_answer_problem(http_request *r, const problem *p)
 {
     metrics_count_problem(p->kind);
-    answer_text(r, problem_status(p), problem_json(p, r->path, r->id), "application/problem+json", p->retry_after);
+    answer_text(r, problem_status(p), problem_json(p, routes_dialect(r->path), r->path, r->id),
+                "application/problem+json", p->retry_after);
 }
 
 void http_abandon(http_request *r, const problem *p)

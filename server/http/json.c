@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { MAX_DEPTH = 4, MAX_VALUES = 4096 };
+enum { MAX_DEPTH = 8, MAX_VALUES = 4096 };
 
 /* ---- answers --------------------------------------------------------------------------------------------------- */
 

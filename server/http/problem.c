@@ -15,6 +15,7 @@ static const struct {
     [PROBLEM_BAD_JSON] = {400, "bad-json", "The JSON body cannot be used"},
     [PROBLEM_BAD_MULTIPART] = {400, "bad-multipart", "The multipart body cannot be parsed"},
     [PROBLEM_BAD_BASE64] = {400, "bad-base64", "The image is not valid base64"},
+    [PROBLEM_REMOTE_IMAGE] = {400, "remote-image", "Images are not fetched"},
     [PROBLEM_MISSING_IMAGE] = {400, "missing-image", "The request has no image"},
     [PROBLEM_MISSING_CAPTION] = {400, "missing-caption", "The request has no caption"},
     [PROBLEM_UNKNOWN_OPTION] = {400, "unknown-option", "There is no such option"},
@@ -84,7 +85,34 @@ const char *problem_name(const problem *p)
     return table[p->kind].name;
 }
 
-char *problem_json(const problem *p, const char *instance, const char *request_id)
+/* OpenAI's word for the kind of a status. */
+static const char *error_type(int status)
+{
+    switch (status) {
+    case 401:
+        return "authentication_error";
+    case 403:
+        return "permission_error";
+    case 404:
+        return "not_found_error";
+    default:
+        return status < 500 ? "invalid_request_error" : "server_error";
+    }
+}
+
+static int add_error(cJSON *object, const problem *p, problem_dialect dialect)
+{
+    if (dialect == PROBLEM_PLAIN)
+        return 1;
+    if (dialect == PROBLEM_ERROR_TEXT)
+        return cJSON_AddStringToObject(object, "error", p->detail) != NULL;
+    cJSON *error = cJSON_AddObjectToObject(object, "error");
+    return cJSON_AddStringToObject(error, "message", p->detail) &&
+           cJSON_AddStringToObject(error, "type", error_type(table[p->kind].status)) &&
+           cJSON_AddNullToObject(error, "param") && cJSON_AddStringToObject(error, "code", table[p->kind].name);
+}
+
+char *problem_json(const problem *p, problem_dialect dialect, const char *instance, const char *request_id)
 {
     char type[96], path[256];
     char *text = NULL;
@@ -96,7 +124,7 @@ char *problem_json(const problem *p, const char *instance, const char *request_i
         cJSON_AddStringToObject(object, "title", table[p->kind].title) &&
         cJSON_AddNumberToObject(object, "status", table[p->kind].status) &&
         cJSON_AddStringToObject(object, "detail", p->detail) && cJSON_AddStringToObject(object, "instance", path) &&
-        cJSON_AddStringToObject(object, "request_id", request_id))
+        cJSON_AddStringToObject(object, "request_id", request_id) && add_error(object, p, dialect))
         text = cJSON_PrintUnformatted(object);
     cJSON_Delete(object);
     return text;

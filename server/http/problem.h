@@ -4,7 +4,8 @@
  *     {"type":"urn:captiond:problem:queue-full","title":"The queue is full","status":503,
  *      "detail":"64 images are waiting","instance":"/v1/caption","request_id":"5f0c21aa-1f"}
  *
- * Whoever finds the fault fills a `problem`; nobody rewrites it later. */
+ * Whoever finds the fault fills a `problem`; nobody rewrites it later. Clients of other protocols look for the reason
+ * in a member `error`; on their routes it is there too, as RFC 9457 allows. */
 #ifndef SERVER_PROBLEM_H
 #define SERVER_PROBLEM_H
 
@@ -14,6 +15,7 @@ typedef enum problem_kind {
     PROBLEM_BAD_JSON,
     PROBLEM_BAD_MULTIPART,
     PROBLEM_BAD_BASE64,
+    PROBLEM_REMOTE_IMAGE,
     PROBLEM_MISSING_IMAGE,
     PROBLEM_MISSING_CAPTION,
     PROBLEM_UNKNOWN_OPTION,
@@ -68,7 +70,13 @@ int problem_set(problem *p, problem_kind kind, const char *format, ...) __attrib
 int problem_status(const problem *p);
 const char *problem_name(const problem *p); /* "queue-full" */
 
+typedef enum problem_dialect {
+    PROBLEM_PLAIN,
+    PROBLEM_ERROR_TEXT,   /* and "error": "the detail": Open Inference Protocol, Hugging Face */
+    PROBLEM_ERROR_OBJECT, /* and "error": {"message", "type", "param", "code"}: OpenAI */
+} problem_dialect;
+
 /* The JSON text, malloc'd; NULL when out of memory. */
-char *problem_json(const problem *p, const char *instance, const char *request_id);
+char *problem_json(const problem *p, problem_dialect dialect, const char *instance, const char *request_id);
 
 #endif

@@ -18,6 +18,7 @@ static const route routes[] = {
     {"POST", "/v1/models/{name}/activate", ACCESS_OPERATOR, api_model_activate, "make it the default"},
     {"DELETE", "/v1/models/{name}", ACCESS_OPERATOR, api_model_delete, "remove a trained model"},
     {"POST", "/v1/caption", ACCESS_CAPTION, api_caption, "photos in, captions out"},
+    {"GET", "/v1/models/{name}", ACCESS_CAPTION, api_model_get, "one of them"},
     {"GET", "/v1/selftest/gradients", ACCESS_CAPTION, api_selftest, "is every gradient right?"},
     {"GET", "/v1/datasets", ACCESS_OPERATOR, api_datasets, "the datasets"},
     {"PUT", "/v1/datasets/{name}", ACCESS_OPERATOR, api_dataset_put, "make a dataset"},
@@ -39,9 +40,40 @@ static const route routes[] = {
     {"POST", "/v1/visualize", ACCESS_OPERATOR, api_visualize, "what is a class or word to the network? a job"},
     {"POST", "/v1/invert", ACCESS_OPERATOR, api_invert, "what does a layer know of the photo? a job"},
     {"POST", "/v1/dream", ACCESS_OPERATOR, api_dream, "more of what a layer sees in it: a job"},
+
+    /* the protocols of others: api_compat_*.c */
+    {"POST", "/v1/chat/completions", ACCESS_CAPTION, api_openai_chat, "OpenAI: a photo in a message, a caption back"},
+    {"POST", "/models/{name}", ACCESS_CAPTION, api_huggingface, "Hugging Face: image-to-text"},
+    {"POST", "/model/predict", ACCESS_CAPTION, api_max_predict, "IBM MAX caption generator: predictions"},
+    {"GET", "/model/metadata", ACCESS_CAPTION, api_max_metadata, "IBM MAX: what the model is"},
+    {"GET", "/v2", ACCESS_OPEN, api_oip_server, "Open Inference Protocol: the server"},
+    {"GET", "/v2/health/live", ACCESS_OPEN, api_oip_live, "Open Inference Protocol: alive"},
+    {"GET", "/v2/health/ready", ACCESS_OPEN, api_oip_ready, "Open Inference Protocol: serving"},
+    {"GET", "/v2/models/{name}", ACCESS_CAPTION, api_oip_model,
+     "Open Inference Protocol: a model's inputs and outputs"},
+    {"GET", "/v2/models/{name}/ready", ACCESS_CAPTION, api_oip_model_ready,
+     "Open Inference Protocol: may it be asked?"},
+    {"POST", "/v2/models/{name}/infer", ACCESS_CAPTION, api_oip_infer,
+     "Open Inference Protocol: photos in, captions out"},
 };
 
 _Static_assert(sizeof routes / sizeof *routes <= METRICS_ROUTES, "metrics have no room for so many routes");
+
+problem_dialect routes_dialect(const char *path)
+{
+    static const struct {
+        const char *beginning;
+        problem_dialect dialect;
+    } others[] = {
+        {"/v1/chat/", PROBLEM_ERROR_OBJECT},
+        {"/models/", PROBLEM_ERROR_TEXT},
+        {"/v2", PROBLEM_ERROR_TEXT},
+    };
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (strncmp(path, others[i].beginning, strlen(others[i].beginning)) == 0)
+            return others[i].dialect;
+    return PROBLEM_PLAIN;
+}
 
 const route *routes_at(size_t i)
 {

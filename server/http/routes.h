@@ -22,6 +22,9 @@ enum { ROUTES_ALLOW_BYTES = 64 };
 const route *routes_find(const char *method, const char *path, http_parameters parameter,
                          char allow[ROUTES_ALLOW_BYTES]);
 
+/* How the clients of a path want to be told of problems. */
+problem_dialect routes_dialect(const char *path);
+
 /* The i-th route, NULL past the last. */
 const route *routes_at(size_t i);
 

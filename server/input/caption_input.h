@@ -4,6 +4,7 @@
 #ifndef SERVER_CAPTION_INPUT_H
 #define SERVER_CAPTION_INPUT_H
 
+#include <cjson/cJSON.h>
 #include <stddef.h>
 
 #include "server/captions/weights.h"
@@ -40,6 +41,10 @@ int caption_input_is_number(const char *name);
  * body is taken. */
 int caption_input_query(caption_input *input, const http_request *request, problem *p);
 int caption_input_body(caption_input *input, http_request *request, problem *p);
+
+/* An image as base64 or a data URI, and an option as a JSON member (input_json.c). */
+int caption_input_base64(caption_input *input, const char *text, problem *p);
+int caption_input_member(caption_input *input, const cJSON *member, problem *p);
 
 /* The body as form data (input_multipart.c) and as JSON (input_json.c). */
 int caption_input_multipart(caption_input *input, const http_request *request, problem *p);

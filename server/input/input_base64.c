@@ -25,8 +25,16 @@ static const char *skip_data_uri(const char *text, problem *p)
     return comma + 1;
 }
 
+static int is_url(const char *text)
+{
+    return strncasecmp(text, "http://", 7) == 0 || strncasecmp(text, "https://", 8) == 0;
+}
+
 int input_base64(const char *text, const char *called, unsigned char **bytes, size_t *size, problem *p)
 {
+    if (is_url(text))
+        return problem_set(p, PROBLEM_REMOTE_IMAGE,
+                           "%s is a URL, and this server fetches nothing: send the image itself", called);
     text = skip_data_uri(text, p);
     if (!text)
         return 1;

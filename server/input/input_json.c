@@ -8,7 +8,7 @@
 
 /* ---- images ---------------------------------------------------------------------------------------------------- */
 
-static int add_base64(caption_input *input, const char *text, problem *p)
+int caption_input_base64(caption_input *input, const char *text, problem *p)
 {
     char called[48];
     unsigned char *bytes;
@@ -20,13 +20,13 @@ static int add_base64(caption_input *input, const char *text, problem *p)
 static int add_images(caption_input *input, const cJSON *member, problem *p)
 {
     if (cJSON_IsString(member))
-        return add_base64(input, member->valuestring, p);
+        return caption_input_base64(input, member->valuestring, p);
     const cJSON *element;
     cJSON_ArrayForEach(element, member)
     {
         if (!cJSON_IsString(element))
             return problem_set(p, PROBLEM_BAD_JSON, "images: every element must be a string");
-        if (add_base64(input, element->valuestring, p))
+        if (caption_input_base64(input, element->valuestring, p))
             return 1;
     }
     return 0;
@@ -34,7 +34,7 @@ static int add_images(caption_input *input, const cJSON *member, problem *p)
 
 /* ---- members --------------------------------------------------------------------------------------------------- */
 
-static int read_option(caption_input *input, const cJSON *member, problem *p)
+int caption_input_member(caption_input *input, const cJSON *member, problem *p)
 {
     char number[40];
     if (caption_input_is_number(member->string)) {
@@ -62,7 +62,7 @@ static int read_members(caption_input *input, const cJSON *object, problem *p)
                                one ? "a string" : "an array of strings");
         if ((one || many) && sources++ > 0)
             return problem_set(p, PROBLEM_BAD_JSON, "give image or images, once");
-        if (one || many ? add_images(input, member, p) : read_option(input, member, p))
+        if (one || many ? add_images(input, member, p) : caption_input_member(input, member, p))
             return 1;
     }
     return 0;

@@ -1,0 +1,44 @@
+// huggingface.mjs: @huggingface/inference, as it comes, with POST /models/NAME as a custom endpoint: the newest version,
+// and version 3, which reads the answer as Hugging Face's own API gives it.
+import assert from 'node:assert/strict';
+import { captionOf, optional, photo, photoBlob, skip, test } from './support.mjs';
+
+export async function testHuggingface(server) {
+    const endpoint = `${server.url}/models/rnn`;
+    const own = await captionOf(server, '?model=rnn');
+
+    for (const name of ['@huggingface/inference', 'huggingface-inference-3']) {
+        const sdk = await optional(name);
+        if (!sdk) {
+            skip(name, `npm could not install ${name}`);
+            continue;
+        }
+        await test(`${name}: imageToText gives the caption`, async () => {
+            const client = new sdk.InferenceClient().endpoint(endpoint);
+            assert.equal((await client.imageToText({ data: photoBlob() })).generated_text, own.text);
+        });
+        await test(`${name}: what is no image is refused`, async () => {
+            const client = new sdk.InferenceClient().endpoint(endpoint);
+            await assert.rejects(client.imageToText({ data: new Blob(['no image']) }));
+        });
+    }
+
+    const post = (body, type, path = '') =>
+        fetch(endpoint + path, { method: 'POST', body, headers: { 'Content-Type': type } });
+    await test('hugging face: everybody else gets a list', async () => {
+        const answer = await post(photo, 'image/jpeg');
+        assert.deepEqual(await answer.json(), [{ generated_text: own.text }]);
+    });
+    await test('hugging face: JSON may carry the image and its options', async () => {
+        const body = { inputs: photo.toString('base64'), parameters: { max_new_tokens: 2 } };
+        const [item] = await (await post(JSON.stringify(body), 'application/json')).json();
+        assert.equal(item.generated_text, own.text.split(' ').slice(0, 2).join(' '));
+    });
+    await test('hugging face: errors say why in their member, too', async () => {
+        const answer = await post('no image', 'image/jpeg');
+        const problem = await answer.json();
+        assert.equal(answer.status, 415);
+        assert.equal(problem.error, problem.detail);
+        assert.equal((await fetch(`${server.url}/models/none`, { method: 'POST', body: photo })).status, 404);
+    });
+}

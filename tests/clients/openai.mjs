@@ -1,0 +1,130 @@
+// openai.mjs: the SDK `openai`, as it comes, against POST /v1/chat/completions and GET /v1/models.
+import assert from 'node:assert/strict';
+import { captionOf, optional, photoUri, serve, skip, test } from './support.mjs';
+
+const ask = (...urls) => ({
+    model: 'lstm',
+    messages: [
+        {
+            role: 'user',
+            content: [
+                { type: 'text', text: 'What is in this photo?' },
+                ...urls.map((url) => ({ type: 'image_url', image_url: { url } })),
+            ],
+        },
+    ],
+});
+
+export async function testOpenai(server) {
+    const sdk = await optional('openai');
+    if (!sdk) return skip('openai', 'npm could not install openai');
+    const OpenAI = sdk.default;
+    const connect = (to, apiKey = 'none') => new OpenAI({ baseURL: `${to.url}/v1`, apiKey, maxRetries: 0 });
+    const client = connect(server);
+
+    await test('openai: a chat about a photo gives its caption', async () => {
+        const own = await captionOf(server, '?model=lstm');
+        const completion = await client.chat.completions.create(ask(photoUri));
+        const choice = completion.choices[0];
+        assert.equal(completion.object, 'chat.completion');
+        assert.equal(completion.model, 'lstm');
+        assert.equal(choice.message.role, 'assistant');
+        assert.equal(choice.message.content, own.text);
+        assert.equal(choice.finish_reason, 'stop');
+        assert.deepEqual(completion.usage, {
+            prompt_tokens: 1,
+            completion_tokens: own.words,
+            total_tokens: 1 + own.words,
+        });
+    });
+
+    await test('openai: max_tokens cuts the caption and says so', async () => {
+        const completion = await client.chat.completions.create({ ...ask(photoUri), max_tokens: 3 });
+        assert.equal(completion.choices[0].message.content.split(' ').length, 3);
+        assert.equal(completion.choices[0].finish_reason, 'length');
+        const ample = await client.chat.completions.create({ ...ask(photoUri), max_completion_tokens: 4096 });
+        assert.equal(ample.choices[0].finish_reason, 'stop');
+    });
+
+    await test('openai: several photos are several lines, of the last message that has any', async () => {
+        const own = await captionOf(server, '?model=rnn');
+        const earlier = ask('data:image/png;base64,AAAA').messages[0];
+        const completion = await client.chat.completions.create({
+            model: 'rnn',
+            messages: [
+                { role: 'system', content: 'Be brief.' },
+                earlier,
+                { role: 'assistant', content: 'a dog' },
+                ask(photoUri, photoUri).messages[0],
+                { role: 'user', content: 'And?' },
+            ],
+        });
+        assert.equal(completion.choices[0].message.content, `${own.text}\n${own.text}`);
+    });
+
+    await test('openai: streaming gives the same in chunks', async () => {
+        const own = await captionOf(server, '?model=lstm');
+        const stream = await client.chat.completions.create({
+            ...ask(photoUri),
+            stream: true,
+            stream_options: { include_usage: true },
+        });
+        let text = '';
+        let chunks = 0;
+        let finish;
+        let usage;
+        for await (const chunk of stream) {
+            assert.equal(chunk.object, 'chat.completion.chunk');
+            if (chunk.usage) usage = chunk.usage;
+            if (!chunk.choices.length) continue;
+            text += chunk.choices[0].delta.content ?? '';
+            chunks += chunk.choices[0].delta.content ? 1 : 0;
+            finish = chunk.choices[0].finish_reason ?? finish;
+        }
+        assert.equal(text, own.text);
+        assert.equal(chunks, own.words);
+        assert.equal(finish, 'stop');
+        assert.equal(usage.completion_tokens, own.words);
+    });
+
+    await test('openai: the models are listed and shown', async () => {
+        const ids = [];
+        for await (const model of client.models.list()) {
+            ids.push(model.id);
+            assert.equal(model.object, 'model');
+            assert.ok(model.created > 1e9);
+            assert.equal(model.owned_by, 'captiond');
+        }
+        assert.ok(ids.includes('lstm') && ids.includes('rnn'));
+        assert.equal((await client.models.retrieve('rnn')).id, 'rnn');
+    });
+
+    const refused = async (request, type, status, code) => {
+        await assert.rejects(client.chat.completions.create(request), (error) => {
+            assert.ok(error instanceof type, `${error}`);
+            assert.equal(error.status, status);
+            assert.equal(error.code, code);
+            assert.ok(error.message.length > 10 && error.requestID);
+            return true;
+        });
+    };
+    await test('openai: errors are its own classes, with our reasons', async () => {
+        await refused(ask('https://example.org/cat.jpg'), sdk.BadRequestError, 400, 'remote-image');
+        await refused(ask('data:image/png;base64,AAAA'), sdk.APIError, 415, 'unsupported-image');
+        await refused({ ...ask(photoUri), model: 'gpt-x' }, sdk.NotFoundError, 404, 'unknown-model');
+        await refused({ ...ask(photoUri), n: 2 }, sdk.BadRequestError, 400, 'bad-option');
+        await refused({ ...ask(), model: 'lstm' }, sdk.BadRequestError, 400, 'missing-image');
+        await refused({ model: 'lstm', messages: [] }, sdk.BadRequestError, 400, 'bad-json');
+    });
+
+    await test('openai: its key is the key for captions', async () => {
+        const guarded = await serve('--caption-key', 'sesame');
+        await assert.rejects(connect(guarded, 'wrong').chat.completions.create(ask(photoUri)), (error) => {
+            assert.ok(error instanceof sdk.AuthenticationError);
+            assert.equal(error.code, 'unauthorized');
+            return true;
+        });
+        await connect(guarded, 'sesame').chat.completions.create(ask(photoUri));
+        await guarded.stop();
+    });
+}
