@@ -28,7 +28,7 @@ function row(d) {
 
 async function showList() {
     const datasets = await loadDatasets();
-    $("dataset-list").replaceChildren(datasets.length ? table("Stored on this machine", ["Name", "Photos", "Captions", "Encoded", ""], datasets.map(row))
+    $("dataset-list").replaceChildren(datasets.length ? table("Stored on this machine", ["Name", "Photos", "Captions", "Encoded", "Change"], datasets.map(row))
         : h("p", { class: "empty" }, "There is none yet."));
 }
 

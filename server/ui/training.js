@@ -70,7 +70,7 @@ function jobView(job) {
             .filter(Boolean).map((t) => h("span", {}, t)));
     };
     const tellScores = (p) => {
-        if (p.dev_scores?.length) scores.replaceChildren(table("Scores on the photos held back", ["Epoch", "CIDEr", "BLEU-4", "ROUGE-L", ""], p.dev_scores.slice(-10).reverse().map(scoreRow)));
+        if (p.dev_scores?.length) scores.replaceChildren(table("Scores on the photos held back", ["Epoch", "CIDEr", "BLEU-4", "ROUGE-L", "Kept"], p.dev_scores.slice(-10).reverse().map(scoreRow)));
         if (p.samples?.length) samples.replaceChildren(...sampleList(p.samples));
     };
     const tellAll = (whole) => {

@@ -50,7 +50,8 @@ await run(KEYS, async ({ page, test }) => {
         await page.waitForSelector("#job-open .state.succeeded");
     });
 
-    await test("it_is_kept_for_this_tab_alone", async () => {
+    await test("it_is_kept_for_this_tab_alone", async (allow) => {
+        allow(asked);
         check(await page.evaluate(() => sessionStorage.getItem("captiond-key")) === "operator's-key");
         check(await page.evaluate(() => localStorage.length === 0 && document.cookie === ""));
         await use("");
