@@ -101,11 +101,11 @@ static const bf16_pair *find_packed(mixed *s, int k, int n, bf16_factor b)
     return packed;
 }
 
-int mixed_gemm(int m, int n, int k, bf16_factor a, bf16_factor b, int add, float *c)
+int mixed_gemm(int m, int n, int k, bf16_factor a, bf16_factor b, bf16_addend addend, float *c)
 {
     if ((double)m * n * k < SMALLEST)
         return 0;
     mixed *s = mixed_scope;
-    s->kernels->gemm(m, n, k, a, b, find_packed(s, k, n, b), add, c, s->blocks);
+    s->kernels->gemm(m, n, k, a, b, find_packed(s, k, n, b), addend, c, s->blocks);
     return 1;
 }

@@ -41,6 +41,6 @@ void mixed_end(void);
 /* For gemm.h: the scope of this thread or NULL, and the product in it; 0 if it is too small to gain: nothing is done.
  */
 extern _Thread_local mixed *mixed_scope;
-int mixed_gemm(int m, int n, int k, bf16_factor a, bf16_factor b, int add, float *c);
+int mixed_gemm(int m, int n, int k, bf16_factor a, bf16_factor b, bf16_addend addend, float *c);
 
 #endif

@@ -161,7 +161,7 @@ static void json_that_cannot_be_used(void **state)
         {"{\"image\":\"aGVsbG8\"}", "bad-base64"},
         {"{\"image\":\"data:image/png,hello\"}", "bad-base64"},
         {"{\"image\":\"data:;base64\"}", "bad-base64"},
-        {"{\"image\":\"https://example.org/cat.jpg\"}", "bad-base64"},
+        {"{\"image\":\"https://example.org/cat.jpg\"}", "remote-image"},
         {"{}", "missing-image"},
         {"{\"images\":[]}", "missing-image"},
         {"{\"max_words\":5}", "missing-image"},

@@ -129,10 +129,10 @@ static void check(int m, int n, int k)
         kernels->pack(k, n, second, packed);
         for (int add = 0; add <= 1; add++) {
             memcpy(c, before, size * sizeof *c);
-            kernels->gemm(m, n, k, first, second, NULL, add, c, blocks);
+            kernels->gemm(m, n, k, first, second, NULL, (bf16_addend){add ? c : NULL, (size_t)n}, c, blocks);
             expect_product((enum variant)v, m, n, k, a, b, (float)add, before, c);
             memcpy(c, before, size * sizeof *c);
-            kernels->gemm(m, n, k, first, second, packed, add, c, blocks);
+            kernels->gemm(m, n, k, first, second, packed, (bf16_addend){add ? c : NULL, (size_t)n}, c, blocks);
             expect_product((enum variant)v, m, n, k, a, b, (float)add, before, c);
         }
     }
@@ -181,10 +181,10 @@ static void multiply(enum variant v, int m, int n, int k, const float *a, const 
 /* gemm.h's three products: in float, in a scope, and in one where B, as a constant, is packed for both its uses. */
 static void check_scope(enum variant v, float beta)
 {
-    enum { M = 70, COLS = 90, K = 80 };
+    enum { ROWS = 70, COLS = 90, K = 80 };
     random_stream random = random_seeded(9);
-    float *a = drawn(M * K, &random), *b = drawn(COLS * K, &random), *before = drawn(M * COLS, &random);
-    static float c[5][M * COLS];
+    float *a = drawn(ROWS * K, &random), *b = drawn(COLS * K, &random), *before = drawn(ROWS * COLS, &random);
+    static float c[5][ROWS * COLS];
     mixed *m;
     assert_int_equal(mixed_new(&m, COLS * K, NULL), CAPTION_OK);
     for (int i = 0; i < 5; i++) {
@@ -193,10 +193,10 @@ static void check_scope(enum variant v, float beta)
             mixed_begin(m, NULL, 0);
         if (i == 2)
             mixed_begin(m, b, COLS * K); /* for 2 and 3 */
-        multiply(v, M, COLS, K, a, b, beta, c[i]);
+        multiply(v, ROWS, COLS, K, a, b, beta, c[i]);
         if (i == 1 || i == 3)
             mixed_end();
-        expect_product(v, M, COLS, K, a, b, beta, before, c[i]);
+        expect_product(v, ROWS, COLS, K, a, b, beta, before, c[i]);
     }
     assert_memory_not_equal(c[0], c[1], sizeof c[0]);
     assert_memory_equal(c[1], c[2], sizeof c[0]);
@@ -215,6 +215,28 @@ static void products_are_rounded_in_a_scope_alone(void **state)
     for (int v = NN; v <= NT; v++)
         for (int beta = 0; beta <= 1; beta++)
             check_scope((enum variant)v, (float)beta);
+}
+
+static void a_bias_is_added_to_each_row(void **state)
+{
+    (void)state;
+    need_bf16();
+    enum { ROWS = 70, COLS = 90, K = 2 * BF16_BLOCK_K + 3 };
+    random_stream random = random_seeded(11);
+    float *a = drawn(ROWS * K, &random), *b = drawn(COLS * K, &random), *bias = drawn(COLS, &random);
+    static float c[ROWS * COLS], before[ROWS * COLS];
+    mixed *m;
+    assert_int_equal(mixed_new(&m, 0, NULL), CAPTION_OK);
+    for (int i = 0; i < ROWS * COLS; i++)
+        before[i] = bias[i % COLS];
+    mixed_begin(m, NULL, 0);
+    gemm_bias(ROWS, COLS, K, a, b, bias, c);
+    mixed_end();
+    expect_product(NN, ROWS, COLS, K, a, b, 1, before, c);
+    mixed_free(m);
+    free(a);
+    free(b);
+    free(bias);
 }
 
 static void a_constant_is_packed_anew_in_the_next_scope(void **state)
@@ -242,7 +264,7 @@ static void a_constant_is_packed_anew_in_the_next_scope(void **state)
 
 /* ---- a captioner's gradients ------------------------------------------------------------------------------------- */
 
-enum { N = 30, T = 8, D = 200, W = 96, H = 128, V = 700 };
+enum { N = 30, T = 8, D = 200, W = 96, H = 128, V = 700, P = 9, M = 40, A = 64 };
 
 static double norm(size_t n, const float *x, const float *minus)
 {
@@ -256,17 +278,20 @@ static double norm(size_t n, const float *x, const float *minus)
 static double learn(const decoder_shape *shape, mixed *m, size_t total, float *gradients)
 {
     random_stream random = random_seeded(7);
-    float features[N * D], *parameters = malloc(total * sizeof *parameters);
+    float features[N * D], map[N * P * M], *parameters = malloc(total * sizeof *parameters);
     int captions[(T + 1) * N];
     arena scratch = {0};
     assert_non_null(parameters);
     for (int i = 0; i < N * D; i++)
         features[i] = (float)(2 * random_uniform(&random) - 1);
+    for (int i = 0; i < N * P * M; i++)
+        map[i] = (float)(2 * random_uniform(&random) - 1);
     for (int i = 0; i < (T + 1) * N; i++)
         captions[i] = 1 + (int)random_below(&random, V - 1);
     decoder_init(shape, 3, parameters);
     assert_int_equal(arena_reserve(&scratch, decoder_loss_scratch_f(shape, N, T), NULL), CAPTION_OK);
-    const decoder_batch_f batch = {.n = N, .t = T, .features = features, .captions = captions, .dropout = 0.3f};
+    const decoder_batch_f batch = {
+        .n = N, .t = T, .features = features, .map = map, .captions = captions, .dropout = 0.3f};
     mixed_begin(m, parameters, total);
     double loss = decoder_loss_f(shape, parameters, &batch, gradients, NULL, NULL, &scratch);
     mixed_end();
@@ -278,7 +303,14 @@ static double learn(const decoder_shape *shape, mixed *m, size_t total, float *g
 /* Each tensor's gradient points within 1 % of where float's points, and the loss is the same to 0.1 %. */
 static void check_gradients(decoder_kind kind)
 {
-    const decoder_shape shape = {.kind = kind, .features = D, .words = W, .hidden = H, .vocabulary = V};
+    const decoder_shape shape = {.kind = kind,
+                                 .features = D,
+                                 .words = W,
+                                 .hidden = H,
+                                 .vocabulary = V,
+                                 .positions = kind == DECODER_ATTENTION ? P : 0,
+                                 .channels = M,
+                                 .attention = A};
     decoder_tensor tensors[DECODER_MAX_TENSORS];
     size_t total;
     int count = decoder_layout(&shape, tensors, &total);
@@ -304,8 +336,8 @@ static void gradients_stay_close_to_those_in_float(void **state)
 {
     (void)state;
     need_bf16();
-    check_gradients(DECODER_RNN);
-    check_gradients(DECODER_LSTM);
+    for (int kind = 0; kind < DECODER_KINDS; kind++)
+        check_gradients((decoder_kind)kind);
 }
 
 int main(void)
@@ -316,6 +348,7 @@ int main(void)
         cmocka_unit_test(products_of_every_shape_match_plain_loops),
         cmocka_unit_test(products_larger_than_a_block_match_plain_loops),
         cmocka_unit_test(products_are_rounded_in_a_scope_alone),
+        cmocka_unit_test(a_bias_is_added_to_each_row),
         cmocka_unit_test(a_constant_is_packed_anew_in_the_next_scope),
         cmocka_unit_test(gradients_stay_close_to_those_in_float),
     };

@@ -143,8 +143,8 @@ void bf16_pack(int k, int n, bf16_factor b, bf16_pair *packed)
 /* ---- the product ------------------------------------------------------------------------------------------------- */
 
 /* One panel of A, `rows` high, times one of B: C [rows, cols <= BF16_COLS]. */
-INLINE void multiply(int rows, int pairs, const bf16_pair *a, const bf16_pair *b, int add, float *c, size_t c_step,
-                     int cols)
+INLINE void multiply(int rows, int pairs, const bf16_pair *a, const bf16_pair *b, bf16_addend addend, float *c,
+                     size_t c_step, int cols)
 {
     const __mmask16 left = first_lanes(cols), right = first_lanes(cols - LANES);
     __m512 sum[BF16_ROWS][2];
@@ -163,42 +163,48 @@ INLINE void multiply(int rows, int pairs, const bf16_pair *a, const bf16_pair *b
         }
     }
     for (int i = 0; i < rows; i++, c += c_step) {
-        if (add) {
-            sum[i][0] = _mm512_add_ps(sum[i][0], _mm512_maskz_loadu_ps(left, c));
-            sum[i][1] = _mm512_add_ps(sum[i][1], _mm512_maskz_loadu_ps(right, c + LANES));
+        if (addend.x) {
+            const float *row = addend.x + (size_t)i * addend.row_step;
+            sum[i][0] = _mm512_add_ps(sum[i][0], _mm512_maskz_loadu_ps(left, row));
+            sum[i][1] = _mm512_add_ps(sum[i][1], _mm512_maskz_loadu_ps(right, row + LANES));
         }
         _mm512_mask_storeu_ps(c, left, sum[i][0]);
         _mm512_mask_storeu_ps(c + LANES, right, sum[i][1]);
     }
 }
 
-static void multiply_panels(int rows, int pairs, const bf16_pair *a, const bf16_pair *b, int add, float *c,
+static void multiply_panels(int rows, int pairs, const bf16_pair *a, const bf16_pair *b, bf16_addend addend, float *c,
                             size_t c_step, int cols)
 {
-#define CASE(n)                                                                                                        \
-    case n:                                                                                                            \
-        multiply(n, pairs, a, b, add, c, c_step, cols);                                                                \
-        break;
+    // clang-format off
+#define CASE(n) case n: multiply(n, pairs, a, b, addend, c, c_step, cols); break;
     switch (rows) {
-        CASE(1)
-        CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8) CASE(9) CASE(10) CASE(11) default
-            : multiply(BF16_ROWS, pairs, a, b, add, c, c_step, cols);
+        CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8) CASE(9) CASE(10) CASE(11)
+        default: multiply(BF16_ROWS, pairs, a, b, addend, c, c_step, cols);
     }
+    // clang-format on
 #undef CASE
 }
 
+static bf16_addend part(bf16_addend addend, int row, int col)
+{
+    if (addend.x)
+        addend.x += (size_t)row * addend.row_step + (size_t)col;
+    return addend;
+}
+
 /* Packed blocks: C [m, n] = or += A [m, k] B [k, n]. */
-static void multiply_blocks(int m, int n, int k, const bf16_pair *a, const bf16_pair *b, int add, float *c,
+static void multiply_blocks(int m, int n, int k, const bf16_pair *a, const bf16_pair *b, bf16_addend addend, float *c,
                             size_t c_step)
 {
     const size_t pairs = (size_t)pairs_of(k);
     for (int j = 0; j < n; j += BF16_COLS)
         for (int i = 0; i < m; i += BF16_ROWS)
-            multiply_panels(smaller(m - i, BF16_ROWS), (int)pairs, a + (size_t)i * pairs, b + (size_t)j * pairs, add,
-                            c + (size_t)i * c_step + j, c_step, smaller(n - j, BF16_COLS));
+            multiply_panels(smaller(m - i, BF16_ROWS), (int)pairs, a + (size_t)i * pairs, b + (size_t)j * pairs,
+                            part(addend, i, j), c + (size_t)i * c_step + j, c_step, smaller(n - j, BF16_COLS));
 }
 
-void bf16_gemm(int m, int n, int k, bf16_factor a, bf16_factor b, const bf16_pair *packed, int add, float *c,
+void bf16_gemm(int m, int n, int k, bf16_factor a, bf16_factor b, const bf16_pair *packed, bf16_addend addend, float *c,
                bf16_blocks *blocks)
 {
     const int step_k = block_of_k(k), step_n = packed ? n : BF16_BLOCK_COLS;
@@ -208,10 +214,11 @@ void bf16_gemm(int m, int n, int k, bf16_factor a, bf16_factor b, const bf16_pai
             if (!packed)
                 pack_b(depth, cols, &b, p, j, blocks->b);
             const int step_m = block_of_rows(depth);
+            const bf16_addend more = p > 0 ? (bf16_addend){c, (size_t)n} : addend;
             for (int i = 0; i < m; i += step_m) {
                 const int rows = smaller(m - i, step_m);
                 pack_a(rows, depth, &a, i, p, blocks->a);
-                multiply_blocks(rows, cols, depth, blocks->a, packed ? packed : blocks->b, add || p > 0,
+                multiply_blocks(rows, cols, depth, blocks->a, packed ? packed : blocks->b, part(more, i, j),
                                 c + (size_t)i * (size_t)n + j, (size_t)n);
             }
             if (packed)

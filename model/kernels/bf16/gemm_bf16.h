@@ -45,15 +45,21 @@ static inline size_t bf16_packed_size(int k, int n)
 /* Packs the whole of B [k, n] for any number of products. packed: 64-byte aligned. */
 void bf16_pack(int k, int n, bf16_factor b, bf16_pair *packed);
 
-/* C [m, n] = A [m, k] B [k, n] + (add ? C : 0). packed: what bf16_pack made of B, or NULL. */
-void bf16_gemm(int m, int n, int k, bf16_factor a, bf16_factor b, const bf16_pair *packed, int add, float *c,
+/* What is added to a product, by rows: C itself, one row (step 0) for all, or nothing (NULL). */
+typedef struct bf16_addend {
+    const float *x;
+    size_t row_step;
+} bf16_addend;
+
+/* C [m, n] = A [m, k] B [k, n] + addend. packed: what bf16_pack made of B, or NULL. */
+void bf16_gemm(int m, int n, int k, bf16_factor a, bf16_factor b, const bf16_pair *packed, bf16_addend addend, float *c,
                bf16_blocks *blocks);
 
 /* The two, for who must not call them without asking: kernels/cpu.h. */
 typedef struct bf16_kernels {
     void (*pack)(int k, int n, bf16_factor b, bf16_pair *packed);
-    void (*gemm)(int m, int n, int k, bf16_factor a, bf16_factor b, const bf16_pair *packed, int add, float *c,
-                 bf16_blocks *blocks);
+    void (*gemm)(int m, int n, int k, bf16_factor a, bf16_factor b, const bf16_pair *packed, bf16_addend addend,
+                 float *c, bf16_blocks *blocks);
 } bf16_kernels;
 
 #endif
