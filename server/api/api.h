@@ -5,6 +5,8 @@
 #include "server/http/http.h"
 
 void api_index(http_request *request);
+void api_page(http_request *request); /* what api_index gives browsers */
+void api_page_file(http_request *request);
 void api_healthz(http_request *request);
 void api_readyz(http_request *request);
 void api_metrics(http_request *request);

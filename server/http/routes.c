@@ -8,7 +8,8 @@
 #include "server/metrics/metrics_values.h"
 
 static const route routes[] = {
-    {"GET", "/", ACCESS_OPEN, api_index, "this list"},
+    {"GET", "/", ACCESS_OPEN, api_index, "this list; to browsers, a web page"},
+    {"GET", "/ui/{name}", ACCESS_OPEN, api_page_file, "a file of the page"},
     {"GET", "/healthz", ACCESS_OPEN, api_healthz, "200 while the process lives"},
     {"GET", "/readyz", ACCESS_OPEN, api_readyz, "200 while captions are served, 503 while loading or shutting down"},
     {"GET", "/metrics", ACCESS_CAPTION, api_metrics, "what the daemon counts, for Prometheus"},
