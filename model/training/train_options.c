@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "model/decoder/model.h"
+#include "model/features/feature_picture.h"
 
 #define AT(member) offsetof(caption_train_options, member)
 
@@ -33,6 +34,7 @@ static const caption_train_option table[] = {
     {"average", "decay of the moving average of the weights, which is what is saved; 0: the weights themselves",
      CAPTION_TRAIN_REAL, AT(average), 0, 0.999999},
     {"flip", "also learn from mirror images", CAPTION_TRAIN_FLAG, AT(flip), 0, 1},
+    {"crops", "also learn from that many crops of each image", CAPTION_TRAIN_INTEGER, AT(crops), 0, FEATURE_CROPS},
     {"samples", "learn from rewards: captions tried out an image, scored by CIDEr; 0: learn the captions themselves",
      CAPTION_TRAIN_INTEGER, AT(samples), 0, 64},
     {"max-words", "longer captions are cut", CAPTION_TRAIN_INTEGER, AT(max_words), 1, CAPTION_MAX_WORDS},
