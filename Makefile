@@ -28,7 +28,7 @@ override LDFLAGS += -pie -Wl,-z,relro,-z,now -pthread $(SANITIZER)
 # GENERIC sources are written over `real` (model/real.h) and compiled twice: float to work, double to prove gradients.
 # SIMD sources are compiled once for each instruction set, chosen among at run time, and once in double.
 
-GENERIC := $(wildcard model/layers/*.c model/decoder/decoder.c)
+GENERIC := $(wildcard model/layers/*.c model/decoder/decoder.c model/encoder/encoder_gradient.c)
 SIMD    := $(wildcard model/kernels/simd/*.c)
 DOUBLE  := $(wildcard model/gradcheck/*.c)
 RANKS   := model/training/ranks_$(if $(MPI),single,mpi).c # the one that is not wanted
@@ -38,7 +38,7 @@ SIMD_SETS := baseline $(if $(filter x86_64%,$(shell $(CC) -dumpmachine)),avx2 av
 simd_flags_avx2   := -mavx2 -mfma -mf16c
 simd_flags_avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c -mprefer-vector-width=512
 
-DOOR := $(addprefix model/,caption.h train.h gradcheck.h dataset.h score.h error.h)
+DOOR := $(addprefix model/,caption.h train.h gradcheck.h visualize.h dataset.h score.h error.h)
 
 MODEL_OBJECTS := $(FLOAT:%.c=$(BUILD)/%.o) $(GENERIC:%.c=$(BUILD)/%.float.o) \
                  $(GENERIC:%.c=$(BUILD)/%.double.o) $(DOUBLE:%.c=$(BUILD)/%.double.o) $(SIMD:%.c=$(BUILD)/%.double.o) \

@@ -36,6 +36,7 @@ void caption_session_free(caption_session *session)
         return;
     arena_free(&session->words);
     encoder_scratch_free(session->scratch);
+    encoder_gradient_free_f(session->gradient);
     caption_encoder_release(session->encoder);
     free(session->pixels);
     free(session->features);

@@ -4,14 +4,16 @@
 
 #include "model/arena.h"
 #include "model/encoder/encoder.h"
+#include "model/encoder/encoder_gradient.h"
 
 struct caption_session {
     caption_encoder *encoder; /* NULL if features only come from outside */
     encoder_scratch *scratch;
-    int max_batch, n;      /* n: images of the last encoding, 0 before the first */
-    unsigned char *pixels; /* [max_batch, 224, 224, 3] */
-    float *features;       /* [max_batch, 1280] */
-    arena words;           /* of the word loop, sized by caption_generate */
+    int max_batch, n;             /* n: images of the last encoding, 0 before the first */
+    unsigned char *pixels;        /* [max_batch, 224, 224, 3] */
+    float *features;              /* [max_batch, 1280] */
+    encoder_gradient_f *gradient; /* of saliency, made by its first call */
+    arena words;                  /* of the word loop, sized by caption_generate */
 };
 
 #endif

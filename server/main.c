@@ -18,6 +18,11 @@ static const command commands[] = {
     {"features", command_features, "print the feature vector of a photo"},
     {"train", command_train, "learn a captioner from images and captions"},
     {"eval", command_eval, "score a captioner on images with known captions"},
+    {"saliency", command_saliency, "show which pixels decide a class or a word"},
+    {"fool", command_fool, "change a photo unnoticeably into another class"},
+    {"visualize", command_visualize, "draw what a class or a word is to the network"},
+    {"invert", command_invert, "draw what a layer still knows of a photo"},
+    {"dream", command_dream, "paint more of what a layer sees into a photo"},
     {"selftest", command_selftest, "check every gradient numerically"},
     {"bench", command_bench, "measure speed"},
 };

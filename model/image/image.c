@@ -1,11 +1,11 @@
-/* image.c: a photo's bytes become 224 x 224 RGB.
+/* image.c: a photo's bytes become RGB, 224 x 224 or of the photo's own shape.
  *
  *     type -> size from the header, limits -> is the file whole? -> stb_image -> alpha over white -> resize -> orient
  *
  * The order is by cost: nothing is allocated before the claimed size is known to be within the limits. Bytes of memory
  * for each pixel while decoding, the file itself included: JPEG 5 to 7, progressive 8 to 12, CMYK 16; PNG 8, with
- * 16-bit RGBA up to 24; GIF 9; BMP 8. Turning the photo upright comes last, on the small square: squashing to a square
- * and turning it commute. */
+ * 16-bit RGBA up to 24; GIF 9; BMP 8. Turning the photo upright comes last, on the small picture: squashing and
+ * turning commute. */
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +13,7 @@
 #include "model/caption.h"
 #include "model/image/image_format.h"
 #include "model/image/image_resize.h"
+#include "model/image/picture.h"
 #include "model/image/stb.h"
 
 enum { SIDE = CAPTION_IMAGE_SIDE, DEFAULT_MAX_PIXELS = 64000000 };
@@ -86,18 +87,19 @@ static void lay_over_white(unsigned char *pixels, size_t count, int channels)
     }
 }
 
-/* Replaces *pixels by a SIDE x SIDE version; a picture of that size is left as it is. */
-static int resize(unsigned char **pixels, int width, int height, int channels, caption_error *err)
+/* Replaces *pixels by a version of out_width x out_height; a picture of that size is left as it is. */
+static int resize(unsigned char **pixels, int width, int height, int channels, int out_width, int out_height,
+                  caption_error *err)
 {
-    if (width == SIDE && height == SIDE)
+    if (width == out_width && height == out_height)
         return CAPTION_OK;
-    unsigned char *square = malloc((size_t)SIDE * SIDE * (size_t)channels);
-    if (!square || !image_resize(square, SIDE, *pixels, width, height, channels)) {
-        free(square);
+    unsigned char *resized = malloc((size_t)out_width * (size_t)out_height * (size_t)channels);
+    if (!resized || !image_resize(resized, out_width, out_height, *pixels, width, height, channels)) {
+        free(resized);
         return caption_fail(err, CAPTION_ENOMEM, "out of memory for an image of %d x %d pixels", width, height);
     }
     free(*pixels);
-    *pixels = square;
+    *pixels = resized;
     return CAPTION_OK;
 }
 
@@ -107,44 +109,90 @@ static int swaps_sides(int orientation)
     return orientation >= 5;
 }
 
-/* Writes [SIDE, SIDE, channels] (1 or 3) upright into [SIDE, SIDE, 3]. */
-static void orient(unsigned char *out, const unsigned char *square, int channels, int orientation)
+/* Writes pixels of channels 1 or 3, as stored, upright into out [height, width, 3]. */
+static void orient(unsigned char *out, int width, int height, const unsigned char *pixels, int channels,
+                   int orientation)
 {
     int mirrored = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
     int upside_down = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
-    for (int y = 0; y < SIDE; y++)
-        for (int x = 0; x < SIDE; x++, out += 3) {
-            int from_x = swaps_sides(orientation) ? y : x, from_y = swaps_sides(orientation) ? x : y;
-            from_x = mirrored ? SIDE - 1 - from_x : from_x;
-            from_y = upside_down ? SIDE - 1 - from_y : from_y;
-            const unsigned char *from = square + (from_y * SIDE + from_x) * channels;
+    int swapped = swaps_sides(orientation), stored_width = swapped ? height : width;
+    int stored_height = swapped ? width : height;
+    for (int y = 0; y < height; y++)
+        for (int x = 0; x < width; x++, out += 3) {
+            int from_x = swapped ? y : x, from_y = swapped ? x : y;
+            from_x = mirrored ? stored_width - 1 - from_x : from_x;
+            from_y = upside_down ? stored_height - 1 - from_y : from_y;
+            const unsigned char *from = pixels + ((size_t)from_y * (size_t)stored_width + (size_t)from_x) * channels;
             out[0] = from[0];
             out[1] = from[channels == 3 ? 1 : 0];
             out[2] = from[channels == 3 ? 2 : 0];
         }
 }
 
-int caption_image_decode(caption_image *out, const void *bytes, size_t size, const caption_image_limits *limits,
-                         caption_error *err)
+/* A decoded photo, as stored: 1 or 3 channels, not yet upright. */
+typedef struct stored {
+    unsigned char *pixels;
+    int width, height, channels, orientation;
+} stored;
+
+static int load(stored *s, const void *bytes, size_t size, const caption_image_limits *limits, caption_error *err)
 {
     const image_format *format;
-    int width, height, channels;
-    unsigned char *pixels = NULL;
-    int status = read_header(&format, bytes, size, limits, &width, &height, err);
+    int status = read_header(&format, bytes, size, limits, &s->width, &s->height, err);
     if (status == CAPTION_OK)
         status = format->whole(bytes, size, err);
     if (status == CAPTION_OK)
-        status = decode(&pixels, &channels, bytes, size, width, height, err);
-    if (status == CAPTION_OK && channels % 2 == 0)
-        lay_over_white(pixels, (size_t)width * (size_t)height, channels--);
+        status = decode(&s->pixels, &s->channels, bytes, size, s->width, s->height, err);
+    if (status == CAPTION_OK && s->channels % 2 == 0)
+        lay_over_white(s->pixels, (size_t)s->width * (size_t)s->height, s->channels--);
     if (status == CAPTION_OK)
-        status = resize(&pixels, width, height, channels, err);
+        s->orientation = format == &image_jpeg ? image_jpeg_orientation(bytes, size) : 1;
+    return status;
+}
+
+int caption_image_decode(caption_image *out, const void *bytes, size_t size, const caption_image_limits *limits,
+                         caption_error *err)
+{
+    stored s = {0};
+    int status = load(&s, bytes, size, limits, err);
+    if (status == CAPTION_OK)
+        status = resize(&s.pixels, s.width, s.height, s.channels, SIDE, SIDE, err);
     if (status == CAPTION_OK) {
-        int orientation = format == &image_jpeg ? image_jpeg_orientation(bytes, size) : 1;
-        orient(out->rgb, pixels, channels, orientation);
-        out->width = swaps_sides(orientation) ? height : width;
-        out->height = swaps_sides(orientation) ? width : height;
+        orient(out->rgb, SIDE, SIDE, s.pixels, s.channels, s.orientation);
+        out->width = swaps_sides(s.orientation) ? s.height : s.width;
+        out->height = swaps_sides(s.orientation) ? s.width : s.height;
     }
-    free(pixels);
+    free(s.pixels);
+    return status;
+}
+
+/* ---- pictures of any shape --------------------------------------------------------------------------------------- */
+
+/* `side` shrunk by max_side / longest, rounded, but never to nothing. */
+static int shrunk(int side, int longest, int max_side)
+{
+    if (!max_side || longest <= max_side)
+        return side;
+    const long long rounded = ((long long)side * max_side + longest / 2) / longest;
+    return rounded > 0 ? (int)rounded : 1;
+}
+
+int caption_picture_decode(caption_picture *out, const void *bytes, size_t size, const caption_image_limits *limits,
+                           int max_side, caption_error *err)
+{
+    stored s = {0};
+    *out = (caption_picture){0};
+    int status = load(&s, bytes, size, limits, err);
+    if (status == CAPTION_OK) {
+        const int longest = s.width > s.height ? s.width : s.height;
+        const int width = shrunk(s.width, longest, max_side), height = shrunk(s.height, longest, max_side);
+        status = resize(&s.pixels, s.width, s.height, s.channels, width, height, err);
+        if (status == CAPTION_OK)
+            status = picture_new(out, swaps_sides(s.orientation) ? height : width,
+                                 swaps_sides(s.orientation) ? width : height, err);
+    }
+    if (status == CAPTION_OK)
+        orient(out->rgb, out->width, out->height, s.pixels, s.channels, s.orientation);
+    free(s.pixels);
     return status;
 }

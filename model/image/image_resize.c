@@ -7,7 +7,7 @@
  * PIL calls BILINEAR and most training pipelines use; the two differ by one step of rounding at most.
  *
  * Rows are summed first: that is most of the work, and whole rows lie contiguous, so it runs in vector registers. A
- * picture lower than the square is narrowed row by row and enlarged last, so that the work never exceeds a few
+ * picture lower than the result is narrowed row by row and enlarged last, so that the work never exceeds a few
  * operations a pixel, whatever the shape. */
 #include "model/image/image_resize.h"
 
@@ -80,11 +80,11 @@ static inline void sum_columns(float *out, const float *row, int channels, const
         out[c] = sum[c] / total;
 }
 
-/* row [width, channels] -> out [side, channels] */
-static void narrow(float *out, int side, const float *row, int width, int channels)
+/* row [width, channels] -> out [outputs, channels] */
+static void narrow(float *out, int outputs, const float *row, int width, int channels)
 {
-    for (int x = 0; x < side; x++) {
-        taps t = taps_of(x, side, width);
+    for (int x = 0; x < outputs; x++) {
+        taps t = taps_of(x, outputs, width);
         if (channels == 3)
             sum_columns(out + x * 3, row, 3, &t);
         else
@@ -92,33 +92,34 @@ static void narrow(float *out, int side, const float *row, int width, int channe
     }
 }
 
-/* lines [height, count] -> out [side, count], rounded; height <= side, so each output looks at a few lines. */
-static void stretch(unsigned char *out, int side, const float *lines, int height, int count)
+/* lines [height, count] -> out [outputs, count], rounded; height <= outputs, so each output looks at a few lines. */
+static void stretch(unsigned char *out, int outputs, const float *lines, int height, size_t count)
 {
-    for (int y = 0; y < side; y++) {
-        taps t = taps_of(y, side, height);
+    for (int y = 0; y < outputs; y++) {
+        taps t = taps_of(y, outputs, height);
         float scale = 1 / total_weight(&t);
-        for (int i = 0; i < count; i++) {
+        for (size_t i = 0; i < count; i++) {
             float sum = 0;
             for (int line = t.first; line < t.end; line++)
-                sum += weight(&t, line) * scale * lines[line * count + i];
+                sum += weight(&t, line) * scale * lines[(size_t)line * count + i];
             *out++ = (unsigned char)fminf(sum + 0.5f, 255);
         }
     }
 }
 
-int image_resize(unsigned char *out, int side, const unsigned char *pixels, int width, int height, int channels)
+int image_resize(unsigned char *out, int out_width, int out_height, const unsigned char *pixels, int width, int height,
+                 int channels)
 {
-    int count = side * channels, lines = height < side ? height : side;
-    size_t row = (size_t)width * (size_t)channels;
-    float *sum = malloc(row * sizeof *sum), *narrowed = malloc((size_t)lines * (size_t)count * sizeof *narrowed);
+    int lines = height < out_height ? height : out_height;
+    size_t row = (size_t)width * (size_t)channels, count = (size_t)out_width * (size_t)channels;
+    float *sum = malloc(row * sizeof *sum), *narrowed = malloc((size_t)lines * count * sizeof *narrowed);
     if (sum && narrowed) {
         for (int y = 0; y < lines; y++) {
             taps t = taps_of(y, lines, height);
             sum_rows(sum, pixels, row, &t);
-            narrow(narrowed + y * count, side, sum, width, channels);
+            narrow(narrowed + (size_t)y * count, out_width, sum, width, channels);
         }
-        stretch(out, side, narrowed, lines, count);
+        stretch(out, out_height, narrowed, lines, count);
     }
     int done = sum && narrowed;
     free(sum);

@@ -8,6 +8,8 @@
 #ifndef CAPTION_KERNELS_CONVOLUTION_H
 #define CAPTION_KERNELS_CONVOLUTION_H
 
+#include <stddef.h>
+
 #include "model/real.h"
 
 typedef struct convolution_shape {
@@ -25,5 +27,24 @@ void X(convolution_bias_swish)(const convolution_shape *shape, const real *in, c
  * once would lose digits on flat pictures. */
 void X(depthwise_bias_swish)(const convolution_shape *shape, const real *in, const real *weight, const real *bias,
                              real *out, real *sums);
+
+/* Both again for a forward pass that will be followed back: slope, of the shape of `out`, becomes swish' at the same
+ * place, so that d loss/d(sum) = d loss/d out * slope. */
+void X(convolution_bias_swish_slope)(const convolution_shape *shape, const real *in, const real *weight,
+                                     const real *bias, real *out, real *slope);
+void X(depthwise_bias_swish_slope)(const convolution_shape *shape, const real *in, const real *weight, const real *bias,
+                                   real *out, real *slope, real *sums);
+
+/* A map row of a depthwise convolution's input, backwards: row y of the framed input, columns left..left + cols - 1,
+ * gets
+ *
+ *     din[x, c] = slope[x, c] * sum over ky, kx of weight[ky, kx, c] * dsum[(y - ky) / stride, (left + x - kx) /
+ * stride, c]
+ *
+ * over those taps where both divide. din, slope [cols, channels]; slope NULL: 1. dsum points to position (y / stride,
+ * 0) of a map whose rows are row_size numbers apart, and which is framed in zeros: (kernel - 1) / stride rows above and
+ * columns before the positions read last, wherever there is no output. */
+void X(depthwise_backward)(const convolution_shape *shape, int y, int left, int cols, size_t row_size, const real *dsum,
+                           const real *weight, const real *slope, real *din);
 
 #endif

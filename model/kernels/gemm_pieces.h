@@ -8,7 +8,13 @@
 #ifndef CAPTION_KERNELS_GEMM_PIECES_H
 #define CAPTION_KERNELS_GEMM_PIECES_H
 
+#include "model/kernels/gemm.h"
+
 /* C [m, n] = A [m, k] B [k, n] + beta C, row-major and dense. Thread-safe. */
+#ifdef REAL_IS_DOUBLE
+#define gemm_pieces gemm
+#else
 void gemm_pieces(int m, int n, int k, const float *a, const float *b, float beta, float *c);
+#endif
 
 #endif

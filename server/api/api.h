@@ -29,6 +29,15 @@ void api_jobs(http_request *request);
 void api_job_get(http_request *request);
 void api_job_cancel(http_request *request);
 void api_job_events(http_request *request);
+void api_job_picture(http_request *request);
+void api_saliency(http_request *request);
+void api_fool(http_request *request);
+void api_visualize(http_request *request);
+void api_invert(http_request *request);
+void api_dream(http_request *request);
+
+/* "17" -> 17; 0 if it is no such number. */
+long long api_job_id(const char *text);
 
 void api_openai_chat(http_request *request);
 void api_huggingface(http_request *request);

@@ -11,8 +11,7 @@
 #include "server/store/data.h"
 #include "server/store/disk.h"
 
-/* "17" -> 17; 0 if it is no such number. */
-static long long parse_id(const char *text)
+long long api_job_id(const char *text)
 {
     size_t digits = strspn(text, "0123456789");
     return digits > 0 && digits < 19 && !text[digits] ? strtoll(text, NULL, 10) : 0;
@@ -21,7 +20,7 @@ static long long parse_id(const char *text)
 /* The job named in the path. */
 static int read_id(const http_request *r, long long *id, problem *p)
 {
-    *id = parse_id(r->parameter[0]);
+    *id = api_job_id(r->parameter[0]);
     return *id > 0 ? 0 : problem_set(p, PROBLEM_UNKNOWN_JOB, "there is no job \"%.64s\"", r->parameter[0]);
 }
 
@@ -68,7 +67,7 @@ static int read_list(const http_request *r, list_call *c, problem *p)
     if (data_jobs_not_ready(r, p) || input_read_page(r, &page, p))
         return 1;
     c->limit = page.limit;
-    c->before = parse_id(page.after);
+    c->before = api_job_id(page.after);
     if (*page.after && c->before == 0)
         return problem_set(p, PROBLEM_BAD_OPTION, "after: \"%.40s\" is not a job's id", page.after);
     return 0;
@@ -131,7 +130,7 @@ static void cancel(http_request *r, void *context)
 static long long last_event(const http_request *r)
 {
     const char *text = http_header(r, "Last-Event-ID");
-    return text ? parse_id(text) : 0;
+    return text ? api_job_id(text) : 0;
 }
 
 static int note(void *context, const job_event *event)

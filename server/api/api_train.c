@@ -30,7 +30,8 @@ static int add_job(server *s, const train_request *request, long long *id, probl
         return problem_set(p, PROBLEM_MEMORY_FULL, "out of memory");
     snprintf(claim, sizeof claim, "model:%s", request->model);
     submission asked = {s, request};
-    const job_order order = {job_train_name, claim, json, check_model, &asked};
+    const job_order order = {
+        .kind = job_train_name, .claim = claim, .request = json, .check = check_model, .context = &asked};
     int failed = job_store_add(s->job_store, &order, id, p);
     free(json);
     return failed;

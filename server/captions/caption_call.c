@@ -54,6 +54,12 @@ static int find_model(caption_call *c, problem *p)
     return c->model ? 0 : problem_set(p, PROBLEM_UNKNOWN_MODEL, "there is no model \"%s\"", c->input.model);
 }
 
+static int work_on(ticket *t, int image, caption_session *session, caption_error *reason)
+{
+    caption_call *c = t->context;
+    return c->form->work(c, image, session, reason);
+}
+
 static int make_ticket(caption_call *c, void (*finish)(ticket *t), problem *p)
 {
     int n = c->input.n;
@@ -66,6 +72,7 @@ static int make_ticket(caption_call *c, void (*finish)(ticket *t), problem *p)
     }
     c->ticket = (ticket){.images = images, .n = n, .model = c->model, .fd = http_socket(c->request)};
     c->ticket.options.max_words = c->input.max_words;
+    c->ticket.work = c->form->work ? work_on : NULL;
     c->ticket.finish = finish;
     c->ticket.context = c;
     return 0;
@@ -105,7 +112,10 @@ static void explain_outcome(const caption_call *c, problem *p)
     char called[CALLED_BYTES];
     switch (t->outcome) {
     case TICKET_FAILED:
-        input_refuse_image(failed->status, call_image(called, t->failed_image, t->n), failed->reason.message, p);
+        if (failed->status == CAPTION_EINVAL) /* an option that only the image shows to be wrong */
+            problem_set(p, PROBLEM_BAD_OPTION, "%s", failed->reason.message);
+        else
+            input_refuse_image(failed->status, call_image(called, t->failed_image, t->n), failed->reason.message, p);
         break;
     case TICKET_EXPIRED:
         problem_set(p, PROBLEM_DEADLINE, "no worker was free for %d ms", c->request->server->config->deadline_ms);

@@ -37,6 +37,9 @@ typedef struct caption_form {
     /* On the HTTP thread: fills c->input. Returns 0, or 1 with *p set. */
     int (*read)(caption_call *c, problem *p);
 
+    /* On a worker, instead of captioning: works on the i-th image (ticket.work); NULL: captions are wanted. */
+    int (*work)(struct caption_call *c, int image, caption_session *session, caption_error *reason);
+
     /* On a worker, when every image has its result: answers c->request. */
     void (*answer)(caption_call *c);
 

@@ -27,13 +27,17 @@
 
 #include "server/clock.h"
 
+/* Images that are captioned in batches, and those of tickets with work of their own. */
+enum { TOGETHER, ALONE, SORTS };
+
 struct queue {
     queue_limits limits;
     pthread_mutex_t lock;
     pthread_cond_t work;
     ticket *first, *last;       /* every unfinished ticket */
     unsigned long long serials; /* given out; 0 stands for the wake-up event */
-    int waiting, idle;          /* images not handed out; workers asleep in queue_take */
+    int waiting[SORTS];         /* images not handed out */
+    int idle, alone;            /* workers asleep in queue_take; busy with an image that is handed out alone */
     double image_ms;            /* moving average of a worker's time for an image */
     int draining, stopped;
     int epoll, wake;
@@ -57,13 +61,23 @@ static void detach_ticket(queue *q, ticket *t)
     epoll_ctl(q->epoll, EPOLL_CTL_DEL, t->fd, NULL);
 }
 
+static int sort_of(const ticket *t)
+{
+    return t->work ? ALONE : TOGETHER;
+}
+
+static int waiting_in_all(const queue *q)
+{
+    return q->waiting[TOGETHER] + q->waiting[ALONE];
+}
+
 /* Decides an open ticket's outcome: the images that still wait are dropped. */
 static void decide(queue *q, ticket *t, ticket_outcome outcome)
 {
     if (t->outcome != TICKET_OPEN)
         return;
     t->outcome = outcome;
-    q->waiting -= t->n - t->taken;
+    q->waiting[sort_of(t)] -= t->n - t->taken;
     t->taken = t->n;
 }
 
@@ -92,13 +106,20 @@ static void finish_tickets(ticket *finished)
 /* Seconds until the images that wait now are likely done; 1..60. */
 static int retry_after(const queue *q)
 {
-    double seconds = q->image_ms * q->waiting / q->limits.workers / 1000;
+    double seconds = q->image_ms * waiting_in_all(q) / q->limits.workers / 1000;
     return seconds < 1 ? 1 : seconds > 60 ? 60 : (int)ceil(seconds);
+}
+
+/* Work that takes long may fill half of the queue, so that there is room for captions. */
+static int fits(const queue *q, const ticket *t)
+{
+    int half = (q->limits.capacity + 1) / 2;
+    return t->n <= q->limits.capacity - waiting_in_all(q) && (!t->work || t->n <= half - q->waiting[ALONE]);
 }
 
 static int submit_locked(queue *q, ticket *t)
 {
-    if (q->stopped || t->n > q->limits.capacity - q->waiting)
+    if (q->stopped || !fits(q, t))
         return retry_after(q);
     struct epoll_event event = {.events = EPOLLRDHUP | EPOLLONESHOT, .data.u64 = ++q->serials};
     if (epoll_ctl(q->epoll, EPOLL_CTL_ADD, t->fd, &event))
@@ -107,7 +128,7 @@ static int submit_locked(queue *q, ticket *t)
     t->submitted = clock_ms();
     t->deadline = t->submitted + q->limits.deadline_ms;
     append_ticket(q, t);
-    q->waiting += t->n;
+    q->waiting[sort_of(t)] += t->n;
     pthread_cond_broadcast(&q->work);
     return 0;
 }
@@ -126,7 +147,7 @@ int queue_submit(queue *q, ticket *t)
 int queue_waiting(queue *q)
 {
     pthread_mutex_lock(&q->lock);
-    int waiting = q->waiting;
+    int waiting = waiting_in_all(q);
     pthread_mutex_unlock(&q->lock);
     return waiting;
 }
@@ -136,21 +157,39 @@ int queue_waiting(queue *q)
 static double oldest_wait_ends(const queue *q)
 {
     for (const ticket *t = q->first; t; t = t->next)
-        if (t->taken < t->n)
+        if (t->taken < t->n && sort_of(t) == TOGETHER)
             return t->submitted + q->limits.batch_wait_ms;
     return INFINITY;
 }
 
 static int batch_is_due(const queue *q)
 {
-    return q->waiting > 0 && (q->waiting >= q->limits.batch || q->draining || clock_ms() >= oldest_wait_ends(q));
+    int waiting = q->waiting[TOGETHER];
+    return waiting > 0 && (waiting >= q->limits.batch || q->draining || clock_ms() >= oldest_wait_ends(q));
+}
+
+/* One worker is left for captions, unless it is the only one. */
+static int alone_is_due(const queue *q)
+{
+    int most = q->limits.workers > 1 ? q->limits.workers - 1 : 1;
+    return q->waiting[ALONE] > 0 && q->alone < most;
+}
+
+/* The oldest ticket with images that are due, or NULL. */
+static ticket *next_due(const queue *q)
+{
+    const int due[SORTS] = {[TOGETHER] = batch_is_due(q), [ALONE] = alone_is_due(q)};
+    ticket *t = due[TOGETHER] || due[ALONE] ? q->first : NULL;
+    while (t && !(t->taken < t->n && due[sort_of(t)]))
+        t = t->next;
+    return t;
 }
 
 /* Sleeps until a batch may be due or the queue stops. */
 static void wait_for_work(queue *q)
 {
     q->idle++;
-    if (q->waiting > 0) {
+    if (q->waiting[TOGETHER] > 0) {
         struct timespec until = clock_timespec(oldest_wait_ends(q));
         pthread_cond_timedwait(&q->work, &q->lock, &until);
     } else {
@@ -163,30 +202,35 @@ static void wait_for_work(queue *q)
 static int batch_size(const queue *q)
 {
     int sharers = q->limits.batch_wait_ms > 0 ? 1 : q->idle + 1;
-    int share = (q->waiting + sharers - 1) / sharers;
+    int share = (q->waiting[TOGETHER] + sharers - 1) / sharers;
     return share < q->limits.batch ? share : q->limits.batch;
 }
 
-static int take_locked(queue *q, queue_item *items)
+/* Takes up to `wanted` images from `first` and the later tickets of its sort. */
+static int take_locked(queue *q, ticket *first, int wanted, queue_item *items)
 {
-    int n = 0, wanted = batch_size(q);
+    int n = 0, sort = sort_of(first);
     double now = clock_ms();
-    for (ticket *t = q->first; t && n < wanted; t = t->next) {
+    for (ticket *t = first; t && n < wanted; t = t->next) {
+        if (sort_of(t) != sort)
+            continue;
         if (t->taken == 0)
             t->queue_ms = now - t->submitted;
         for (; t->taken < t->n && n < wanted; t->taken++, t->in_hand++)
             items[n++] = (queue_item){t, t->taken};
     }
-    q->waiting -= n;
+    q->waiting[sort] -= n;
+    q->alone += sort == ALONE;
     return n;
 }
 
 int queue_take(queue *q, queue_item *items)
 {
+    ticket *first = NULL;
     pthread_mutex_lock(&q->lock);
-    while (!q->stopped && !batch_is_due(q))
+    while (!q->stopped && !(first = next_due(q)))
         wait_for_work(q);
-    int n = q->stopped ? 0 : take_locked(q, items);
+    int n = q->stopped ? 0 : take_locked(q, first, sort_of(first) == ALONE ? 1 : batch_size(q), items);
     pthread_mutex_unlock(&q->lock);
     return n;
 }
@@ -219,6 +263,10 @@ void queue_give(queue *q, const queue_item *items, int n, const batch_times *tim
     ticket *finished = NULL;
     pthread_mutex_lock(&q->lock);
     measure(q, items, n, times);
+    if (sort_of(items[0].ticket) == ALONE) {
+        q->alone--;
+        pthread_cond_broadcast(&q->work); /* another may have its turn */
+    }
     for (int i = 0; i < n; i++) {
         ticket *t = items[i].ticket;
         int last_of_ticket = i + 1 == n || items[i + 1].ticket != t;

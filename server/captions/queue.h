@@ -34,6 +34,12 @@ typedef struct ticket {
     int n;
     const caption_model *model;
     caption_options options;
+
+    /* What is to be done with an image instead of captioning it; NULL: caption it. Called on a worker, with its session
+     * and without any lock; returns a caption_status. Such work may take long, so its images are handed out one by one,
+     * and where there are several workers, one of them is always left for captions. */
+    int (*work)(struct ticket *t, int image, caption_session *session, caption_error *reason);
+
     int fd; /* the client's socket, watched for hang-up */
     void (*finish)(struct ticket *t);
     void *context;
@@ -92,6 +98,6 @@ void queue_drain(queue *q);
 /* Ends what still waits with TICKET_SHUTDOWN, refuses more, and sends the workers home. */
 void queue_stop(queue *q);
 
-int queue_waiting(queue *q); /* images */
+int queue_waiting(queue *q); /* images, of both sorts */
 
 #endif

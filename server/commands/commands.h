@@ -10,6 +10,11 @@ int command_caption(int argc, char **argv);
 int command_features(int argc, char **argv);
 int command_train(int argc, char **argv);
 int command_eval(int argc, char **argv);
+int command_saliency(int argc, char **argv);
+int command_fool(int argc, char **argv);
+int command_visualize(int argc, char **argv);
+int command_invert(int argc, char **argv);
+int command_dream(int argc, char **argv);
 int command_selftest(int argc, char **argv);
 int command_bench(int argc, char **argv);
 

@@ -18,8 +18,9 @@ typedef struct config {
     int max_datasets, max_items, max_captions, max_data_mb, min_free_mb;
     int disk_threads, disk_queue;
     const char *training_root; /* clients may train on files below it; NULL: on none */
-    const char *background; /* how trainings and features give way to captions: background.h */
+    const char *background;    /* how trainings and features give way to captions: background.h */
     int training_jobs, training_threads, training_memory_mb;
+    int picture_jobs, max_picture_jobs, picture_side, picture_steps, saliency_samples;
     int max_jobs, job_memory, job_events, event_streams;
     const char *admin_key;   /* the operator's; NULL: none */
     const char *caption_key; /* NULL: everybody may caption */

@@ -28,6 +28,7 @@ static const struct {
     [PROBLEM_UNKNOWN_DATASET] = {404, "unknown-dataset", "There is no such dataset"},
     [PROBLEM_UNKNOWN_ITEM] = {404, "unknown-item", "There is no such item"},
     [PROBLEM_UNKNOWN_JOB] = {404, "unknown-job", "There is no such job"},
+    [PROBLEM_UNKNOWN_PICTURE] = {404, "unknown-picture", "There is no such picture"},
     [PROBLEM_METHOD_NOT_ALLOWED] = {405, "method-not-allowed", "The method is not allowed here"},
     [PROBLEM_SELFTEST_BUSY] = {409, "selftest-busy", "Another self-test is running"},
     [PROBLEM_LIMIT_REACHED] = {409, "limit-reached", "There would be more than the limit"},

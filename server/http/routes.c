@@ -33,6 +33,12 @@ static const route routes[] = {
     {"GET", "/v1/jobs/{id}", ACCESS_OPERATOR, api_job_get, "how far a job is"},
     {"DELETE", "/v1/jobs/{id}", ACCESS_OPERATOR, api_job_cancel, "cancel it"},
     {"GET", "/v1/jobs/{id}/events", ACCESS_OPERATOR, api_job_events, "what it tells, as it tells it"},
+    {"GET", "/v1/jobs/{id}/pictures/{name}", ACCESS_OPERATOR, api_job_picture, "a picture that it made"},
+    {"POST", "/v1/saliency", ACCESS_CAPTION, api_saliency, "which pixels decide? numbers or a heat map"},
+    {"POST", "/v1/fool", ACCESS_OPERATOR, api_fool, "the same photo, taken for something else: a job"},
+    {"POST", "/v1/visualize", ACCESS_OPERATOR, api_visualize, "what is a class or word to the network? a job"},
+    {"POST", "/v1/invert", ACCESS_OPERATOR, api_invert, "what does a layer know of the photo? a job"},
+    {"POST", "/v1/dream", ACCESS_OPERATOR, api_dream, "more of what a layer sees in it: a job"},
 
     /* the protocols of others: api_compat_*.c */
     {"POST", "/v1/chat/completions", ACCESS_CAPTION, api_openai_chat, "OpenAI: a photo in a message, a caption back"},

@@ -9,6 +9,9 @@
 /* 1 if a Content-Type, its parameters apart, is `type`; a type ending in '/' matches all of its kind. */
 int input_is_type(const char *content_type, const char *type);
 
+/* 1 if the body is an image as it is: the Content-Type says so, or says nothing and the bytes do. */
+int input_is_raw_image(const http_request *request);
+
 enum { INPUT_NAME_BYTES = 256 };
 
 typedef struct input_part {

@@ -20,8 +20,9 @@ int caption_input_query(caption_input *input, const http_request *r, problem *p)
 }
 
 /* curl --data-binary says application/x-www-form-urlencoded unless told otherwise; believe the bytes then. */
-static int is_raw_image(const char *type, const http_request *r)
+int input_is_raw_image(const http_request *r)
 {
+    const char *type = http_header(r, "Content-Type");
     if (!type || input_is_type(type, "image/") || input_is_type(type, "application/octet-stream"))
         return 1;
     return input_is_type(type, "application/x-www-form-urlencoded") && caption_image_type(r->body, r->size) != NULL;
@@ -36,7 +37,7 @@ int caption_input_body(caption_input *input, http_request *r, problem *p)
         return caption_input_multipart(input, r, p);
     if (type && input_is_type(type, "application/json"))
         return caption_input_json(input, (const char *)r->body, r->size, p);
-    if (!is_raw_image(type, r))
+    if (!input_is_raw_image(r))
         return problem_set(p, PROBLEM_UNSUPPORTED_MEDIA,
                            "%.100s is none of image/*, application/octet-stream, multipart/form-data, application/json",
                            type);

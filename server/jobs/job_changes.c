@@ -48,15 +48,35 @@ static int check_claim(job_store *s, const char *claim, problem *p)
     return problem_set(p, PROBLEM_NAME_TAKEN, "job %lld is about to make %s", other, claim);
 }
 
+static const char *lane_of(const job_order *order)
+{
+    return order->lane ? order->lane : order->kind;
+}
+
+static int check_lane(job_store *s, const job_order *order, problem *p)
+{
+    sqlite3_stmt *q = database_prepare(s->db, "SELECT count(*) FROM jobs WHERE lane = ?1 AND state <= ?2");
+    database_bind_text(q, 1, lane_of(order));
+    sqlite3_bind_int(q, 2, JOB_RUNNING);
+    if (database_step(s->db, q, p) != DATABASE_ROW)
+        return 1;
+    int open = sqlite3_column_int(q, 0);
+    sqlite3_reset(q);
+    if (open < order->open)
+        return 0;
+    return problem_set(p, PROBLEM_QUEUE_FULL, "%d jobs of this sort are queued or running, the limit", open);
+}
+
 static int insert_job(job_store *s, const job_order *order, long long *id, problem *p)
 {
-    sqlite3_stmt *q =
-        database_prepare(s->db, "INSERT INTO jobs(kind, state, claim, request, created) VALUES(?1, ?2, ?3, ?4, ?5)");
+    sqlite3_stmt *q = database_prepare(s->db, "INSERT INTO jobs(kind, state, claim, request, created, lane)"
+                                              " VALUES(?1, ?2, ?3, ?4, ?5, ?6)");
     database_bind_text(q, 1, order->kind);
     sqlite3_bind_int(q, 2, JOB_QUEUED);
     database_bind_text(q, 3, order->claim);
     database_bind_text(q, 4, order->request);
     sqlite3_bind_double(q, 5, now());
+    database_bind_text(q, 6, lane_of(order));
     if (database_run(s->db, q, p))
         return 1;
     *id = database_inserted(s->db);
@@ -70,8 +90,9 @@ static int add_in_transaction(job_store *s, const job_order *order, long long *i
         return 1;
     if (open >= s->limits.open)
         return problem_set(p, PROBLEM_QUEUE_FULL, "%d jobs are queued or running, the limit", open);
-    return (order->claim && check_claim(s, order->claim, p)) || (order->check && order->check(order->context, p)) ||
-           insert_job(s, order, id, p) || forget_old(s, p);
+    return (order->open > 0 && check_lane(s, order, p)) || (order->claim && check_claim(s, order->claim, p)) ||
+           (order->check && order->check(order->context, p)) || insert_job(s, order, id, p) || forget_old(s, p) ||
+           (order->prepare && order->prepare(order->context, *id, p));
 }
 
 int job_store_add(job_store *s, const job_order *order, long long *id, problem *p)
@@ -131,14 +152,14 @@ int job_store_cancel(job_store *s, long long id, problem *p)
 
 /* ---- from who runs it ------------------------------------------------------------------------------------------ */
 
-int job_store_next(job_store *s, const char *kind, int limit, long long after, long long *id, problem *p)
+int job_store_next(job_store *s, const char *lane, int limit, long long after, long long *id, problem *p)
 {
     *id = 0;
     database_lock(s->db);
     sqlite3_stmt *q =
-        database_prepare(s->db, "SELECT id FROM jobs WHERE kind = ?1 AND state = ?2 AND id > ?3 AND ?4 > "
-                                "(SELECT count(*) FROM jobs WHERE kind = ?1 AND state = ?5) ORDER BY id LIMIT 1");
-    database_bind_text(q, 1, kind);
+        database_prepare(s->db, "SELECT id FROM jobs WHERE lane = ?1 AND state = ?2 AND id > ?3 AND ?4 > "
+                                "(SELECT count(*) FROM jobs WHERE lane = ?1 AND state = ?5) ORDER BY id LIMIT 1");
+    database_bind_text(q, 1, lane);
     sqlite3_bind_int(q, 2, JOB_QUEUED);
     sqlite3_bind_int64(q, 3, after);
     sqlite3_bind_int(q, 4, limit);
@@ -155,7 +176,7 @@ int job_store_next(job_store *s, const char *kind, int limit, long long after, l
 static int start_in_transaction(job_store *s, long long id, int limit, int *done, problem *p)
 {
     sqlite3_stmt *q = database_prepare(s->db, "SELECT count(*) FROM jobs WHERE state = ?1 AND "
-                                              "kind = (SELECT kind FROM jobs WHERE id = ?2)");
+                                              "lane = (SELECT lane FROM jobs WHERE id = ?2)");
     sqlite3_bind_int(q, 1, JOB_RUNNING);
     sqlite3_bind_int64(q, 2, id);
     if (database_step(s->db, q, p) != DATABASE_ROW)

@@ -63,6 +63,23 @@ int job_files_take(job_files *f, const char *data, long long id, caption_error *
     return status ? status : take_lock(f, lock, err);
 }
 
+static int flush_directory(const char *path, caption_error *err)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int status = fd < 0 || fsync(fd) ? fail(path, err) : CAPTION_OK;
+    if (fd >= 0)
+        close(fd);
+    return status;
+}
+
+int job_files_flush(const job_files *f, caption_error *err)
+{
+    char parent[PATH_MAX];
+    int status = flush_directory(f->directory, err);
+    snprintf(parent, sizeof parent, "%s/..", f->directory);
+    return status ? status : flush_directory(parent, err);
+}
+
 void job_files_leave(job_files *f)
 {
     close(f->lock);

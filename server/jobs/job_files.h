@@ -22,6 +22,9 @@ int job_files_prepare(const char *data, caption_error *err);
 /* Makes the directory unless it is there and takes its lock. CAPTION_ECANCELLED: somebody else holds it. */
 int job_files_take(job_files *f, const char *data, long long id, caption_error *err);
 
+/* Makes durable that the directory and the files in it are there. */
+int job_files_flush(const job_files *f, caption_error *err);
+
 /* Gives up the lock and leaves the files for whoever goes on with the job. */
 void job_files_leave(job_files *f);
 

@@ -12,10 +12,18 @@
 
 typedef struct job_run job_run;
 
+/* Kinds of job that share how many may run at once, over all daemons of a data directory; the oldest is next. */
+typedef struct job_lane {
+    const char *name;
+    int (*limit)(const config *c);
+} job_lane;
+
+extern const job_lane *const job_lanes[]; /* ends with NULL */
+
 /* A kind of job; job_kinds.c lists them. */
 typedef struct job_kind {
     const char *name;
-    int (*limit)(const config *c); /* how many may run at once, over all daemons of a data directory */
+    int keeps_files; /* the files of a job that succeeded are its result: they stay until it is forgotten */
 
     /* The work: what takes long in the background (background.h). Goes on from what an earlier attempt
      * left in the directory; ends with CAPTION_ECANCELLED soon after job_run_stopping says so. */
@@ -28,8 +36,13 @@ typedef struct job_kind {
 
 extern const job_kind job_kinds[]; /* ends with a NULL name */
 
+/* NULL if there is no such kind. */
+const job_kind *job_kind_find(const char *name);
+
 /* ---- for the work ------------------------------------------------------------------------------------------------ */
 
+long long job_run_id(const job_run *run);
+const job_kind *job_run_kind(const job_run *run);
 server *job_run_server(const job_run *run);
 const char *job_run_directory(const job_run *run); /* of its files */
 const char *job_run_request(const job_run *run);   /* JSON: what was asked */
@@ -49,9 +62,6 @@ void job_run_tell_result(job_run *run, char *json);
 /* Takes *record and *files and starts the thread. Calls ended(context) on that thread when the work is over. */
 int job_run_start(job_run **out, server *s, const job_kind *kind, job_record *record, job_files *files,
                   void (*ended)(void *context), void *context, caption_error *err);
-
-long long job_run_id(const job_run *run);
-const job_kind *job_run_kind(const job_run *run);
 
 void job_run_stop(job_run *run);
 

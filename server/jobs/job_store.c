@@ -32,6 +32,9 @@ static const char *const steps[] = {
     "    data TEXT    NOT NULL"
     ") STRICT;"
     "CREATE INDEX events_by_job ON events(job);", /* the rowid that every index ends with is the order */
+
+    "ALTER TABLE jobs ADD COLUMN lane TEXT NOT NULL DEFAULT '';"
+    "UPDATE jobs SET lane = kind;",
 };
 
 static const database_schema schema = {sizeof steps / sizeof *steps, steps};

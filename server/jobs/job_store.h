@@ -47,11 +47,16 @@ void job_store_close(job_store *s); /* NULL is allowed */
 
 typedef struct job_order {
     const char *kind;
+    const char *lane;    /* jobs of one lane share its limits; NULL: the kind is a lane of its own */
+    int open;            /* jobs of the lane that may be queued and running; 0: as many as of all */
     const char *claim;   /* a name that only one open job may claim ("model:birds"), or NULL */
     const char *request; /* JSON */
 
     /* Refuses with 1 and *p set; no job ends while it looks. May be NULL. */
     int (*check)(void *context, problem *p);
+
+    /* Puts what the job needs where it belongs, before anybody can see the job; its failure undoes all. May be NULL. */
+    int (*prepare)(void *context, long long id, problem *p);
     void *context;
 } job_order;
 
@@ -71,10 +76,10 @@ int job_store_cancel(job_store *s, long long id, problem *p);
 
 /* ---- from who runs it ------------------------------------------------------------------------------------------ */
 
-/* The oldest queued job of this kind newer than `after`, or 0 if there is none or `limit` of the kind are running. */
-int job_store_next(job_store *s, const char *kind, int limit, long long after, long long *id, problem *p);
+/* The oldest queued job of this lane newer than `after`, or 0 if there is none or `limit` of the lane are running. */
+int job_store_next(job_store *s, const char *lane, int limit, long long after, long long *id, problem *p);
 
-/* queued -> running, unless it changed meanwhile or `limit` are running: *done tells. */
+/* queued -> running, unless it changed meanwhile or `limit` of its lane are running: *done tells. */
 int job_store_start(job_store *s, long long id, int limit, int *done, problem *p);
 
 /* running -> queued, to be gone on with; *done is 0 if it was not running. */

@@ -38,10 +38,12 @@ typedef struct training {
     train_report *report;
 } training;
 
-int job_train_limit(const config *c)
+static int limit(const config *c)
 {
     return c->training_jobs;
 }
+
+const job_lane job_train_lane = {job_train_name, limit};
 
 /* The path of one of the job's files; job_files.c left room for short names. */
 static void path_of(const job_run *run, const char *name, char out[PATH_MAX])

@@ -17,7 +17,7 @@
 #include "server/metrics/metrics.h"
 #include "server/store/store.h"
 
-enum { MAX_RUNS = 16, LOOK_MS = 250, ADOPT_MS = 2000 };
+enum { MAX_RUNS = 32, LOOK_MS = 250, ADOPT_MS = 2000 };
 
 struct jobs {
     server *server;
@@ -76,19 +76,19 @@ static void log_job(log_level level, const char *event, long long id, const char
 
 /* ---- starting ---------------------------------------------------------------------------------------------------- */
 
-static void fail_job(jobs *j, const job_kind *kind, long long id, const char *reason)
+static void fail_job(jobs *j, const char *kind, long long id, const char *reason)
 {
     problem p;
     int done;
     const job_end end = {.state = JOB_FAILED, .error = reason};
     if (job_store_end(j->server->job_store, id, &end, &done, &p))
         log_job(LOG_LEVEL_ERROR, "job-store", id, p.detail);
-    metrics_count_job(kind->name, JOB_FAILED);
+    metrics_count_job(kind, JOB_FAILED);
     log_job(LOG_LEVEL_WARNING, "job-failed", id, reason);
 }
 
 /* The job is ours and said to run: starts its thread, or fails it. */
-static void launch(jobs *j, const job_kind *kind, long long id, job_files *files)
+static void launch(jobs *j, long long id, job_files *files)
 {
     problem p;
     caption_error err;
@@ -97,8 +97,11 @@ static void launch(jobs *j, const job_kind *kind, long long id, job_files *files
         job_files_leave(files);
         return;
     }
-    if (job_run_start(&j->runs[j->n], j->server, kind, &record, files, wake, j, &err)) {
-        fail_job(j, kind, id, err.message);
+    const job_kind *kind = job_kind_find(record.kind);
+    int status = kind ? job_run_start(&j->runs[j->n], j->server, kind, &record, files, wake, j, &err)
+                      : caption_fail(&err, CAPTION_EUNSUPPORTED, "jobs of kind %s are not known", record.kind);
+    if (status) {
+        fail_job(j, record.kind, id, err.message);
         job_files_remove(files);
     } else {
         j->n++;
@@ -108,7 +111,7 @@ static void launch(jobs *j, const job_kind *kind, long long id, job_files *files
 }
 
 /* Tries to make one queued job ours; returns 0 if there is no sense in trying the next. */
-static int start_job(jobs *j, const job_kind *kind, long long id)
+static int start_job(jobs *j, int limit, long long id)
 {
     problem p;
     caption_error err;
@@ -120,22 +123,22 @@ static int start_job(jobs *j, const job_kind *kind, long long id)
         log_job(LOG_LEVEL_ERROR, "job-files", id, err.message);
         return 0;
     }
-    if (job_store_start(j->server->job_store, id, kind->limit(j->server->config), &done, &p) || !done) {
+    if (job_store_start(j->server->job_store, id, limit, &done, &p) || !done) {
         job_files_leave(&files);
         return 1;
     }
-    launch(j, kind, id, &files);
+    launch(j, id, &files);
     return 1;
 }
 
 static void start_jobs(jobs *j)
 {
     problem p;
-    for (const job_kind *kind = job_kinds; kind->name; kind++)
+    for (const job_lane *lane, *const *next = job_lanes; (lane = *next); next++)
         for (long long id = 0; j->n < MAX_RUNS;) {
-            int limit = kind->limit(j->server->config);
-            if (job_store_next(j->server->job_store, kind->name, limit, id, &id, &p) || id == 0 ||
-                !start_job(j, kind, id))
+            int limit = lane->limit(j->server->config);
+            if (job_store_next(j->server->job_store, lane->name, limit, id, &id, &p) || id == 0 ||
+                !start_job(j, limit, id))
                 break;
         }
 }
@@ -176,17 +179,17 @@ static int log_store_fault(const job_run *run, const problem *p)
     return 1;
 }
 
-/* Each of these stores how a run ended, unless it was cancelled meanwhile; returns 0, or 1 to try again later. */
+/* Each of these stores how a run ended, unless it was cancelled meanwhile (*done is 0 then); returns 0, or 1 to try
+ * again later. */
 
-static int store_end(jobs *j, job_run *run, const job_end *end)
+static int store_end(jobs *j, job_run *run, const job_end *end, int *done)
 {
     problem p;
-    int done;
-    if (job_store_end(j->server->job_store, job_run_id(run), end, &done, &p))
+    if (job_store_end(j->server->job_store, job_run_id(run), end, done, &p))
         return log_store_fault(run, &p);
-    metrics_count_job(job_run_kind(run)->name, done ? end->state : JOB_CANCELLED);
+    metrics_count_job(job_run_kind(run)->name, *done ? end->state : JOB_CANCELLED);
     log_job(end->error ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "job-ended", job_run_id(run),
-            !done        ? "cancelled"
+            !*done       ? "cancelled"
             : end->error ? end->error
                          : job_state_name(end->state));
     return 0;
@@ -195,17 +198,20 @@ static int store_end(jobs *j, job_run *run, const job_end *end)
 /* The files go first: they may be what fills the disk. */
 static int store_failure(jobs *j, job_run *run, const char *reason)
 {
+    int done;
     const job_end end = {.state = JOB_FAILED, .error = reason};
     job_files_clear(job_run_files(run));
-    return store_end(j, run, &end);
+    return store_end(j, run, &end, &done);
 }
 
-static int store_success(jobs *j, job_run *run)
+/* *keep: the files are the result. */
+static int store_success(jobs *j, job_run *run, int *keep)
 {
     problem failed = {.kind = PROBLEM_NONE};
     publication what = {run, &failed};
     const job_end end = {JOB_SUCCEEDED, job_run_result(run), NULL, publish, &what};
-    int again = store_end(j, run, &end);
+    int done = 0, again = store_end(j, run, &end, &done);
+    *keep = done && !failed.kind && job_run_kind(run)->keeps_files;
     return failed.kind ? store_failure(j, run, failed.detail) : again;
 }
 
@@ -231,7 +237,7 @@ static int serve_run(jobs *j, job_run *run)
     if (!ended)
         return 0;
     if (status == CAPTION_OK)
-        again = store_success(j, run);
+        again = store_success(j, run, &keep);
     else if (status == CAPTION_ECANCELLED)
         again = store_interruption(j, run, err.message, &keep);
     else
@@ -300,7 +306,15 @@ static void adopt_orphans(jobs *j)
     }
 }
 
-/* Removes the files of a job that has ended or is forgotten, unless somebody still works there. */
+/* 1 if nobody needs the files of this job any more. Of kinds that only other versions know, nothing is known. */
+static int is_done_with(const job_record *record)
+{
+    const job_kind *kind = job_kind_find(record->kind);
+    return job_state_is_final(record->state) && (record->state != JOB_SUCCEEDED || (kind && !kind->keeps_files));
+}
+
+/* Removes the files of a job that has ended or is forgotten, unless they are its result or somebody still works there.
+ */
 static void sweep(void *context, long long id)
 {
     jobs *j = context;
@@ -308,7 +322,7 @@ static void sweep(void *context, long long id)
     job_record record;
     job_files files;
     int known = job_store_get(j->server->job_store, id, &record, &p) == 0;
-    int over = known ? job_state_is_final(record.state) : p.kind == PROBLEM_UNKNOWN_JOB;
+    int over = known ? is_done_with(&record) : p.kind == PROBLEM_UNKNOWN_JOB;
     if (known)
         job_record_free(&record);
     if (over && job_files_take(&files, store_directory(j->server->store), id, NULL) == CAPTION_OK)

@@ -34,6 +34,9 @@ typedef struct store store;
 int store_open(store **out, const char *directory, const store_limits *limits, caption_error *err);
 void store_close(store *s); /* NULL is allowed */
 
+/* Refuses (PROBLEM_DISK_FULL) what would leave less than limits.free on the disk. */
+int store_check_free(const store *s, size_t size, problem *p);
+
 /* DATA, without a slash at the end. */
 const char *store_directory(const store *s);
 

@@ -49,7 +49,7 @@ static int write_all(int fd, const unsigned char *bytes, size_t size)
     return fsync(fd) == 0 ? 0 : errno;
 }
 
-static int check_free(const store *s, size_t size, problem *p)
+int store_check_free(const store *s, size_t size, problem *p)
 {
     struct statvfs disk;
     if (s->limits.free == 0 || fstatvfs(s->incoming_fd, &disk) != 0)
@@ -62,7 +62,7 @@ static int check_free(const store *s, size_t size, problem *p)
 
 int store_file_write(store *s, const void *bytes, size_t size, char **path, problem *p)
 {
-    if (check_free(s, size, p))
+    if (store_check_free(s, size, p))
         return 1;
     if (asprintf(path, "%s/%u", s->incoming, atomic_fetch_add(&s->uploads, 1)) < 0) {
         *path = NULL;

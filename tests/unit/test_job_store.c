@@ -266,6 +266,49 @@ static void what_the_check_refuses_is_not_queued(void **state)
     assert_int_equal(job_store_list(store, 0, 10, NULL, NULL, &more, &p), 0); /* calls nobody: there is none */
 }
 
+static int fail_to_prepare(void *context, long long id, problem *p)
+{
+    *(long long *)context = id;
+    return problem_set(p, PROBLEM_DISK_FULL, "no");
+}
+
+static void what_cannot_be_prepared_is_not_queued(void **state)
+{
+    problem p;
+    int more;
+    long long id, prepared = 0;
+    const job_order order = {.kind = "dream", .request = "{}", .prepare = fail_to_prepare, .context = &prepared};
+    (void)state;
+    expect_refused(job_store_add(store, &order, &id, &p), &p, PROBLEM_DISK_FULL);
+    assert_true(prepared > 0);
+    assert_int_equal(job_store_list(store, 0, 10, NULL, NULL, &more, &p), 0); /* calls nobody: there is none */
+}
+
+static int add_to_lane(const char *kind, int open, long long *id, problem *p)
+{
+    const job_order order = {.kind = kind, .lane = "pictures", .open = open, .request = "{}"};
+    return job_store_add(store, &order, id, p);
+}
+
+static void kinds_of_a_lane_share_its_limits(void **state)
+{
+    problem p;
+    long long dream, fool, third;
+    (void)state;
+    long long train = add("train", NULL);
+    assert_int_equal(add_to_lane("dream", 2, &dream, &p), 0);
+    assert_int_equal(add_to_lane("fool", 2, &fool, &p), 0);
+    expect_refused(add_to_lane("dream", 2, &third, &p), &p, PROBLEM_QUEUE_FULL);
+    assert_true(next("pictures", 1, 0) == dream); /* the oldest, whatever its kind */
+    assert_int_equal(start(dream, 1), 1);
+    assert_true(next("pictures", 1, 0) == 0);
+    assert_int_equal(start(fool, 1), 0);
+    assert_true(next("train", 1, 0) == train); /* other lanes do not wait for this one */
+    end(dream, JOB_SUCCEEDED, "{}", NULL);
+    assert_true(next("pictures", 1, 0) == fool);
+    assert_int_equal(add_to_lane("dream", 2, &third, &p), 0);
+}
+
 static int note_id(void *context, const job_record *record)
 {
     long long **at = context;
@@ -403,6 +446,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_claim_is_free_when_its_job_has_ended, open_empty, close_store),
         cmocka_unit_test_setup_teardown(more_open_jobs_than_the_limit_are_refused, open_empty, close_store),
         cmocka_unit_test_setup_teardown(what_the_check_refuses_is_not_queued, open_empty, close_store),
+        cmocka_unit_test_setup_teardown(what_cannot_be_prepared_is_not_queued, open_empty, close_store),
+        cmocka_unit_test_setup_teardown(kinds_of_a_lane_share_its_limits, open_empty, close_store),
         cmocka_unit_test_setup_teardown(the_oldest_ended_jobs_are_forgotten_and_open_ones_never, open_empty,
                                         close_store),
         cmocka_unit_test_setup_teardown(lists_come_in_pages, open_empty, close_store),

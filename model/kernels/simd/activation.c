@@ -48,6 +48,29 @@ void SIMD(vector_bias_swish)(size_t rows, size_t cols, const real *x, const real
     }
 }
 
+void SIMD(vector_bias_swish_slope)(size_t rows, size_t cols, const real *x, const real *bias, real *out, real *slope)
+{
+    for (size_t row = 0; row < rows; row++, x += cols, out += cols, slope += cols) {
+        size_t i = 0;
+        for (; i + BATCH * LANES <= cols; i += BATCH * LANES) {
+            vec y[BATCH], d[BATCH];
+            for (int k = 0; k < BATCH; k++)
+                d[k] = vec_swish_slope(vec_load(x + i + k * LANES) + vec_load(bias + i + k * LANES), &y[k]);
+            for (int k = 0; k < BATCH; k++) {
+                vec_store(out + i + k * LANES, y[k]);
+                vec_store(slope + i + k * LANES, d[k]);
+            }
+        }
+        for (size_t left; i < cols; i += left) {
+            vec y;
+            left = cols - i < LANES ? cols - i : LANES;
+            vec d = vec_swish_slope(vec_load_part(x + i, left, 0) + vec_load_part(bias + i, left, 0), &y);
+            vec_store_part(out + i, left, y);
+            vec_store_part(slope + i, left, d);
+        }
+    }
+}
+
 static real largest(size_t n, const real *x)
 {
     vec top = vec_all(x[0]);

@@ -31,7 +31,7 @@ INLINE void store(real *x, size_t lanes, vec v)
 
 /* `pixels` outputs from `out` on, `lanes` channels; the pointers stand at the first channel already. */
 INLINE void depthwise_step(int kernel, int stride, int pixels, size_t lanes, size_t channels, size_t row_size,
-                           const real *in, const real *weight, const real *bias, real *out, real *sum)
+                           const real *in, const real *weight, const real *bias, real *out, real *slope, real *sum)
 {
     vec acc[PIXELS];
     for (int p = 0; p < pixels; p++)
@@ -44,62 +44,85 @@ INLINE void depthwise_step(int kernel, int stride, int pixels, size_t lanes, siz
         }
     vec total = load(sum, lanes);
     for (int p = 0; p < pixels; p++) {
-        vec y = vec_swish(acc[p]);
+        vec y;
+        if (slope)
+            store(slope + (size_t)p * channels, lanes, vec_swish_slope(acc[p], &y));
+        else
+            y = vec_swish(acc[p]);
         store(out + (size_t)p * channels, lanes, y);
         total += y;
     }
     store(sum, lanes, total);
 }
 
+/* `a` moved on by n numbers; NULL stays NULL. */
+INLINE real *moved(real *a, size_t n)
+{
+    return a ? a + n : NULL;
+}
+
 /* All channels of `pixels` outputs. */
 INLINE void depthwise_pixels(int kernel, int stride, int pixels, size_t channels, size_t row_size, const real *in,
-                             const real *weight, const real *bias, real *out, real *sum)
+                             const real *weight, const real *bias, real *out, real *slope, real *sum)
 {
     size_t c = 0;
     for (; c + LANES <= channels; c += LANES)
         depthwise_step(kernel, stride, pixels, LANES, channels, row_size, in + c, weight + c, bias + c, out + c,
-                       sum + c);
+                       moved(slope, c), sum + c);
     if (c < channels)
         depthwise_step(kernel, stride, pixels, channels - c, channels, row_size, in + c, weight + c, bias + c, out + c,
-                       sum + c);
+                       moved(slope, c), sum + c);
 }
 
 INLINE void depthwise(int kernel, int stride, const convolution_shape *s, const real *in, const real *weight,
-                      const real *bias, real *out, real *sum)
+                      const real *bias, real *out, real *slope, real *sum)
 {
     size_t channels = (size_t)s->out, row_size = (size_t)((s->cols - 1) * stride + kernel) * channels;
     for (int y = 0; y < s->rows; y++, sum += channels) {
         const real *row = in + (size_t)(y * stride) * row_size;
         int x = 0;
         memset(sum, 0, channels * sizeof *sum);
-        for (; x + PIXELS <= s->cols; x += PIXELS, out += PIXELS * channels)
+        for (; x + PIXELS <= s->cols; x += PIXELS, out += PIXELS * channels, slope = moved(slope, PIXELS * channels))
             depthwise_pixels(kernel, stride, PIXELS, channels, row_size, row + (size_t)(x * stride) * channels, weight,
-                             bias, out, sum);
-        for (; x < s->cols; x++, out += channels)
+                             bias, out, slope, sum);
+        for (; x < s->cols; x++, out += channels, slope = moved(slope, channels))
             depthwise_pixels(kernel, stride, 1, channels, row_size, row + (size_t)(x * stride) * channels, weight, bias,
-                             out, sum);
+                             out, slope, sum);
     }
+}
+
+/* The shapes that the network is made of, with their numbers as constants, and any other. */
+INLINE void depthwise_any(const convolution_shape *s, const real *in, const real *weight, const real *bias, real *out,
+                          real *slope, real *sums)
+{
+    if (s->kernel == 3 && s->stride == 1)
+        depthwise(3, 1, s, in, weight, bias, out, slope, sums);
+    else if (s->kernel == 3 && s->stride == 2)
+        depthwise(3, 2, s, in, weight, bias, out, slope, sums);
+    else if (s->kernel == 5 && s->stride == 1)
+        depthwise(5, 1, s, in, weight, bias, out, slope, sums);
+    else if (s->kernel == 5 && s->stride == 2)
+        depthwise(5, 2, s, in, weight, bias, out, slope, sums);
+    else
+        depthwise(s->kernel, s->stride, s, in, weight, bias, out, slope, sums);
 }
 
 void SIMD(depthwise_bias_swish)(const convolution_shape *s, const real *in, const real *weight, const real *bias,
                                 real *out, real *sums)
 {
-    if (s->kernel == 3 && s->stride == 1)
-        depthwise(3, 1, s, in, weight, bias, out, sums);
-    else if (s->kernel == 3 && s->stride == 2)
-        depthwise(3, 2, s, in, weight, bias, out, sums);
-    else if (s->kernel == 5 && s->stride == 1)
-        depthwise(5, 1, s, in, weight, bias, out, sums);
-    else if (s->kernel == 5 && s->stride == 2)
-        depthwise(5, 2, s, in, weight, bias, out, sums);
-    else
-        depthwise(s->kernel, s->stride, s, in, weight, bias, out, sums);
+    depthwise_any(s, in, weight, bias, out, NULL, sums);
+}
+
+void SIMD(depthwise_bias_swish_slope)(const convolution_shape *s, const real *in, const real *weight, const real *bias,
+                                      real *out, real *slope, real *sums)
+{
+    depthwise_any(s, in, weight, bias, out, slope, sums);
 }
 
 /* ---- dense -------------------------------------------------------------------------------------------------- */
 
 INLINE void dense_step(const convolution_shape *s, int pixels, size_t lanes, size_t row_size, const real *in,
-                       const real *weight, const real *bias, real *out)
+                       const real *weight, const real *bias, real *out, real *slope)
 {
     size_t channels = (size_t)s->out, step = (size_t)(s->stride * s->in);
     vec acc[PIXELS];
@@ -112,31 +135,49 @@ INLINE void dense_step(const convolution_shape *s, int pixels, size_t lanes, siz
             for (int p = 0; p < pixels; p++)
                 acc[p] += w * in[(size_t)ky * row_size + (size_t)p * step + (size_t)i];
         }
-    for (int p = 0; p < pixels; p++)
-        store(out + (size_t)p * channels, lanes, vec_swish(acc[p]));
+    for (int p = 0; p < pixels; p++) {
+        vec y;
+        if (slope)
+            store(slope + (size_t)p * channels, lanes, vec_swish_slope(acc[p], &y));
+        else
+            y = vec_swish(acc[p]);
+        store(out + (size_t)p * channels, lanes, y);
+    }
 }
 
 INLINE void dense_pixels(const convolution_shape *s, int pixels, size_t row_size, const real *in, const real *weight,
-                         const real *bias, real *out)
+                         const real *bias, real *out, real *slope)
 {
     size_t c = 0, channels = (size_t)s->out;
     for (; c + LANES <= channels; c += LANES)
-        dense_step(s, pixels, LANES, row_size, in, weight + c, bias + c, out + c);
+        dense_step(s, pixels, LANES, row_size, in, weight + c, bias + c, out + c, moved(slope, c));
     if (c < channels)
-        dense_step(s, pixels, channels - c, row_size, in, weight + c, bias + c, out + c);
+        dense_step(s, pixels, channels - c, row_size, in, weight + c, bias + c, out + c, moved(slope, c));
 }
 
-void SIMD(convolution_bias_swish)(const convolution_shape *s, const real *in, const real *weight, const real *bias,
-                                  real *out)
+INLINE void dense(const convolution_shape *s, const real *in, const real *weight, const real *bias, real *out,
+                  real *slope)
 {
     size_t channels = (size_t)s->out, step = (size_t)(s->stride * s->in);
     size_t row_size = (size_t)((s->cols - 1) * s->stride + s->kernel) * (size_t)s->in;
     for (int y = 0; y < s->rows; y++) {
         const real *row = in + (size_t)(y * s->stride) * row_size;
         int x = 0;
-        for (; x + PIXELS <= s->cols; x += PIXELS, out += PIXELS * channels)
-            dense_pixels(s, PIXELS, row_size, row + (size_t)x * step, weight, bias, out);
-        for (; x < s->cols; x++, out += channels)
-            dense_pixels(s, 1, row_size, row + (size_t)x * step, weight, bias, out);
+        for (; x + PIXELS <= s->cols; x += PIXELS, out += PIXELS * channels, slope = moved(slope, PIXELS * channels))
+            dense_pixels(s, PIXELS, row_size, row + (size_t)x * step, weight, bias, out, slope);
+        for (; x < s->cols; x++, out += channels, slope = moved(slope, channels))
+            dense_pixels(s, 1, row_size, row + (size_t)x * step, weight, bias, out, slope);
     }
+}
+
+void SIMD(convolution_bias_swish)(const convolution_shape *s, const real *in, const real *weight, const real *bias,
+                                  real *out)
+{
+    dense(s, in, weight, bias, out, NULL);
+}
+
+void SIMD(convolution_bias_swish_slope)(const convolution_shape *s, const real *in, const real *weight,
+                                        const real *bias, real *out, real *slope)
+{
+    dense(s, in, weight, bias, out, slope);
 }

@@ -15,6 +15,8 @@
     K(void, vector_sigmoid, (size_t n, float *x), (n, x))                                                              \
     K(void, vector_bias_swish, (size_t rows, size_t cols, const float *x, const float *bias, float *out),              \
       (rows, cols, x, bias, out))                                                                                      \
+    K(void, vector_bias_swish_slope, (size_t rows, size_t cols, const float *x, const float *bias, float *out,        \
+      float *slope), (rows, cols, x, bias, out, slope))                                                                \
     K(float, vector_softmax, (size_t n, float *x), (n, x))                                                             \
     K(void, scale_columns, (size_t rows, size_t cols, const float *x, const float *factor, float *out),                \
       (rows, cols, x, factor, out))                                                                                    \
@@ -22,10 +24,22 @@
       (rows, cols, x, factor, out))                                                                                    \
     K(void, add_to_rows, (size_t rows, size_t cols, float *x, const float *row), (rows, cols, x, row))                 \
     K(void, sum_rows, (size_t rows, size_t cols, const float *x, float *sum), (rows, cols, x, sum))                    \
+    K(void, sum_products, (size_t rows, size_t cols, const float *a, const float *b, float *sum),                      \
+      (rows, cols, a, b, sum))                                                                                         \
+    K(void, scale_add_slope, (size_t rows, size_t cols, const float *x, const float *factor, const float *term,        \
+      const float *slope, float *out), (rows, cols, x, factor, term, slope, out))                                      \
+    K(void, multiply, (size_t n, float *x, const float *factor), (n, x, factor))                                       \
     K(void, convolution_bias_swish, (const convolution_shape *shape, const float *in, const float *weight,             \
       const float *bias, float *out), (shape, in, weight, bias, out))                                                  \
     K(void, depthwise_bias_swish, (const convolution_shape *shape, const float *in, const float *weight,               \
-      const float *bias, float *out, float *sums), (shape, in, weight, bias, out, sums))
+      const float *bias, float *out, float *sums), (shape, in, weight, bias, out, sums))                               \
+    K(void, convolution_bias_swish_slope, (const convolution_shape *shape, const float *in, const float *weight,       \
+      const float *bias, float *out, float *slope), (shape, in, weight, bias, out, slope))                             \
+    K(void, depthwise_bias_swish_slope, (const convolution_shape *shape, const float *in, const float *weight,         \
+      const float *bias, float *out, float *slope, float *sums), (shape, in, weight, bias, out, slope, sums))          \
+    K(void, depthwise_backward, (const convolution_shape *shape, int y, int left, int cols, size_t row_size,           \
+      const float *dsum, const float *weight, const float *slope, float *din),                                         \
+      (shape, y, left, cols, row_size, dsum, weight, slope, din))
 // clang-format on
 
 #define SIMD_PROTOTYPES(result, name, parameters, arguments)                                                           \

@@ -198,4 +198,12 @@ static inline vec vec_swish(vec x)
     return x * vec_sigmoid(x);
 }
 
+/* s + x s (1 - s) = s + y (1 - s) with y = x s, the swish itself, which comes with it. */
+static inline vec vec_swish_slope(vec x, vec *y)
+{
+    const vec s = vec_sigmoid(x);
+    *y = x * s;
+    return s + *y * (1 - s);
+}
+
 #endif

@@ -1,0 +1,114 @@
+#include "model/visual/target.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/decoder/model.h"
+
+enum { PAIR = 2 }; /* captions: with the word, and without */
+
+int target_of_class(target *t, int class_index, caption_error *err)
+{
+    *t = (target){.class_index = class_index};
+    int status = arena_reserve(&t->numbers, arena_slice(CAPTION_CLASSES, sizeof(float)), err);
+    if (status != CAPTION_OK)
+        return status;
+    t->dlogits = arena_take(&t->numbers, CAPTION_CLASSES, sizeof *t->dlogits);
+    return CAPTION_OK;
+}
+
+/* START, words; the second caption ends before the last of them. */
+static void write_captions(target *t, const int *words)
+{
+    t->captions[0] = t->captions[1] = VOCABULARY_START;
+    for (int i = 0; i < t->steps; i++) {
+        t->captions[PAIR * (i + 1)] = words[i];
+        t->captions[PAIR * (i + 1) + 1] = i + 1 < t->steps ? words[i] : VOCABULARY_NULL;
+    }
+}
+
+int target_of_word(target *t, const caption_model *model, const int *words, int count, caption_error *err)
+{
+    *t = (target){.model = model, .steps = count};
+    const size_t ids = (size_t)(count + 1) * PAIR, features = (size_t)PAIR * CAPTION_FEATURES;
+    int status =
+        arena_reserve(&t->numbers, arena_slice(ids, sizeof(int)) + 2 * arena_slice(features, sizeof(float)), err);
+    if (status == CAPTION_OK)
+        status = arena_reserve(&t->scratch, decoder_loss_scratch_f(&model->shape, PAIR, count), err);
+    if (status != CAPTION_OK)
+        return status;
+    t->captions = arena_take(&t->numbers, ids, sizeof *t->captions);
+    t->features = arena_take(&t->numbers, features, sizeof *t->features);
+    t->dfeatures = arena_take(&t->numbers, features, sizeof *t->dfeatures);
+    write_captions(t, words);
+    return CAPTION_OK;
+}
+
+int target_of(target *t, const caption_target *wanted, caption_error *err)
+{
+    *t = (target){0};
+    if (!wanted->model) {
+        if (wanted->class_index < 0 || wanted->class_index >= CAPTION_CLASSES)
+            return caption_fail(err, CAPTION_EINVAL, "class: %d is not between 0 and %d", wanted->class_index,
+                                CAPTION_CLASSES - 1);
+        return target_of_class(t, wanted->class_index, err);
+    }
+    char text[CAPTION_TEXT_BYTES];
+    int words[CAPTION_MAX_WORDS];
+    const size_t length = (size_t)snprintf(text, sizeof text, "%s %s", wanted->before ? wanted->before : "a",
+                                           wanted->word ? wanted->word : "");
+    const int tokens = length < sizeof text ? vocabulary_tokenise(text) : 0;
+    if (!wanted->word || tokens < 1 || tokens > CAPTION_MAX_WORDS)
+        return caption_fail(err, CAPTION_EINVAL, "word: expected a word, and at most %d with those before it",
+                            CAPTION_MAX_WORDS);
+    const int count = vocabulary_encode(wanted->model->words, text, words, CAPTION_MAX_WORDS);
+    for (int i = 0; i < count; i++)
+        if (words[i] == VOCABULARY_UNK)
+            return caption_fail(err, CAPTION_EINVAL, "word: the captioner does not know every word of \"%.200s\"",
+                                text);
+    return target_of_word(t, wanted->model, words, count, err);
+}
+
+void target_free(target *t)
+{
+    arena_free(&t->numbers);
+    arena_free(&t->scratch);
+    *t = (target){0};
+}
+
+int target_last(const target *t)
+{
+    return t->model ? ENCODER_HEAD : ENCODER_LOGITS;
+}
+
+static double class_score(target *t, const encoder_gradient_f *g, encoder_seeds_f *seeds)
+{
+    memset(t->dlogits, 0, CAPTION_CLASSES * sizeof *t->dlogits);
+    t->dlogits[t->class_index] = 1;
+    seeds->logits = t->dlogits;
+    return encoder_gradient_logits_f(g)[t->class_index];
+}
+
+/* loss = (-log p(with) + log p(without)) / 2, so the score, log p of the word, is -2 loss. */
+static double word_score(target *t, const encoder_gradient_f *g, encoder_seeds_f *seeds)
+{
+    static const float weights[PAIR] = {1, -1};
+    const caption_model *m = t->model;
+    for (int i = 0; i < PAIR; i++)
+        memcpy(t->features + i * CAPTION_FEATURES, encoder_gradient_features_f(g),
+               CAPTION_FEATURES * sizeof *t->features);
+    const decoder_batch_f batch = {
+        .n = PAIR, .t = t->steps, .features = t->features, .captions = t->captions, .weights = weights};
+    const double loss = decoder_loss_f(&m->shape, m->parameters, &batch, NULL, t->dfeatures, &t->scratch);
+    for (int i = 0; i < CAPTION_FEATURES; i++)
+        t->dfeatures[i] = -PAIR * (t->dfeatures[i] + t->dfeatures[CAPTION_FEATURES + i]);
+    seeds->features = t->dfeatures;
+    return -PAIR * loss;
+}
+
+double target_score(target *t, const encoder_gradient_f *g, encoder_seeds_f *seeds)
+{
+    *seeds = (encoder_seeds_f){0};
+    return t->model ? word_score(t, g, seeds) : class_score(t, g, seeds);
+}

@@ -1,0 +1,25 @@
+/* job_dream.c: the photo with more of what a layer sees in it. */
+#include "server/jobs/picture_job.h"
+
+static int tell(const picture_job *j, cJSON *result, const caption_picture *dream)
+{
+    return cJSON_AddNumberToObject(result, "layer", j->request.options.layer) &&
+           cJSON_AddNumberToObject(result, "width", dream->width) &&
+           cJSON_AddNumberToObject(result, "height", dream->height);
+}
+
+int job_dream(picture_job *j, cJSON *result, caption_error *err)
+{
+    const caption_image_limits limits = {(size_t)j->server->config->max_pixels};
+    caption_picture photo = {0}, dream = {0};
+    int status = caption_picture_decode(&photo, j->input, j->input_size, &limits, j->request.options.max_side, err);
+    if (!status)
+        status = caption_dream(j->encoder, &photo, &j->request.options, &dream, err);
+    if (!status)
+        status = picture_job_save(j, "result", &dream, err);
+    if (!status)
+        status = picture_job_check(tell(j, result, &dream), err);
+    caption_picture_free(&photo);
+    caption_picture_free(&dream);
+    return status;
+}
