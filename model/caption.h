@@ -33,8 +33,11 @@ extern "C" {
 #endif
 
 enum {
-    CAPTION_IMAGE_SIDE = 224,  /* pixels; every photo is resized to a square of this side */
-    CAPTION_FEATURES = 1280,   /* length of the feature vector */
+    CAPTION_IMAGE_SIDE = 224,   /* pixels; every photo is resized to a square of this side */
+    CAPTION_FEATURES = 1280,    /* length of the feature vector */
+    CAPTION_MAP_SIDE = 7,       /* the local map: what is where, */
+    CAPTION_MAP_CHANNELS = 320, /* so many numbers for each of 7 x 7 places */
+    CAPTION_MAP = CAPTION_MAP_SIDE * CAPTION_MAP_SIDE * CAPTION_MAP_CHANNELS,
     CAPTION_CLASSES = 1000,    /* ImageNet classes */
     CAPTION_MAX_WORDS = 64,    /* longest caption that can be asked for */
     CAPTION_TEXT_BYTES = 2048, /* room for such a caption */
@@ -90,7 +93,7 @@ void caption_model_release(caption_model *model);       /* NULL is allowed */
 const char *caption_encoder_sha256(const caption_encoder *encoder);                 /* of the file, 64 hex digits */
 const char *caption_encoder_label(const caption_encoder *encoder, int class_index); /* "tabby, tabby cat"; or NULL */
 const char *caption_model_sha256(const caption_model *model);
-const char *caption_model_kind(const caption_model *model); /* "rnn", "lstm" */
+const char *caption_model_kind(const caption_model *model); /* "rnn", "lstm", "attention" */
 int caption_model_vocabulary_size(const caption_model *model);
 int caption_model_hidden_size(const caption_model *model);
 int caption_model_word_size(const caption_model *model);
@@ -113,8 +116,13 @@ int caption_encode(caption_session *session, int n, const caption_image *images,
 /* The features of the i-th image of the last caption_encode: [1280], valid until the next one. */
 const float *caption_session_features(const caption_session *session, int i);
 
-/* Puts features computed elsewhere (a cache) in place of caption_encode: features [n, 1280]. */
-int caption_session_set_features(caption_session *session, int n, const float *features, caption_error *err);
+/* Its local map: [7, 7, 320], likewise. */
+const float *caption_session_map(const caption_session *session, int i);
+
+/* Puts what was computed elsewhere (a cache) in place of caption_encode: features [n, 1280], maps [n, 7, 7, 320].
+ * maps may be NULL: then captioners that look at them are refused. */
+int caption_session_set_features(caption_session *session, int n, const float *features, const float *maps,
+                                 caption_error *err);
 
 /* Class scores before softmax of one image: logits [1000]. */
 int caption_classify(caption_session *session, const caption_image *image, float *logits, caption_error *err);
@@ -144,6 +152,9 @@ double caption_encoder_operations(void);
 /* The yardstick for timings: how many of them a second one thread does in a large matrix product on this machine, the
  * best of all tries within about `seconds`. 0 if there is no memory. */
 double caption_sgemm_speed(double seconds);
+
+/* The same with factors in bfloat16, as training in mixed precision multiplies (train.h); 0 if this CPU cannot. */
+double caption_mixed_speed(double seconds);
 
 #ifdef __cplusplus
 }

@@ -37,7 +37,8 @@ static double seconds_now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-double caption_sgemm_speed(double seconds)
+/* In the scope of m, or in float. */
+static double product_speed(mixed *m, double seconds)
 {
     const size_t size = (size_t)YARDSTICK_SIDE * YARDSTICK_SIDE;
     float *a = calloc(3 * size, sizeof *a);
@@ -46,12 +47,29 @@ double caption_sgemm_speed(double seconds)
         return 0;
     for (size_t i = 0; i < 2 * size; i++)
         a[i] = (float)(i % 31) / 31 - 0.5f;
+    mixed_begin(m, NULL, 0);
     for (double start = seconds_now(), begin = start, end; begin - start < seconds; begin = end) {
         gemm(YARDSTICK_SIDE, YARDSTICK_SIDE, YARDSTICK_SIDE, a, a + size, 0, a + 2 * size);
         end = seconds_now();
         double speed = 2.0 * (double)size * YARDSTICK_SIDE / (end - begin);
         best = speed > best ? speed : best;
     }
+    mixed_end();
     free(a);
     return best;
+}
+
+double caption_sgemm_speed(double seconds)
+{
+    return product_speed(NULL, seconds);
+}
+
+double caption_mixed_speed(double seconds)
+{
+    mixed *m;
+    if (mixed_new(&m, 0, NULL) != CAPTION_OK || !m)
+        return 0;
+    double speed = product_speed(m, seconds);
+    mixed_free(m);
+    return speed;
 }

@@ -15,7 +15,8 @@ int caption_session_new(caption_session **out, caption_encoder *encoder, int max
         return caption_fail(err, CAPTION_ENOMEM, "out of memory for a session");
     session->max_batch = max_batch;
     session->features = calloc((size_t)max_batch * CAPTION_FEATURES, sizeof *session->features);
-    int status = session->features ? CAPTION_OK : CAPTION_ENOMEM;
+    session->map = calloc((size_t)max_batch * CAPTION_MAP, sizeof *session->map);
+    int status = session->features && session->map ? CAPTION_OK : CAPTION_ENOMEM;
     if (encoder && status == CAPTION_OK) {
         session->encoder = caption_encoder_retain(encoder);
         session->pixels = malloc((size_t)max_batch * IMAGE_BYTES);
@@ -40,6 +41,7 @@ void caption_session_free(caption_session *session)
     caption_encoder_release(session->encoder);
     free(session->pixels);
     free(session->features);
+    free(session->map);
     free(session);
 }
 
@@ -68,8 +70,9 @@ int caption_encode(caption_session *session, int n, const caption_image *images,
     for (int i = 0; i < n; i++)
         memcpy(session->pixels + (size_t)i * IMAGE_BYTES, images[i].rgb, IMAGE_BYTES);
     encoder_forward(session->encoder, session->scratch, n, session->pixels,
-                    &(encoder_outputs){.features = session->features});
+                    &(encoder_outputs){.features = session->features, .local = session->map});
     session->n = n;
+    session->has_map = 1;
     return CAPTION_OK;
 }
 
@@ -78,12 +81,21 @@ const float *caption_session_features(const caption_session *session, int i)
     return session->features + (size_t)i * CAPTION_FEATURES;
 }
 
-int caption_session_set_features(caption_session *session, int n, const float *features, caption_error *err)
+const float *caption_session_map(const caption_session *session, int i)
+{
+    return session->map + (size_t)i * CAPTION_MAP;
+}
+
+int caption_session_set_features(caption_session *session, int n, const float *features, const float *maps,
+                                 caption_error *err)
 {
     int status = check_batch(session, n, err);
     if (status != CAPTION_OK)
         return status;
     memcpy(session->features, features, (size_t)n * CAPTION_FEATURES * sizeof *features);
+    if (maps)
+        memcpy(session->map, maps, (size_t)n * CAPTION_MAP * sizeof *maps);
+    session->has_map = maps != NULL;
     session->n = n;
     return CAPTION_OK;
 }

@@ -12,6 +12,8 @@ struct caption_session {
     int max_batch, n;             /* n: images of the last encoding, 0 before the first */
     unsigned char *pixels;        /* [max_batch, 224, 224, 3] */
     float *features;              /* [max_batch, 1280] */
+    float *map;                   /* [max_batch, 7, 7, 320] */
+    int has_map;                  /* of the last encoding */
     encoder_gradient_f *gradient; /* of saliency, made by its first call */
     arena words;                  /* of the word loop, sized by caption_generate */
 };

@@ -50,7 +50,7 @@ typedef struct caption_train_progress {
 } caption_train_progress;
 
 typedef struct caption_train_options {
-    const char *kind; /* "rnn" or "lstm" */
+    const char *kind; /* "rnn", "lstm" or "attention" */
     const caption_dataset *train;
     const caption_dataset *dev; /* may be NULL: then the last epoch is saved */
     const char *out;            /* weight file to write; holds the best epoch so far while the run goes on */
@@ -60,14 +60,17 @@ typedef struct caption_train_options {
     int resume;                 /* go on from the checkpoint if there is one; it must be of the same options and data */
 
     /* What decides the result; caption_train_option_at describes each. */
-    int hidden, words, minimum_count; /* H, W, smallest word count that enters the vocabulary */
-    int epochs, patience;             /* patience: epochs without a better dev CIDEr before stopping; 0 = never */
-    int batch;                        /* captions a batch */
-    double learning_rate, warmup;     /* peak rate; warmup in epochs */
+    int hidden, words;            /* H, W */
+    int attention;                /* A, for the attention kind */
+    int minimum_count;            /* smallest word count that enters the vocabulary */
+    int epochs, patience;         /* patience: epochs without a better dev CIDEr before stopping; 0 = never */
+    int batch;                    /* captions a batch */
+    double learning_rate, warmup; /* peak rate; warmup in epochs */
     double dropout, feature_dropout, label_smoothing, weight_decay, clip, average;
     int flip;      /* also learn from mirror images */
     int samples;   /* captions tried out an image, to learn from their rewards; 0: learn the captions themselves */
     int max_words; /* training captions are cut there; dev captions generated up to it */
+    int mixed;     /* bfloat16 factors in large products, where the CPU has AVX512-BF16: faster, less precise */
     uint64_t seed;
 
     /* What does not. */
@@ -118,6 +121,7 @@ typedef struct caption_train_load {
     const char *kind;
     int batch, steps;              /* N captions of T words */
     int words, hidden, vocabulary; /* W, H, V */
+    int mixed;                     /* as in caption_train_options */
 } caption_train_load;
 
 typedef struct caption_train_speed {

@@ -168,6 +168,11 @@ int caption_saliency(caption_session *session, const caption_image *image, const
                      caption_saliency_method method, const caption_visual_options *options, caption_saliency_map *out,
                      caption_error *err);
 
+/* The map as people like to see it: a little smoothed, the brightest hundredth alike; otherwise as
+ * caption_heat_picture. */
+int caption_saliency_picture(caption_picture *out, const caption_saliency_map *map, const caption_picture *under,
+                             int out_width, int out_height, caption_error *err);
+
 typedef struct caption_fooled {
     caption_picture picture, difference; /* 224 x 224; the difference is magnified around grey */
     int steps, reached;                  /* reached: the picture as saved is of the target class, with the margin */
@@ -202,6 +207,13 @@ int caption_invert(caption_encoder *encoder, const caption_image *image, const c
 /* The photo with more of what the layer sees in it, of the photo's size. */
 int caption_dream(caption_encoder *encoder, const caption_picture *photo, const caption_visual_options *options,
                   caption_picture *out, caption_error *err);
+
+/* ---- measuring --------------------------------------------------------------------------------------------------- */
+
+/* Milliseconds that the gradient of a class score takes, forward and back to the pixels of 224 x 224, on this thread:
+ * the best and the mean of all passes within about `seconds`. */
+int caption_gradient_measure(caption_encoder *encoder, double seconds, double *best_ms, double *mean_ms, int *passes,
+                             caption_error *err);
 
 #ifdef __cplusplus
 }

@@ -72,7 +72,7 @@ plant() { # file, check, sentence, old, new
 }
 
 # Without an error, built in the same way, everything passes: so what fails below fails because of the error.
-reason=$(build model/layers/*.c model/decoder/decoder.c)
+reason=$(build model/layers/*.c model/decoder/{decoder_loss,decoder_parameters,decoder_step,map_reader}.c)
 [ -n "$reason" ] || reason=$(run 0 "")
 verdict "without an error the self-test passes" "$reason"
 
@@ -84,13 +84,32 @@ plant $at affine.dw "dW without the last row" 'gemm_tn(inputs, outputs, rows, x'
 plant $at affine.db "db subtracted" 'sum[j] += x' 'sum[j] -= x'
 plant $at affine.db "db of the last row alone" 'sum[j] += x' 'sum[j] = x'
 
+at=model/layers/attention.c
+plant $at attention.dquery "softmax backwards without its sum" 'a[p] * (d[p] - sum)' 'a[p] * d[p]'
+plant $at attention.dkeys "softmax backwards without the weights" 'a[p] * (d[p] - sum)' 'd[p] - sum'
+plant $at attention.dquery "dquery without 1 / sqrt A" 'scale(s, dlooks);' ''
+plant $at attention.dkeys "dkeys of the first row alone" 'positions, s->keys, rows, dlooks' \
+    'positions, s->keys, 1, dlooks'
+plant $at attention.dvalues "dvalues from keys' places" 'positions, s->values, rows, looks, dy' \
+    'positions, s->values, rows, dlooks, dy'
+
+at=model/decoder/map_reader.c
+plant $at attention_captioner.dw_map "tanh' = 1 - y" 'view->tile[i] * view->tile[i]' 'view->tile[i]'
+plant $at attention_captioner.db_map "the values' share of the tile is lost" \
+    'dview->values, w->w_value, 1, dview->tile' 'dview->values, w->w_value, 0, dview->tile'
+plant $at attention_captioner.dw_x "the query's share of the state is lost" 'scatter(r, s->hidden, r->seen, dz);' ''
+plant $at attention_captioner.dw_query "the query learns from z in another order" 'gather(r, s->hidden, dz, r->seen);' \
+    'memcpy(r->seen, dz, (size_t)r->rows * s->hidden * sizeof *dz);'
+plant $at attention_captioner.dw_value "every image's gradient for the first" 'dv = view_of(s, dview, i);' \
+    'dv = view_of(s, dview, 0);'
+
 at=model/layers/embedding.c
 plant $at embedding.dw "a word used twice gets one gradient" 'row[j] += dy' 'row[j] = dy'
 plant $at embedding.dw "every word the first one's gradient" 'dy[(size_t)r * width + j]' 'dy[j]'
 plant $at embedding.dw "the word before gets the gradient" 'dtable + (size_t)ids[r]' 'dtable + (size_t)(ids[r] ? ids[r] - 1 : 0)'
 
 at=model/layers/dropout.c
-plant $at dropout.dx "another mask backwards" 'random_seeded(seed + i)' 'random_seeded(seed + i + (x[0] > 0))'
+plant $at dropout.dx "another mask backwards" 'random_seeded(seed + (uint64_t)order[i])' 'random_seeded(seed + (x[0] > 0))'
 plant $at dropout.dx "what is kept is not scaled by x" 'x[j] *= factor' 'x[j] = factor'
 
 at=model/layers/softmax_loss.c
@@ -105,6 +124,8 @@ plant $at smoothed_softmax_loss.dx "the even share is forgotten" '(row[v] - shar
 plant $at smoothed_softmax_loss.dx "the target's whole share" '-= (1 - smoothing) * scale' '-= scale'
 
 at=model/layers/recurrent.c
+plant $at lstm.dwh "the states before a step are those of the step before that" \
+    'states += (size_t)s->rows[i ? i - 1 : 0] * hidden;' 'states += (size_t)s->rows[i] * hidden;'
 plant $at rnn_step.dwh "dWh overwritten" 'h_prev, da, 1, dw->wh' 'h_prev, da, 0, dw->wh'
 plant $at lstm_step.dwh "dWh of the first row alone" 'outputs, rows, h_prev, da' 'outputs, 1, h_prev, da'
 plant $at rnn.db "db is forgotten" 'dx, dw->wx, dw->b)' 'dx, dw->wx, NULL)'
@@ -115,10 +136,10 @@ plant $at rnn_step.db "tanh' = 1 - h" '1 - h_next[i] * h_next[i]' '1 - h_next[i]
 plant $at rnn_step.dh "dh = da Wh, not transposed" 'gemm_nt(n' 'gemm(n'
 plant $at rnn_step.dh "dh added to" 'dh_next, 0, dh_prev' 'dh_next, 1, dh_prev'
 plant $at rnn_step.dwh "dWh from the next state" 'n, x, h_prev, dh_next, dx' 'n, x, h_next, dh_next, dx'
-plant $at rnn.dh0 "the recurrent term is dropped" '1, dh + (i - 1) * state)' '1, NULL)'
-plant $at rnn.dwx "the outer gradient of earlier states is lost" '1, dh + (i - 1) * state)' '0, dh + (i - 1) * state)'
-plant $at rnn.dwh "dWh from the next states" 'x, h, dh + state' 'x, h + state, dh + state'
-plant $at rnn.db "only the first step's weights" '(w, 1, t * n, x' '(w, 1, n, x'
+plant $at rnn.dh0 "the recurrent term is dropped" '1, dh + next - s->rows[i ? i - 1 : 0] * hidden)' '1, NULL)'
+plant $at rnn.dwx "the outer gradient of earlier states is lost" '1, dh + next - s' '0, dh + next - s'
+plant $at rnn.dwh "dWh from the next states" 'X(recurrent_states_before)(s, w->hidden, h, before)' 'h + state'
+plant $at rnn.db "only the first step's weights" '(w, 1, rows, x' '(w, 1, s->rows[0], x'
 
 at=model/layers/lstm.c
 plant $at lstm_step.db "input gate: sigmoid' without 1 - i" 'g[j] * i[j] * (1 - i[j])' 'g[j] * i[j]'
@@ -136,27 +157,34 @@ plant $at lstm_step.dc "dc through the input gate" 'dc[j] = dc_j * f[j]' 'dc[j] 
 plant $at lstm_step.dh "dh = da Wh, not transposed" 'gemm_nt(n' 'gemm(n'
 plant $at lstm_step.dh "dh added to" 'dc, da, 0, dh_prev' 'dc, da, 1, dh_prev'
 plant $at lstm.dc0 "c's recurrent term is dropped" 'dc[j] = dc_j * f[j]' 'dc[j] = 0'
-plant $at lstm.dh0 "the outer gradient of earlier states is lost" 'before, 1, dh + before' 'before, 0, dh + before'
-plant $at lstm.dwx "c of the step after" 'gates + LSTM_GATES * before, c + before, c' \
-    'gates + LSTM_GATES * before, c + before + state, c'
-plant $at lstm.dwh "dWh from the next states" 't * n, x, h, da' 't * n, x, h + state, da'
+plant $at lstm.dh0 "the outer gradient of earlier states is lost" '1,
+                dh + previous' '0,
+                dh + previous'
+plant $at lstm.dwx "c of the step after" 'gates + LSTM_GATES * at, c + previous, c' \
+    'gates + LSTM_GATES * at, c + next, c'
+plant $at lstm.dwh "dWh from the next states" 'X(recurrent_states_before)(s, w->hidden, h, before)' 'h + state'
 
-at=model/decoder/decoder.c
+at=model/decoder/decoder_loss.c
 plant $at rnn_captioner.dw_proj "h0 begins with what was there" 'memset(dh0, 0, state * sizeof *dh0);' ''
 plant $at lstm_captioner.dw_x "c_T begins with what was there" \
-    'memset(b[BUFFER_DC], 0, (size_t)s->n * w->hidden * sizeof(real));' ''
-plant $at lstm_captioner.db_vocab "gradients are added to" 'memset(gradients, 0, total * sizeof *gradients);' ''
+    'memset(b[BUFFER_DC], 0, (size_t)s->packed.n * w->hidden * sizeof(real));' ''
 plant $at rnn_captioner.dw_embed "the words' targets learn" \
-    'X(embedding_backward)(rows, shape->words, batch->captions,' \
-    'X(embedding_backward)(rows, shape->words, batch->captions + n,'
-plant $at lstm_captioner.dfeatures "the projection learns from h1" 'w->w_proj, dh0, dfeatures' 'w->w_proj, dout, dfeatures'
-plant $at regularised_captioner.dw_x "no dropout backwards behind the cell" 'drop(batch, STREAM_H, hidden, dout);' ''
+    'X(embedding_backward)(p->rows, shape->words, p->inputs' 'X(embedding_backward)(p->rows, shape->words, p->targets'
+plant $at lstm_captioner.dfeatures "the projection learns from h1" 'w->w_proj, b[BUFFER_START], dfeatures' 'w->w_proj, dout, dfeatures'
+plant $at rewarded_captioner.dw_proj "the first caption alone teaches the projection" \
+    'sum[i] += dh0[i]' 'sum[i] = dh0[i]'
+plant $at attention_captioner.dmap "the map learns from z before dropout and looking" \
+    'batch->map, s, dout, dmap, &dw' 'batch->map, s, b[BUFFER_OUT], dmap, &dw'
+plant $at regularised_captioner.dw_x "no dropout backwards behind the cell" 'drop(batch, s, STREAM_H, hidden, dout);' ''
 plant $at regularised_captioner.dw_embed "another word dropout backwards" \
-    'drop(batch, STREAM_X, shape->words, b[BUFFER_DX]);' \
-    'drop(batch, STREAM_H, shape->words, b[BUFFER_DX]);'
+    'drop(batch, s, STREAM_X, shape->words, b[BUFFER_DX]);' \
+    'drop(batch, s, STREAM_H, shape->words, b[BUFFER_DX]);'
 plant $at regularised_captioner.dw_vocab "the vocabulary learns from states before dropout" \
     'shape->vocabulary, b[BUFFER_OUT], w->w_vocab, b[BUFFER_SCORES]' \
     'shape->vocabulary, b[BUFFER_H] + state, w->w_vocab, b[BUFFER_SCORES]'
+
+at=model/decoder/decoder_parameters.c
+plant $at lstm_captioner.db_vocab "gradients are added to" 'memset(gradients, 0, total * sizeof *gradients);' ''
 
 echo "1..$count"
 [ "$failures" -eq 0 ]

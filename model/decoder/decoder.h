@@ -1,13 +1,14 @@
 /* decoder.h: features become words: projection -> h0, cell, vocabulary scores; forward, loss and gradients.
  *
  * Letters used throughout model/:  N captions in a batch, T time steps, D features (1280), P map positions (49), M map
- * channels (320), W word-vector size, H hidden size, G gates (1 rnn, 4 lstm), V vocabulary size. Sequences are
- * time-major (T, N, .), so that one time step is contiguous.
+ * channels (320), W word-vector size, H hidden size, G gates (1 rnn, 4 lstm), A attention width, V vocabulary size.
+ * Sequences are time-major (T, N, .), so that one time step is contiguous.
  *
  *     h0     = features W_proj + b_proj           (N,D)(D,H)        c0 = 0 (lstm)
  *     x_t    = W_embed[word_t]                    (N,W)
- *     h_t    = cell(x_t, h_t-1)                   layers/rnn.h, layers/lstm.h; an attention kind also reads the map
- *     scores = h_t W_vocab + b_vocab              (N,H)(H,V)
+ *     h_t    = cell(x_t, h_t-1)                   layers/rnn.h, layers/lstm.h
+ *     z_t    = h_t, and for the attention kind, an LSTM, what it sees where it looks: map_reader.h
+ *     scores = z_t W_vocab + b_vocab              (N,H)(H,V)
  *     loss   = -sum log softmax(scores)[target] / N, targets equal to NULL masked         (CS231n assignment 3)
  *
  * All parameters of a decoder lie in one array of reals; decoder_layout names its tensors. So the optimiser, clipping,
@@ -21,23 +22,26 @@
 #include "model/arena.h"
 #include "model/real.h"
 
-typedef enum decoder_kind { DECODER_RNN, DECODER_LSTM } decoder_kind;
+typedef enum decoder_kind { DECODER_RNN, DECODER_LSTM, DECODER_ATTENTION, DECODER_KINDS } decoder_kind;
 
-const char *decoder_kind_name(decoder_kind kind);             /* "rnn", "lstm" */
+const char *decoder_kind_name(decoder_kind kind);             /* "rnn", "lstm", "attention" */
 int decoder_kind_parse(const char *name, decoder_kind *kind); /* 0 if unknown */
 int decoder_gates(decoder_kind kind);                         /* G */
+int decoder_looks(decoder_kind kind);                         /* 1 if it reads the map as well */
 
 typedef struct decoder_shape {
     decoder_kind kind;
     int features;   /* D */
-    int positions;  /* P, map positions an attention kind reads; 0 for kinds that read only the mean */
+    int positions;  /* P, map positions an attention kind reads; 0 for kinds that read only the mean, as M and A */
     int words;      /* W */
     int hidden;     /* H */
     int vocabulary; /* V */
+    int channels;   /* M */
+    int attention;  /* A */
 } decoder_shape;
 
 typedef struct decoder_tensor {
-    const char *name; /* as in the weight file: w_proj b_proj w_embed w_x w_h b w_vocab b_vocab */
+    const char *name; /* as in the weight file: w_proj b_proj w_embed w_x w_h b w_vocab b_vocab, ... */
     int rows, cols;   /* a bias has rows == 0 and is one-dimensional in the file */
     size_t offset;    /* of its first element in the parameter array */
 } decoder_tensor;
@@ -52,6 +56,12 @@ enum decoder_tensor_index {
     DECODER_B,
     DECODER_W_VOCAB,
     DECODER_B_VOCAB,
+    DECODER_W_MAP, /* from here on: kinds that look */
+    DECODER_B_MAP,
+    DECODER_W_KEY,
+    DECODER_W_VALUE,
+    DECODER_W_QUERY,
+    DECODER_B_QUERY,
     DECODER_MAX_TENSORS = 16
 };
 
@@ -61,11 +71,12 @@ int decoder_layout(const decoder_shape *shape, decoder_tensor tensors[DECODER_MA
 /* A batch of the training loss. */
 typedef struct X(decoder_batch) {
     int n, t;             /* N captions, T = longest caption + 1 predicted words */
-    const real *features; /* [N, D] */
-    const real *map;      /* [N, P, D] for kinds with positions, else NULL */
+    int per_image;        /* captions of each image, which stand side by side; 0 means 1. I = N / per_image */
+    const real *features; /* [I, D] */
+    const real *map;      /* [I, P, M] for kinds that look, else NULL */
     const int *captions;  /* [T+1, N] ids: START, words, END, then NULL; inputs are rows 0..T-1, targets 1..T */
     const real *weights;  /* [N] factor of each caption's loss, NULL: all 1 */
-    real dropout;         /* probability of dropping an element of x_t and h_t (inverted dropout); 0 = off */
+    real dropout;         /* probability of dropping an element of x_t and z_t (inverted dropout); 0 = off */
     real label_smoothing; /* probability mass spread evenly over the vocabulary; 0 = plain cross-entropy */
     uint64_t seed;        /* of this batch's dropout masks: the same seed gives the same masks */
     int first;            /* these are captions first..first+n-1 of those that `seed` belongs to */
@@ -75,20 +86,21 @@ typedef struct X(decoder_batch) {
 size_t X(decoder_loss_scratch)(const decoder_shape *shape, int n, int t);
 
 /* The mean loss per caption. gradients: NULL, or an array like parameters that is overwritten with d loss/d parameter;
- * dfeatures: NULL, or [N, D], overwritten. `scratch` must have been reserved for this n x t; it is reset. */
+ * dfeatures, dmap: NULL, or as features and map, overwritten. `scratch` must have been reserved for this n x t; it is
+ * reset. */
 real X(decoder_loss)(const decoder_shape *shape, const real *parameters, const X(decoder_batch) *batch, real *gradients,
-                     real *dfeatures, arena *scratch);
+                     real *dfeatures, real *dmap, arena *scratch);
 
 /* Captions being written, a row each. What a kind with positions reads of each image is projected once, when it starts;
  * a row looks at the map of image[row]. */
 typedef struct X(decoder_state) {
-    int n;               /* rows now */
-    real *h;             /* [n, H] */
-    real *c;             /* [n, H], lstm only */
-    int *image;          /* [n] */
-    real *looks;         /* [n, P] kinds with positions: where each row looked for the word to come; each sums to 1 */
-    real *keys, *values; /* [images, P, H] kinds with positions */
-    real *other_h, *other_c; /* of decoder_select */
+    int n;                      /* rows now */
+    real *h;                    /* [n, H] */
+    real *c;                    /* [n, H], lstm only */
+    int *image;                 /* [n] */
+    real *looks;                /* [n, P] kinds that look: where each row looked for the word to come; each sums to 1 */
+    real *tile, *keys, *values; /* of map_reader.h, kinds that look */
+    real *other_h, *other_c;    /* of decoder_select */
     int *other_image;
 } X(decoder_state);
 
@@ -96,7 +108,7 @@ typedef struct X(decoder_state) {
 size_t X(decoder_step_scratch)(const decoder_shape *shape, int images, int rows);
 
 /* Takes a state from scratch with a row for each image, set to (h0, c0); decoder_select may make them up to `rows`.
- * features [images, D]; map [images, P, M], NULL for kinds without positions. */
+ * features [images, D]; map [images, P, M], NULL for kinds that do not look. */
 X(decoder_state) X(decoder_start)(const decoder_shape *shape, const real *parameters, int images, int rows,
                                   const real *features, const real *map, arena *scratch);
 

@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "model/layers/lstm.h"
 #include "model/random.h"
 
 static void fill_uniform(float *out, size_t n, double bound, random_stream *r)
@@ -31,6 +32,6 @@ void decoder_init(const decoder_shape *shape, uint64_t seed, float *parameters)
             continue;
         }
         for (int k = 0; k < tensors[i].cols; k++)
-            out[k] = i == DECODER_B && shape->kind == DECODER_LSTM && k / shape->hidden == 1 ? 1.0f : 0.0f;
+            out[k] = i == DECODER_B && decoder_gates(shape->kind) == LSTM_GATES && k / shape->hidden == 1 ? 1.0f : 0.0f;
     }
 }

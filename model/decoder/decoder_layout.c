@@ -6,10 +6,11 @@
 
 static const struct {
     const char *name;
-    int gates;
-} kinds[] = {
-    [DECODER_RNN] = {"rnn", 1},
-    [DECODER_LSTM] = {"lstm", 4},
+    int gates, looks;
+} kinds[DECODER_KINDS] = {
+    [DECODER_RNN] = {"rnn", 1, 0},
+    [DECODER_LSTM] = {"lstm", 4, 0},
+    [DECODER_ATTENTION] = {"attention", 4, 1},
 };
 
 const char *decoder_kind_name(decoder_kind kind)
@@ -33,6 +34,11 @@ int decoder_gates(decoder_kind kind)
     return kinds[kind].gates;
 }
 
+int decoder_looks(decoder_kind kind)
+{
+    return kinds[kind].looks;
+}
+
 int decoder_layout(const decoder_shape *shape, decoder_tensor tensors[DECODER_MAX_TENSORS], size_t *total)
 {
     int hidden = shape->hidden, gates = decoder_gates(shape->kind) * hidden;
@@ -45,8 +51,14 @@ int decoder_layout(const decoder_shape *shape, decoder_tensor tensors[DECODER_MA
         [DECODER_B] = {"b", 0, gates, 0},
         [DECODER_W_VOCAB] = {"w_vocab", hidden, shape->vocabulary, 0},
         [DECODER_B_VOCAB] = {"b_vocab", 0, shape->vocabulary, 0},
+        [DECODER_W_MAP] = {"w_map", shape->channels, shape->attention, 0},
+        [DECODER_B_MAP] = {"b_map", 0, shape->attention, 0},
+        [DECODER_W_KEY] = {"w_key", shape->attention, shape->attention, 0},
+        [DECODER_W_VALUE] = {"w_value", shape->attention, hidden, 0},
+        [DECODER_W_QUERY] = {"w_query", hidden, shape->attention, 0},
+        [DECODER_B_QUERY] = {"b_query", 0, shape->attention, 0},
     };
-    int n = sizeof order / sizeof *order;
+    int n = decoder_looks(shape->kind) ? sizeof order / sizeof *order : DECODER_W_MAP;
     *total = 0;
     for (int i = 0; i < n; i++) {
         tensors[i] = order[i];

@@ -7,6 +7,14 @@
 
 static const char format_name[] = "captiond-captioner-1";
 
+void model_shape_look(decoder_shape *shape, int attention)
+{
+    int looks = decoder_looks(shape->kind);
+    shape->positions = looks ? CAPTION_MAP_SIDE * CAPTION_MAP_SIDE : 0;
+    shape->channels = looks ? CAPTION_MAP_CHANNELS : 0;
+    shape->attention = looks ? attention : 0;
+}
+
 /* ---- reading ------------------------------------------------------------------------------------------------------
  */
 
@@ -68,6 +76,15 @@ static int read_vocabulary(caption_model *model, const char *path, caption_error
     return CAPTION_OK;
 }
 
+/* What a kind that looks has besides. */
+static int read_attention(caption_model *model, const char *path, caption_error *err)
+{
+    int attention = 0;
+    int status = metadata_size(model->file, path, "attention", MODEL_MAX_HIDDEN, &attention, err);
+    model_shape_look(&model->shape, attention);
+    return status;
+}
+
 static int read_shape(caption_model *model, const char *path, caption_error *err)
 {
     decoder_shape *shape = &model->shape;
@@ -81,6 +98,8 @@ static int read_shape(caption_model *model, const char *path, caption_error *err
     if (status == CAPTION_OK && shape->features != CAPTION_FEATURES)
         status = caption_fail(err, CAPTION_EUNSUPPORTED, "%s: metadata features is %d, but the encoder gives %d", path,
                               shape->features, CAPTION_FEATURES);
+    if (status == CAPTION_OK && decoder_looks(shape->kind))
+        status = read_attention(model, path, err);
     return status == CAPTION_OK ? read_vocabulary(model, path, err) : status;
 }
 
@@ -170,7 +189,7 @@ const char *caption_model_metadata(const caption_model *model, const char *key)
 
 /* ---- writing ----------------------------------------------------------------------------------------------------- */
 
-enum { OWN_PAIRS = 7, SIZE_TEXT = 12 };
+enum { OWN_PAIRS = 8, SIZE_TEXT = 12 };
 
 static void size_text(char text[SIZE_TEXT], int size)
 {
@@ -181,7 +200,8 @@ static void size_text(char text[SIZE_TEXT], int size)
 static int write_file(const char *path, const decoder_shape *shape, const char *joined, const char *encoder,
                       const safetensors_tensor *tensors, int n, const char *const (*metadata)[2], caption_error *err)
 {
-    char features[SIZE_TEXT], words[SIZE_TEXT], hidden[SIZE_TEXT];
+    char features[SIZE_TEXT], words[SIZE_TEXT], hidden[SIZE_TEXT], attention[SIZE_TEXT];
+    size_t own_pairs = decoder_looks(shape->kind) ? OWN_PAIRS : OWN_PAIRS - 1;
     size_t extra = 0;
     while (metadata[extra][0])
         extra++;
@@ -191,14 +211,15 @@ static int write_file(const char *path, const decoder_shape *shape, const char *
     size_text(features, shape->features);
     size_text(words, shape->words);
     size_text(hidden, shape->hidden);
+    size_text(attention, shape->attention);
     const char *const own[OWN_PAIRS][2] = {
         {"format", format_name}, {"kind", decoder_kind_name(shape->kind)},
         {"features", features},  {"words", words},
         {"hidden", hidden},      {"vocabulary", joined},
-        {"encoder", encoder},
+        {"encoder", encoder},    {"attention", attention}, /* the last only where there is one */
     };
-    memcpy(pairs, own, sizeof own);
-    memcpy(pairs + OWN_PAIRS, metadata, extra * sizeof *pairs);
+    memcpy(pairs, own, own_pairs * sizeof *own);
+    memcpy(pairs + own_pairs, metadata, extra * sizeof *pairs);
     int status = safetensors_write(path, (const char *const(*)[2])pairs, (size_t)n, tensors, err);
     free(pairs);
     return status;

@@ -24,6 +24,10 @@ enum {
     MODEL_MAX_VOCABULARY = 65536 /* V */
 };
 
+/* Gives a shape whose kind looks the sizes of the encoder's local map, with queries of `attention` numbers; the others
+ * have none. */
+void model_shape_look(decoder_shape *shape, int attention);
+
 struct caption_model {
     atomic_int references;
     safetensors *file; /* for its metadata and checksum */

@@ -29,10 +29,10 @@ static size_t search_scratch(const decoder_shape *shape, int n)
            3 * arena_slice((size_t)n, sizeof(int));
 }
 
-static void start(search *s, const float *features, arena *scratch)
+static void start(search *s, const float *features, const float *map, arena *scratch)
 {
     const caption_model *m = s->model;
-    s->state = decoder_start_f(&m->shape, m->parameters, s->n, s->n, features, NULL, scratch);
+    s->state = decoder_start_f(&m->shape, m->parameters, s->n, s->n, features, map, scratch);
     s->scores = arena_take(scratch, (size_t)s->n * m->shape.vocabulary, sizeof *s->scores);
     s->word = arena_take(scratch, (size_t)s->n, sizeof *s->word);
     s->image = arena_take(scratch, (size_t)s->n, sizeof *s->image);
@@ -106,11 +106,13 @@ int caption_generate(caption_session *session, const caption_model *model, const
         return caption_fail(err, CAPTION_EINVAL, "max_words is %d; expected 1 to %d", max_words, CAPTION_MAX_WORDS);
     if (!session->n)
         return caption_fail(err, CAPTION_EINVAL, "no image was encoded in this session");
+    if (decoder_looks(model->shape.kind) && !session->has_map)
+        return caption_fail(err, CAPTION_EINVAL, "the captioner looks at maps, and the session has none");
     int status = arena_reserve(&session->words, search_scratch(&model->shape, session->n), err);
     if (status != CAPTION_OK)
         return status;
     search s = {.model = model, .n = session->n, .results = results};
-    start(&s, session->features, &session->words);
+    start(&s, session->features, session->map, &session->words);
     while (s.n > 0) {
         decoder_step_f(&model->shape, model->parameters, s.word, &s.state, s.scores, &session->words);
         extend_all(&s, max_words);

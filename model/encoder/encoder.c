@@ -180,6 +180,13 @@ static void finish(const encoder_network *network, encoder_scratch *s, int image
     }
 }
 
+static void copy_local(const encoder_network *network, const encoder_scratch *s, int image, float *local)
+{
+    const convolution_shape *last = &s->blocks[ENCODER_BLOCKS - 1].shape;
+    const size_t size = (size_t)(last->rows * last->cols) * (size_t)network->head.in;
+    memcpy(local + (size_t)image * size, s->map[0], size * sizeof *local);
+}
+
 /* ---- the network -------------------------------------------------------------------------------------------- */
 
 static void observe(const encoder_outputs *out, int image, int block, const convolution_shape *shape, int channels,
@@ -201,6 +208,8 @@ static void forward_one(const caption_encoder *e, encoder_scratch *s, int image,
         mbconv(b, &s->blocks[i], s);
         observe(out, image, i + 1, &s->blocks[i].shape, b->project.out, s->map[0]);
     }
+    if (out->local)
+        copy_local(&e->network, s, image, out->local);
     if (out->map || out->features || out->logits)
         finish(&e->network, s, image, out);
 }

@@ -5,6 +5,7 @@
  *
  *     stem        3x3 stride 2                     224 -> 112 x 32
  *     16 MBConv   expand 1x1, depthwise, squeeze-and-excitation, project 1x1 (+ residual)      -> 7 x 7 x 320
+ *                                                                                       = the local map
  *     head        1x1                              -> 7 x 7 x 1280  = the feature map
  *     pool        mean over positions              -> 1280          = the feature vector
  *     classifier  affine                           -> 1000 logits
@@ -36,6 +37,7 @@ typedef struct encoder_outputs {
      * activation: [height, width, channels], valid only during the call. */
     void (*observe)(void *context, int image, int block, int height, int width, int channels, const float *activation);
     void *context;
+    float *local; /* [n, h, w, 320] */
 } encoder_outputs;
 
 /* Runs n images. pixels: [n, height, width, 3], RGB, 0..255. Allocates nothing, cannot fail. */

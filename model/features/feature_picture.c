@@ -14,7 +14,8 @@ struct feature_picture {
     encoder_scratch *scratch;
     caption_image image;
     unsigned char pixels[FEATURE_VIEWS * PIXELS];
-    float features[FEATURE_VIEWS * CAPTION_FEATURES];
+    float features[FEATURE_VIEWS * CAPTION_FEATURES], maps[FEATURE_VIEWS * CAPTION_MAP];
+    float record[FEATURE_FLOATS];
 };
 
 int feature_picture_new(feature_picture **out, const caption_encoder *encoder, feature_cache *cache, caption_error *err)
@@ -48,15 +49,23 @@ static void mirror(unsigned char *out, const unsigned char *rgb)
             memcpy(out + (y * SIDE + x) * 3, rgb + (y * SIDE + SIDE - 1 - x) * 3, 3);
 }
 
+static const float *make_record(feature_picture *p, int view)
+{
+    memcpy(p->record, p->features + view * CAPTION_FEATURES, CAPTION_FEATURES * sizeof *p->record);
+    memcpy(p->record + CAPTION_FEATURES, p->maps + view * CAPTION_MAP, CAPTION_MAP * sizeof *p->record);
+    return p->record;
+}
+
 /* Encodes the views of p->image that are missing and appends them. */
 static int compute(feature_picture *p, const feature_key *keys, const int *missing, caption_error *err)
 {
     int first = missing[0] ? 0 : 1, n = missing[0] + missing[1];
     memcpy(p->pixels, p->image.rgb, PIXELS);
     mirror(p->pixels + PIXELS, p->image.rgb);
-    encoder_forward(p->encoder, p->scratch, n, p->pixels + first * PIXELS, &(encoder_outputs){.features = p->features});
+    encoder_forward(p->encoder, p->scratch, n, p->pixels + first * PIXELS,
+                    &(encoder_outputs){.features = p->features, .local = p->maps});
     for (int i = 0; i < n; i++) {
-        int status = feature_cache_append(p->cache, &keys[first + i], p->features + i * CAPTION_FEATURES, err);
+        int status = feature_cache_append(p->cache, &keys[first + i], make_record(p, i), err);
         if (status != CAPTION_OK)
             return status;
     }

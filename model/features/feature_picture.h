@@ -5,7 +5,10 @@
 #include "model/caption.h"
 #include "model/features/feature_cache.h"
 
-enum { FEATURE_VIEWS = 2 }; /* of a picture: as it is, mirrored */
+enum {
+    FEATURE_VIEWS = 2,                               /* of a picture: as it is, mirrored */
+    FEATURE_FLOATS = CAPTION_FEATURES + CAPTION_MAP, /* of a view: features, then the local map */
+};
 
 /* One thread's scratch memory. */
 typedef struct feature_picture feature_picture;

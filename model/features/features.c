@@ -20,7 +20,7 @@ int caption_features_open(caption_features **out, const char *cache, caption_enc
     if (!f)
         return caption_fail(err, CAPTION_ENOMEM, "out of memory for features");
     f->encoder = caption_encoder_retain(encoder);
-    int status = feature_cache_open(&f->cache, cache, caption_encoder_sha256(encoder), CAPTION_FEATURES, err);
+    int status = feature_cache_open(&f->cache, cache, caption_encoder_sha256(encoder), FEATURE_FLOATS, err);
     if (status == CAPTION_OK)
         status = feature_picture_new(&f->picture, encoder, f->cache, err);
     if (status == CAPTION_OK)

@@ -1,5 +1,6 @@
-/* gradcheck.c: runs the gradient check; see gradcheck.h. What is checked stands in gradcheck_layers.c and
- * gradcheck_captioners.c, how a derivative is taken in numeric_gradient.h. Compiled in double. */
+/* gradcheck.c: runs the gradient check; see gradcheck.h. What is checked stands in gradcheck_layers.c,
+ * gradcheck_captioners.c and gradcheck_encoder.c, how a derivative is taken in numeric_gradient.h. Compiled in double.
+ */
 #include "model/gradcheck.h"
 
 #include <math.h>
@@ -171,10 +172,16 @@ static int check_subject(trial *t, const gradcheck_subject *s, uint64_t seed, co
 /* The i-th subject of all tables, or NULL past the last. */
 static const gradcheck_subject *subject_at(size_t i)
 {
-    size_t layers = 0;
-    while (gradcheck_layer(layers))
-        layers++;
-    return i < layers ? gradcheck_layer(i) : gradcheck_captioner(i - layers);
+    static const gradcheck_subject *(*const tables[])(size_t i) = {gradcheck_layer, gradcheck_captioner,
+                                                                   gradcheck_encoder};
+    for (size_t t = 0; t < sizeof tables / sizeof *tables; t++) {
+        const gradcheck_subject *s = tables[t](i);
+        if (s)
+            return s;
+        for (size_t of_table = 0; tables[t](of_table); of_table++)
+            i--;
+    }
+    return NULL;
 }
 
 /* "affine, embedding, ..." */

@@ -1,52 +1,77 @@
-/* gradcheck_captioners.c: whole captioners as subjects of the gradient check: every parameter, and the features.
+/* gradcheck_captioners.c: whole captioners as subjects of the gradient check: every parameter, features and map.
  *
- * The inputs are the tensors of decoder_layout in their order, then the features. */
+ * The inputs are the tensors of decoder_layout in their order, then the features and, for a kind that looks, the map.
+ */
 #include "model/decoder/decoder.h"
 #include "model/gradcheck/gradcheck_subject.h"
 #include "model/layers/lstm.h"
 
-enum { N = GRADCHECK_N, T = GRADCHECK_T, V = GRADCHECK_V, D = 6, W = 4, H = 5, FEATURES = DECODER_B_VOCAB + 1 };
+enum { N = GRADCHECK_N, T = GRADCHECK_T, V = GRADCHECK_V, D = 6, W = 4, H = 5, P = 4, M = 3, A = 2 };
 
-static double captioner(gradcheck_bench *b, decoder_kind kind, int regularised, double *gradients, double *dfeatures)
+/* How a captioner is run: plainly, or with everything that training can add. */
+typedef struct manner {
+    decoder_kind kind;
+    int regularised, per_image;
+} manner;
+
+static double captioner(gradcheck_bench *b, manner m, int back)
 {
     static const double weights[N] = {1.5, -0.7, 0.2}; /* as rewards are: of either sign */
-    const decoder_shape shape = {.kind = kind, .features = D, .words = W, .hidden = H, .vocabulary = V};
+    const int looks = decoder_looks(m.kind), features = looks ? DECODER_B_QUERY + 1 : DECODER_B_VOCAB + 1;
+    decoder_shape shape = {.kind = m.kind, .features = D, .words = W, .hidden = H, .vocabulary = V};
+    if (looks)
+        shape.positions = P, shape.channels = M, shape.attention = A;
     const X(decoder_batch) batch = {
         .n = N,
         .t = T,
-        .features = b->in[FEATURES],
+        .per_image = m.per_image,
+        .features = b->in[features],
+        .map = looks ? b->in[features + 1] : NULL,
         .captions = b->ids,
-        .weights = regularised ? weights : NULL,
-        .dropout = regularised ? 0.3 : 0,
-        .label_smoothing = regularised ? 0.1 : 0,
+        .weights = m.regularised ? weights : NULL,
+        .dropout = m.regularised ? 0.3 : 0,
+        .label_smoothing = m.regularised ? 0.1 : 0,
         .seed = 1,
     };
-    return X(decoder_loss)(&shape, b->in[0], &batch, gradients, dfeatures, &b->scratch);
+    return X(decoder_loss)(&shape, b->in[0], &batch, back ? b->gradient[0] : NULL, back ? b->gradient[features] : NULL,
+                           back && looks ? b->gradient[features + 1] : NULL, &b->scratch);
 }
 
-#define CAPTIONER(name, kind, regularised)                                                                             \
+#define CAPTIONER(name, ...)                                                                                           \
     static void name(gradcheck_bench *b)                                                                               \
     {                                                                                                                  \
-        b->out[0] = captioner(b, kind, regularised, NULL, NULL);                                                       \
+        b->out[0] = captioner(b, (manner){__VA_ARGS__}, 0);                                                            \
     }                                                                                                                  \
     static void name##_back(gradcheck_bench *b)                                                                        \
     {                                                                                                                  \
-        captioner(b, kind, regularised, b->gradient[0], b->gradient[FEATURES]);                                        \
+        captioner(b, (manner){__VA_ARGS__}, 1);                                                                        \
     }
-CAPTIONER(rnn_captioner, DECODER_RNN, 0)
-CAPTIONER(lstm_captioner, DECODER_LSTM, 0)
-CAPTIONER(regularised_captioner, DECODER_LSTM, 1)
+CAPTIONER(rnn_captioner, DECODER_RNN, 0, 1)
+CAPTIONER(lstm_captioner, DECODER_LSTM, 0, 1)
+CAPTIONER(attention_captioner, DECODER_ATTENTION, 0, 1)
+CAPTIONER(regularised_captioner, DECODER_LSTM, 1, 1)
+CAPTIONER(rewarded_captioner, DECODER_ATTENTION, 1, N)
 
 /* clang-format off */
-#define CAPTIONER_INPUTS(gates) \
-    {{"dw_proj", 1e-6, SETS, {D, H}}, {"db_proj", 1e-6, SETS, {H}}, {"dw_embed", 1e-6, SETS, {V, W}}, \
+#define PARAMETERS(gates) \
+     {"dw_proj", 1e-6, SETS, {D, H}}, {"db_proj", 1e-6, SETS, {H}}, {"dw_embed", 1e-6, SETS, {V, W}}, \
      {"dw_x", 1e-6, SETS, {W, gates * H}}, {"dw_h", 1e-6, SETS, {H, gates * H}}, {"db", 1e-6, SETS, {gates * H}}, \
-     {"dw_vocab", 1e-6, SETS, {H, V}}, {"db_vocab", 1e-6, SETS, {V}}, {"dfeatures", 1e-6, SETS, {N, D}}}
+     {"dw_vocab", 1e-6, SETS, {H, V}}, {"db_vocab", 1e-6, SETS, {V}}
+#define READER \
+     {"dw_map", 1e-6, SETS, {M, A}}, {"db_map", 1e-6, SETS, {A}}, {"dw_key", 1e-6, SETS, {A, A}}, \
+     {"dw_value", 1e-6, SETS, {A, H}}, {"dw_query", 1e-6, SETS, {H, A}}, {"db_query", 1e-6, SETS, {A}}
+#define FEATURES(images) {"dfeatures", 1e-6, SETS, {images, D}}
+#define MAP(images) {"dmap", 1e-6, SETS, {images, P, M}}
 
 static const gradcheck_subject captioners[] = {
-    {"rnn_captioner", 1e-3, CAPTIONER_INPUTS(1), 1, rnn_captioner, rnn_captioner_back},
-    {"lstm_captioner", 1e-3, CAPTIONER_INPUTS(LSTM_GATES), 1, lstm_captioner, lstm_captioner_back},
-    {"regularised_captioner", 1e-3, CAPTIONER_INPUTS(LSTM_GATES), 1, regularised_captioner, regularised_captioner_back},
+    {"rnn_captioner", 1e-3, {PARAMETERS(1), FEATURES(N)}, 1, rnn_captioner, rnn_captioner_back},
+    {"lstm_captioner", 1e-3, {PARAMETERS(LSTM_GATES), FEATURES(N)}, 1, lstm_captioner, lstm_captioner_back},
+    {"attention_captioner", 1e-3, {PARAMETERS(LSTM_GATES), READER, FEATURES(N), MAP(N)}, 1,
+     attention_captioner, attention_captioner_back},
+    {"regularised_captioner", 1e-3, {PARAMETERS(LSTM_GATES), FEATURES(N)}, 1,
+     regularised_captioner, regularised_captioner_back},
+    {"rewarded_captioner", 1e-3, {PARAMETERS(LSTM_GATES), READER, FEATURES(1), MAP(1)}, 1,
+     rewarded_captioner, rewarded_captioner_back},
 };
 /* clang-format on */
 

@@ -6,13 +6,29 @@
 
 #include "model/gradcheck/gradcheck_subject.h"
 #include "model/layers/affine.h"
+#include "model/layers/attention.h"
 #include "model/layers/dropout.h"
 #include "model/layers/embedding.h"
 #include "model/layers/lstm.h"
 #include "model/layers/rnn.h"
 #include "model/layers/softmax_loss.h"
 
-enum { N = GRADCHECK_N, T = GRADCHECK_T, V = GRADCHECK_V, D = 6, H = 5, G = LSTM_GATES, SCORES = T * N * V };
+enum {
+    N = GRADCHECK_N,
+    T = GRADCHECK_T,
+    V = GRADCHECK_V,
+    D = 6,
+    H = 5,
+    P = 4,
+    A = 3,
+    G = LSTM_GATES,
+    SCORES = T * N * V
+};
+
+/* Sequences of three lengths: 4, 3 and 2 steps. */
+static const int step_rows[T] = {3, 3, 2, 1};
+static const sequence_steps steps = {T, step_rows};
+enum { R = 3 + 3 + 2 + 1 };
 
 static double *take(gradcheck_bench *b, size_t n)
 {
@@ -24,7 +40,7 @@ static double *copy_of(gradcheck_bench *b, const double *x, size_t n)
     return memcpy(take(b, n), x, n * sizeof *x);
 }
 
-/* ---- affine, embedding, dropout, softmax loss ------------------------------------------------------------------- */
+/* ---- affine, embedding, dropout ------------------------------------------------------------------- */
 
 static void affine(gradcheck_bench *b)
 {
@@ -48,8 +64,9 @@ static void embedding_back(gradcheck_bench *b)
 
 static void dropped(const double *x, double *y)
 {
-    memcpy(y, x, T * N * H * sizeof *y);
-    X(dropout)(T, N, H, y, 0.3, 1);
+    static const int order[N] = {1, 2, 0};
+    memcpy(y, x, R * H * sizeof *y);
+    X(dropout)(&steps, order, H, y, 0.3, 1);
 }
 
 static void dropout(gradcheck_bench *b)
@@ -62,12 +79,32 @@ static void dropout_back(gradcheck_bench *b)
     dropped(b->dout, b->gradient[0]);
 }
 
+/* ---- attention: inputs query, keys, values ---------------------------------------------------------------------- */
+
+static const attention_shape look_shape = {.rows = T * N, .positions = P, .keys = A, .values = H};
+
+static void attention(gradcheck_bench *b)
+{
+    X(attention_forward)(&look_shape, b->in[0], b->in[1], b->in[2], take(b, T * N * P), b->out);
+}
+
+static void attention_back(gradcheck_bench *b)
+{
+    double *looks = take(b, T * N * P);
+    X(attention_forward)(&look_shape, b->in[0], b->in[1], b->in[2], looks, take(b, T * N * H));
+    X(attention_backward)(&look_shape, b->in[0], b->in[1], b->in[2], looks, b->dout, take(b, T * N * P), b->gradient[0],
+                          b->gradient[1], b->gradient[2]);
+}
+
+/* ---- softmax loss ----------------------------------------------------------------------------------------------- */
+
 static const double reward[N] = {1.5, -0.7, 0.2}; /* of either sign */
+static const int caption_of_row[T * N] = {0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2};
 
 #define SOFTMAX_LOSS(name, weights, smoothing)                                                                         \
     static double name##_of(const gradcheck_bench *b, double *scores)                                                  \
     {                                                                                                                  \
-        return X(softmax_loss)(T * N, V, scores, b->ids, weights, smoothing, N);                                       \
+        return X(softmax_loss)(T * N, V, scores, b->ids, caption_of_row, weights, smoothing, N);                       \
     }                                                                                                                  \
     static void name(gradcheck_bench *b)                                                                               \
     {                                                                                                                  \
@@ -109,35 +146,35 @@ static void rnn_step_back(gradcheck_bench *b)
                          &dw);
 }
 
-/* States [T+1, N, H] of which slot 0 is given. */
+/* States [N + R, H] of which the first are given. */
 static double *states_from(gradcheck_bench *b, const double *initial)
 {
-    double *states = take(b, (T + 1) * N * H);
+    double *states = take(b, (N + R) * H);
     memcpy(states, initial, N * H * sizeof *states);
     return states;
 }
 
-/* Gradients of states [T+1, N, H] as a sequence's backward pass receives them: none from outside in slot 0. */
+/* Gradients of states [N + R, H] as a sequence's backward pass receives them: none from outside for the first. */
 static double *state_gradients(gradcheck_bench *b)
 {
-    double *dh = take(b, (T + 1) * N * H);
+    double *dh = take(b, (N + R) * H);
     memset(dh, 0, N * H * sizeof *dh);
-    memcpy(dh + N * H, b->dout, T * N * H * sizeof *dh);
+    memcpy(dh + N * H, b->dout, R * H * sizeof *dh);
     return dh;
 }
 
-/* Outputs: h_1..h_T. */
+/* Outputs: h behind each step. */
 static double *rnn_states(gradcheck_bench *b)
 {
     X(recurrent_weights) w = weights_at(b, 2);
     double *h = states_from(b, b->in[1]);
-    X(rnn_forward)(&w, T, N, b->in[0], h);
+    X(rnn_forward)(&w, &steps, b->in[0], h);
     return h;
 }
 
 static void rnn(gradcheck_bench *b)
 {
-    memcpy(b->out, rnn_states(b) + N * H, T * N * H * sizeof(double));
+    memcpy(b->out, rnn_states(b) + N * H, R * H * sizeof(double));
 }
 
 static void rnn_back(gradcheck_bench *b)
@@ -145,7 +182,7 @@ static void rnn_back(gradcheck_bench *b)
     X(recurrent_weights) w = weights_at(b, 2);
     X(recurrent_gradients) dw = gradients_at(b, 2);
     double *h = rnn_states(b), *dh = state_gradients(b);
-    X(rnn_backward)(&w, T, N, b->in[0], h, dh, b->gradient[0], &dw);
+    X(rnn_backward)(&w, &steps, b->in[0], h, dh, take(b, R * H), b->gradient[0], &dw);
     memcpy(b->gradient[1], dh, N * H * sizeof *dh);
 }
 
@@ -176,20 +213,24 @@ typedef struct lstm_states {
     double *h, *c, *gates;
 } lstm_states;
 
-/* Outputs: h_1..h_T, then c_T. */
+/* Outputs: h behind each step, then the last c of each sequence, longest first. */
 static lstm_states lstm_states_of(gradcheck_bench *b)
 {
     X(recurrent_weights) w = weights_at(b, 3);
-    lstm_states s = {states_from(b, b->in[1]), states_from(b, b->in[2]), take(b, T * N * G * H)};
-    X(lstm_forward)(&w, T, N, b->in[0], s.h, s.c, s.gates);
+    lstm_states s = {states_from(b, b->in[1]), states_from(b, b->in[2]), take(b, R * G * H)};
+    X(lstm_forward)(&w, &steps, b->in[0], s.h, s.c, s.gates);
     return s;
 }
+
+/* Rows of each sequence's last state: behind step 3, 2 and 1. */
+static const int last_state[N] = {N + 3 + 3 + 2, N + 3 + 3 + 1, N + 3 + 2};
 
 static void lstm(gradcheck_bench *b)
 {
     lstm_states s = lstm_states_of(b);
-    memcpy(b->out, s.h + N * H, T * N * H * sizeof(double));
-    memcpy(b->out + T * N * H, s.c + T * N * H, N * H * sizeof(double));
+    memcpy(b->out, s.h + N * H, R * H * sizeof(double));
+    for (int i = 0; i < N; i++)
+        memcpy(b->out + (R + i) * H, s.c + last_state[i] * H, H * sizeof(double));
 }
 
 static void lstm_back(gradcheck_bench *b)
@@ -197,8 +238,9 @@ static void lstm_back(gradcheck_bench *b)
     X(recurrent_weights) w = weights_at(b, 3);
     X(recurrent_gradients) dw = gradients_at(b, 3);
     lstm_states s = lstm_states_of(b);
-    double *dh = state_gradients(b), *dc = memcpy(b->gradient[2], b->dout + T * N * H, N * H * sizeof *dc);
-    X(lstm_backward)(&w, T, N, b->in[0], s.h, s.c, s.gates, dh, dc, take(b, T * N * G * H), b->gradient[0], &dw);
+    double *dh = state_gradients(b), *dc = memcpy(b->gradient[2], b->dout + R * H, N * H * sizeof *dc);
+    X(lstm_backward)(&w, &steps, b->in[0], s.h, s.c, s.gates, dh, dc, take(b, R * G * H), take(b, R * H),
+                     b->gradient[0], &dw);
     memcpy(b->gradient[1], dh, N * H * sizeof *dh);
 }
 
@@ -211,7 +253,10 @@ static const gradcheck_subject layers[] = {
      {{"dx", 1e-9, SETS, {T, N, D}}, {"dw", 1e-9, ADDS, {D, H}}, {"db", 1e-9, ADDS, {H}}},
      T * N * H, affine, affine_back},
     {"embedding", 0.5, {{"dw", 1e-11, ADDS, {V, D}}}, T * N * D, embedding, embedding_back},
-    {"dropout", 0.5, {{"dx", 1e-9, SETS, {T, N, H}}}, T * N * H, dropout, dropout_back},
+    {"dropout", 0.5, {{"dx", 1e-9, SETS, {R, H}}}, R * H, dropout, dropout_back},
+    {"attention", 1e-3,
+     {{"dquery", 1e-7, SETS, {T, N, A}}, {"dkeys", 1e-7, SETS, {P, A}}, {"dvalues", 1e-7, SETS, {P, H}}},
+     T * N * H, attention, attention_back},
     {"softmax_loss", 1e-3, {{"dx", 1e-7, SETS, {T, N, V}}}, 1, softmax_loss, softmax_loss_back},
     {"weighted_softmax_loss", 1e-3, {{"dx", 1e-7, SETS, {T, N, V}}}, 1, weighted_loss, weighted_loss_back},
     {"smoothed_softmax_loss", 1e-3, {{"dx", 1e-7, SETS, {T, N, V}}}, 1, smoothed_loss, smoothed_loss_back},
@@ -220,17 +265,17 @@ static const gradcheck_subject layers[] = {
       {"dwx", 1e-8, ADDS, {D, H}}, {"dwh", 1e-8, ADDS, {H, H}}, {"db", 1e-8, ADDS, {H}}},
      N * H, rnn_step, rnn_step_back},
     {"rnn", 1e-3,
-     {{"dx", 1e-6, SETS, {T, N, D}}, {"dh0", 1e-6, SETS, {N, H}},
+     {{"dx", 1e-6, SETS, {R, D}}, {"dh0", 1e-6, SETS, {N, H}},
       {"dwx", 1e-6, ADDS, {D, H}}, {"dwh", 1e-6, ADDS, {H, H}}, {"db", 1e-6, ADDS, {H}}},
-     T * N * H, rnn, rnn_back},
+     R * H, rnn, rnn_back},
     {"lstm_step", 1e-3,
      {{"dx", 1e-7, SETS, {N, D}}, {"dh", 1e-7, SETS, {N, H}}, {"dc", 1e-7, SETS, {N, H}},
       {"dwx", 1e-7, ADDS, {D, G * H}}, {"dwh", 1e-7, ADDS, {H, G * H}}, {"db", 1e-7, ADDS, {G * H}}},
      2 * N * H, lstm_step, lstm_step_back},
     {"lstm", 1e-3,
-     {{"dx", 1e-8, SETS, {T, N, D}}, {"dh0", 1e-8, SETS, {N, H}}, {"dc0", 1e-8, SETS, {N, H}},
+     {{"dx", 1e-8, SETS, {R, D}}, {"dh0", 1e-8, SETS, {N, H}}, {"dc0", 1e-8, SETS, {N, H}},
       {"dwx", 1e-8, ADDS, {D, G * H}}, {"dwh", 1e-6, ADDS, {H, G * H}}, {"db", 1e-8, ADDS, {G * H}}},
-     (T + 1) * N * H, lstm, lstm_back},
+     (R + N) * H, lstm, lstm_back},
 };
 /* clang-format on */
 

@@ -1,8 +1,8 @@
 /* gradcheck_subject.h: what the gradient check is run on: a layer with small sizes, its inputs, and the error allowed.
  *
- * Compiled in double (real.h). gradcheck.c runs the subjects; gradcheck_layers.c and gradcheck_captioners.c define
- * them: to check another operation, write the two functions that run it forward and backward and add its row to a table
- * there. */
+ * Compiled in double (real.h). gradcheck.c runs the subjects; gradcheck_layers.c, gradcheck_captioners.c and
+ * gradcheck_encoder.c define them: to check another operation, write the two functions that run it forward and backward
+ * and add its row to a table there. */
 #ifndef CAPTION_GRADCHECK_SUBJECT_H
 #define CAPTION_GRADCHECK_SUBJECT_H
 
@@ -12,7 +12,7 @@
 #include "model/gradcheck.h"
 
 enum {
-    GRADCHECK_INPUTS = 9, /* most inputs of a subject */
+    GRADCHECK_INPUTS = 16, /* most inputs of a subject */
     GRADCHECK_N = 3,
     GRADCHECK_T = 4,
     GRADCHECK_V = 7,
@@ -51,5 +51,6 @@ typedef struct gradcheck_subject {
 /* The i-th subject of a table, or NULL past the last. */
 const gradcheck_subject *gradcheck_layer(size_t i);
 const gradcheck_subject *gradcheck_captioner(size_t i);
+const gradcheck_subject *gradcheck_encoder(size_t i);
 
 #endif

@@ -76,6 +76,16 @@ static const simd_set *kernels(void)
     return set;
 }
 
+const bf16_kernels *cpu_bf16_kernels(void)
+{
+#ifdef __x86_64__
+    static const bf16_kernels bf16 = {bf16_pack, bf16_gemm};
+    if (kernels() == &sets[SETS - 1] && __builtin_cpu_supports("avx512bf16"))
+        return &bf16;
+#endif
+    return NULL;
+}
+
 const char *caption_simd_name(void)
 {
     return kernels()->name;

@@ -2,7 +2,13 @@
 #ifndef CAPTION_KERNELS_CPU_H
 #define CAPTION_KERNELS_CPU_H
 
+#include "model/kernels/bf16/gemm_bf16.h"
+
 /* Looks at the CPU and at CAPTION_SIMD and picks the set of kernels that every later call uses. */
 void cpu_choose_kernels(void);
+
+/* The products in bfloat16, or NULL if this CPU has no AVX512-BF16 or CAPTION_SIMD asks for a lesser set than avx512.
+ */
+const bf16_kernels *cpu_bf16_kernels(void);
 
 #endif

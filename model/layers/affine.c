@@ -1,14 +1,10 @@
 #include "model/layers/affine.h"
 
-#include <string.h>
-
 #include "model/kernels/gemm.h"
 
 void X(affine_forward)(int rows, int inputs, int outputs, const real *x, const real *w, const real *b, real *y)
 {
-    for (int r = 0; r < rows; r++)
-        memcpy(y + (size_t)r * outputs, b, outputs * sizeof *y);
-    gemm(rows, outputs, inputs, x, w, 1, y);
+    gemm_bias(rows, outputs, inputs, x, w, b, y);
 }
 
 static void add_rows(int rows, int cols, const real *x, real *sum)

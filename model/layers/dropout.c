@@ -12,12 +12,15 @@ static void drop_row(int width, real *x, unsigned threshold, random_stream *mask
     }
 }
 
-void X(dropout)(int t, int n, int width, real *x, real rate, uint64_t seed)
+void X(dropout)(const sequence_steps *s, const int *order, int width, real *x, real rate, uint64_t seed)
 {
     unsigned threshold = (unsigned)(rate * 65536 + (real)0.5); /* of 16 random bits: four elements a draw */
-    for (int i = 0; i < n && threshold > 0; i++) {
-        random_stream mask = random_seeded(seed + i);
-        for (int step = 0; step < t; step++)
-            drop_row(width, x + ((size_t)step * n + i) * width, threshold, &mask);
+    for (int i = 0; i < s->rows[0] && threshold > 0; i++) {
+        random_stream mask = random_seeded(seed + (uint64_t)order[i]);
+        real *row = x + (size_t)i * width;
+        for (int t = 0; t < s->t && i < s->rows[t]; t++) {
+            drop_row(width, row, threshold, &mask);
+            row += (size_t)s->rows[t] * width;
+        }
     }
 }

@@ -73,22 +73,30 @@ void X(lstm_step_backward)(const X(recurrent_weights) *w, int n, const real *x, 
     X(recurrent_backward)(w, LSTM_GATES, n, x, h_prev, da, dx, dw);
 }
 
-void X(lstm_forward)(const X(recurrent_weights) *w, int t, int n, const real *x, real *h, real *c, real *gates)
+void X(lstm_forward)(const X(recurrent_weights) *w, const sequence_steps *s, const real *x, real *h, real *c,
+                     real *gates)
 {
-    size_t state = (size_t)n * w->hidden;
-    X(affine_forward)(t * n, w->inputs, LSTM_GATES * w->hidden, x, w->wx, w->b, gates);
-    for (int i = 0; i < t; i++, h += state, c += state, gates += LSTM_GATES * state)
-        advance(w, n, h, c, gates, h + state, c + state);
+    X(affine_forward)(steps_rows(s), w->inputs, LSTM_GATES * w->hidden, x, w->wx, w->b, gates);
+    for (int i = 0; i < s->t; i++) {
+        size_t state = (size_t)s->rows[i] * w->hidden, before = (size_t)s->rows[i ? i - 1 : 0] * w->hidden;
+        advance(w, s->rows[i], h, c, gates, h + before, c + before);
+        h += before;
+        c += before;
+        gates += LSTM_GATES * state;
+    }
 }
 
-void X(lstm_backward)(const X(recurrent_weights) *w, int t, int n, const real *x, const real *h, const real *c,
-                      const real *gates, real *dh, real *dc, real *da, real *dx, const X(recurrent_gradients) *dw)
+void X(lstm_backward)(const X(recurrent_weights) *w, const sequence_steps *s, const real *x, const real *h,
+                      const real *c, const real *gates, real *dh, real *dc, real *da, real *before, real *dx,
+                      const X(recurrent_gradients) *dw)
 {
-    size_t state = (size_t)n * w->hidden;
-    for (int i = t; i > 0; i--) {
-        size_t before = (i - 1) * state;
-        retreat(w, n, gates + LSTM_GATES * before, c + before, c + before + state, dh + before + state, dc,
-                da + LSTM_GATES * before, 1, dh + before);
+    int rows = steps_rows(s);
+    size_t hidden = w->hidden, state = s->rows[0] * hidden, at = rows * hidden; /* at: of step i's rows */
+    for (int i = s->t - 1; i >= 0; i--) {
+        at -= s->rows[i] * hidden;
+        size_t next = state + at, previous = next - s->rows[i ? i - 1 : 0] * hidden;
+        retreat(w, s->rows[i], gates + LSTM_GATES * at, c + previous, c + next, dh + next, dc, da + LSTM_GATES * at, 1,
+                dh + previous);
     }
-    X(recurrent_backward)(w, LSTM_GATES, t * n, x, h, da, dx, dw);
+    X(recurrent_backward)(w, LSTM_GATES, rows, x, X(recurrent_states_before)(s, w->hidden, h, before), da, dx, dw);
 }

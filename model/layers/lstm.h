@@ -23,13 +23,15 @@ void X(lstm_step_backward)(const X(recurrent_weights) *w, int n, const real *x, 
                            const real *gates, const real *c_next, const real *dh_next, real *dc, real *da, real *dx,
                            real *dh_prev, const X(recurrent_gradients) *dw);
 
-/* x [T, N, D]; h, c [T+1, N, H], slot 0 given, slots 1..T written; gates [T, N, 4H] written. */
-void X(lstm_forward)(const X(recurrent_weights) *w, int t, int n, const real *x, real *h, real *c, real *gates);
+/* x [R, D]; h, c [N + R, H], h0 and c0 given, the others written; gates [R, 4H] written. */
+void X(lstm_forward)(const X(recurrent_weights) *w, const sequence_steps *s, const real *x, real *h, real *c,
+                     real *gates);
 
-/* dh [T+1, N, H]: in, the gradient that reaches each state from outside the cell (slot 0 usually zero); out, complete,
- * so that slot 0 is that of h0. dc [N, H]: in, that of c_T (usually zero); out, that of c0. da [T, N, 4H]: out, those
- * of the pre-activations. */
-void X(lstm_backward)(const X(recurrent_weights) *w, int t, int n, const real *x, const real *h, const real *c,
-                      const real *gates, real *dh, real *dc, real *da, real *dx, const X(recurrent_gradients) *dw);
+/* dh [N + R, H]: in, the gradient that reaches each state from outside the cell (h0's usually zero); out, complete,
+ * that of h0 first. dc [N, H]: in, that of each sequence's last c (usually zero); out, that of c0. da [R, 4H]: out,
+ * those of the pre-activations. before [R, H]: scratch. */
+void X(lstm_backward)(const X(recurrent_weights) *w, const sequence_steps *s, const real *x, const real *h,
+                      const real *c, const real *gates, real *dh, real *dc, real *da, real *before, real *dx,
+                      const X(recurrent_gradients) *dw);
 
 #endif

@@ -33,19 +33,27 @@ void X(rnn_step_backward)(const X(recurrent_weights) *w, int n, const real *x, c
     X(recurrent_backward)(w, 1, n, x, h_prev, dh_next, dx, dw);
 }
 
-void X(rnn_forward)(const X(recurrent_weights) *w, int t, int n, const real *x, real *h)
+void X(rnn_forward)(const X(recurrent_weights) *w, const sequence_steps *s, const real *x, real *h)
 {
-    size_t state = (size_t)n * w->hidden;
-    X(affine_forward)(t * n, w->inputs, w->hidden, x, w->wx, w->b, h + state);
-    for (int i = 0; i < t; i++, h += state)
-        advance(w, n, h, h + state);
+    size_t hidden = w->hidden;
+    real *next = h + s->rows[0] * hidden;
+    X(affine_forward)(steps_rows(s), w->inputs, w->hidden, x, w->wx, w->b, next);
+    for (int i = 0; i < s->t; i++) {
+        advance(w, s->rows[i], h, next);
+        h = next;
+        next += s->rows[i] * hidden;
+    }
 }
 
-void X(rnn_backward)(const X(recurrent_weights) *w, int t, int n, const real *x, const real *h, real *dh, real *dx,
-                     const X(recurrent_gradients) *dw)
+void X(rnn_backward)(const X(recurrent_weights) *w, const sequence_steps *s, const real *x, const real *h, real *dh,
+                     real *before, real *dx, const X(recurrent_gradients) *dw)
 {
-    size_t state = (size_t)n * w->hidden;
-    for (int i = t; i > 0; i--)
-        retreat(w, n, h + i * state, dh + i * state, 1, dh + (i - 1) * state);
-    X(recurrent_backward)(w, 1, t * n, x, h, dh + state, dx, dw);
+    int rows = steps_rows(s);
+    size_t hidden = w->hidden, state = s->rows[0] * hidden,
+           next = state + rows * hidden; /* of h and dh behind step i */
+    for (int i = s->t - 1; i >= 0; i--) {
+        next -= s->rows[i] * hidden;
+        retreat(w, s->rows[i], h + next, dh + next, 1, dh + next - s->rows[i ? i - 1 : 0] * hidden);
+    }
+    X(recurrent_backward)(w, 1, rows, x, X(recurrent_states_before)(s, w->hidden, h, before), dh + state, dx, dw);
 }

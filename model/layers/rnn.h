@@ -14,12 +14,12 @@ void X(rnn_step_forward)(const X(recurrent_weights) *w, int n, const real *x, co
 void X(rnn_step_backward)(const X(recurrent_weights) *w, int n, const real *x, const real *h_prev, const real *h_next,
                           real *dh_next, real *dx, real *dh_prev, const X(recurrent_gradients) *dw);
 
-/* x [T, N, D]; h [T+1, N, H], slot 0 given, slots 1..T written. */
-void X(rnn_forward)(const X(recurrent_weights) *w, int t, int n, const real *x, real *h);
+/* x [R, D]; h [N + R, H], h0 given, the others written. */
+void X(rnn_forward)(const X(recurrent_weights) *w, const sequence_steps *s, const real *x, real *h);
 
-/* dh [T+1, N, H]: in, the gradient that reaches each state from outside the cell (slot 0 usually zero); out, that of h0
- * in slot 0 and those of the pre-activations in slots 1..T. */
-void X(rnn_backward)(const X(recurrent_weights) *w, int t, int n, const real *x, const real *h, real *dh, real *dx,
-                     const X(recurrent_gradients) *dw);
+/* dh [N + R, H]: in, the gradient that reaches each state from outside the cell (h0's usually zero); out, that of h0
+ * and behind it those of the pre-activations. before [R, H]: scratch. */
+void X(rnn_backward)(const X(recurrent_weights) *w, const sequence_steps *s, const real *x, const real *h, real *dh,
+                     real *before, real *dx, const X(recurrent_gradients) *dw);
 
 #endif

@@ -32,12 +32,12 @@ static real row_loss(int classes, real *row, int target, real smoothing, real sc
     return loss;
 }
 
-real X(softmax_loss)(int rows, int classes, real *scores, const int *targets, const real *weights, real smoothing,
-                     int n)
+real X(softmax_loss)(int rows, int classes, real *scores, const int *targets, const int *caption, const real *weights,
+                     real smoothing, int n)
 {
     double loss = 0; /* also in float: thousands of rows are added up */
     for (int r = 0; r < rows; r++) {
-        real *row = scores + (size_t)r * classes, weight = weights ? weights[r % n] : 1;
+        real *row = scores + (size_t)r * classes, weight = weights ? weights[caption[r]] : 1;
         if (targets[r] == VOCABULARY_NULL)
             memset(row, 0, classes * sizeof *row);
         else

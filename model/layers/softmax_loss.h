@@ -1,6 +1,6 @@
 /* softmax_loss.h: the temporal softmax loss of CS231n assignment 3, with label smoothing (Szegedy et al. 2016).
  *
- *     p_r  = softmax(scores_r)                                       r: one word to be predicted, r = 0..T N - 1
+ *     p_r  = softmax(scores_r)                                       r: one word to be predicted, r = 0..rows - 1
  *     q_r  = (1 - e) onehot(target_r) + e / V
  *     loss = -1/N sum_r w_r sum_v q_rv log p_rv       dscores_r = w_r (p_r - q_r) / N      rows with target NULL: 0
  *
@@ -12,8 +12,9 @@
 #include "model/real.h"
 
 /* Returns the loss; scores [rows, V] become its gradient in place (the largest array of a batch is passed over once).
- * targets [rows] in 0..V-1, n: the N divided by; weights: NULL (all 1) or [N], that of row r being weights[r mod N]. */
-real X(softmax_loss)(int rows, int classes, real *scores, const int *targets, const real *weights, real smoothing,
-                     int n);
+ * targets [rows] in 0..V-1, n: the N divided by; weights: NULL (all 1) or [N], that of row r being weights[caption[r]].
+ */
+real X(softmax_loss)(int rows, int classes, real *scores, const int *targets, const int *caption, const real *weights,
+                     real smoothing, int n);
 
 #endif

@@ -137,8 +137,13 @@ batch_view batches_get(batches *b, size_t i, batch_share share)
     const struct example *examples = b->examples + start + first;
     int n = (int)(batch_share_start(next, all) - first);
     int t = n ? examples[n - 1].words + 1 : 0; /* the last of a sorted stretch is the longest */
-    batch_view view = {
-        .first = (int)first, .all = (int)all, .n = n, .t = t, .captions = b->captions, .images = b->images};
+    batch_view view = {.first = (int)first,
+                       .all = (int)all,
+                       .n = n,
+                       .t = t,
+                       .per_image = 1,
+                       .captions = b->captions,
+                       .images = b->images};
     _Static_assert(VOCABULARY_NULL == 0, "zeroed ids are padding");
     memset(b->captions, 0, (size_t)(t + 1) * (size_t)n * sizeof *b->captions);
     for (int k = 0; k < n; k++) {

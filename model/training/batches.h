@@ -40,6 +40,7 @@ static inline size_t batch_share_start(batch_share share, size_t n)
 typedef struct batch_view {
     int first, all;       /* these are captions first..first+n-1 of the batch's `all` */
     int n, t;             /* N captions, T = longest caption + 1 */
+    int per_image;        /* captions of one image, side by side: I = N / per_image */
     size_t words;         /* to predict: of all captions, each with its END */
     const int *captions;  /* [T+1, N] as decoder.h wants them */
     const size_t *images; /* [N] index into the dataset */

@@ -54,9 +54,10 @@ decoder_batch_f curriculum_batch(curriculum *c, size_t i, const float *parameter
     uint64_t features_seed = random_bits(r), samples_seed = random_bits(r);
     batch_view view = c->reinforce ? reinforce_images(c->reinforce, i, c->share) : batches_get(c->batches, i, c->share);
     train_data_features(c->data, &view, features_seed);
+    const image_features images = {c->data->features, c->data->map};
     *reward = 0;
     if (c->reinforce && view.n > 0)
-        *reward = reinforce_sample(c->reinforce, parameters, c->data->features, samples_seed, &view);
+        *reward = reinforce_sample(c->reinforce, parameters, &images, samples_seed, &view);
     weigh(c, &view);
     *words = view.words;
     int examples = !c->reinforce;
@@ -64,7 +65,9 @@ decoder_batch_f curriculum_batch(curriculum *c, size_t i, const float *parameter
         .n = view.n,
         .t = view.t,
         .first = view.first,
-        .features = c->data->features,
+        .per_image = view.per_image,
+        .features = images.features,
+        .map = images.map,
         .captions = view.captions,
         .weights = c->weights,
         .dropout = examples ? (float)c->options->dropout : 0,

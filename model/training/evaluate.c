@@ -7,7 +7,7 @@
 
 /* What one batch needs besides the session. */
 struct scratch {
-    float features[EVALUATE_BATCH * CAPTION_FEATURES];
+    float features[EVALUATE_BATCH * CAPTION_FEATURES], maps[EVALUATE_BATCH * CAPTION_MAP];
     caption_result results[EVALUATE_BATCH];
 };
 
@@ -17,10 +17,12 @@ static int caption_batch(caption_session *session, const caption_model *model, i
                          char **captions, caption_error *err)
 {
     const caption_options options = {.max_words = max_words};
-    for (int i = 0; i < n; i++)
-        memcpy(scratch->features + (size_t)i * CAPTION_FEATURES, feature_cache_at(cache, records[i]),
-               CAPTION_FEATURES * sizeof(float));
-    int status = caption_session_set_features(session, n, scratch->features, err);
+    for (int i = 0; i < n; i++) {
+        const float *record = feature_cache_at(cache, records[i]);
+        memcpy(scratch->features + (size_t)i * CAPTION_FEATURES, record, CAPTION_FEATURES * sizeof(float));
+        memcpy(scratch->maps + (size_t)i * CAPTION_MAP, record + CAPTION_FEATURES, CAPTION_MAP * sizeof(float));
+    }
+    int status = caption_session_set_features(session, n, scratch->features, scratch->maps, err);
     if (status == CAPTION_OK)
         status = caption_generate(session, model, &options, scratch->results, err);
     for (int i = 0; i < n && status == CAPTION_OK; i++)

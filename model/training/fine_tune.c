@@ -16,6 +16,8 @@ int caption_train_base(caption_train_options *options, const char *base, caption
     options->kind = decoder_kind_name(model->shape.kind);
     options->hidden = model->shape.hidden;
     options->words = model->shape.words;
+    if (decoder_looks(model->shape.kind))
+        options->attention = model->shape.attention;
     caption_model_release(model);
     return CAPTION_OK;
 }
@@ -31,6 +33,9 @@ static int check_base(const caption_model *base, const caption_train_options *o,
         return caption_fail(err, CAPTION_EINVAL, "hidden: %d, but the base has %d", o->hidden, base->shape.hidden);
     if (base->shape.words != o->words)
         return caption_fail(err, CAPTION_EINVAL, "words: %d, but the base has %d", o->words, base->shape.words);
+    if (decoder_looks(base->shape.kind) && base->shape.attention != o->attention)
+        return caption_fail(err, CAPTION_EINVAL, "attention: %d, but the base has %d", o->attention,
+                            base->shape.attention);
     if (!learnt_from || strcmp(learnt_from, caption_encoder_sha256(encoder)) != 0)
         return caption_fail(err, CAPTION_EINVAL, "base: %s learnt from the features of another encoder", o->base);
     return CAPTION_OK;
@@ -48,19 +53,6 @@ int fine_tune_open(caption_model **out, const caption_train_options *options, ca
 
 /* ---- its parameters -----------------------------------------------------------------------------------------------
  */
-
-/* W_proj [D, H] and b_proj [H] for standardised features. */
-static void start_projection(const float *w, const float *b, const decoder_shape *shape, const train_data *data,
-                             float *w_out, float *b_out)
-{
-    size_t hidden = (size_t)shape->hidden;
-    memcpy(b_out, b, hidden * sizeof *b_out);
-    for (size_t d = 0; d < (size_t)shape->features; d++)
-        for (size_t h = 0; h < hidden; h++) {
-            w_out[d * hidden + h] = w[d * hidden + h] / data->scale[d];
-            b_out[h] += data->mean[d] * w[d * hidden + h];
-        }
-}
 
 /* A row of `old` values becomes one of `all`, whose last ones are copies of <UNK>'s. */
 static void extend_row(const float *row, int old, int all, float *out)
@@ -105,9 +97,10 @@ void fine_tune_start(const caption_model *base, const decoder_shape *shape, cons
         in[i] = base->parameters + from[i].offset;
         out[i] = parameters + to[i].offset;
     }
-    start_projection(in[DECODER_W_PROJ], in[DECODER_B_PROJ], shape, data, out[DECODER_W_PROJ], out[DECODER_B_PROJ]);
+    for (int i = 0; i < n; i++)
+        if (i != DECODER_W_EMBED && i != DECODER_W_VOCAB && i != DECODER_B_VOCAB)
+            memcpy(out[i], in[i], (size_t)(from[i].rows ? from[i].rows : 1) * (size_t)from[i].cols * sizeof(float));
     start_embedding(in[DECODER_W_EMBED], old, shape, out[DECODER_W_EMBED]);
     start_scores(in[DECODER_W_VOCAB], in[DECODER_B_VOCAB], old, shape, out[DECODER_W_VOCAB], out[DECODER_B_VOCAB]);
-    for (int i = DECODER_W_X; i <= DECODER_B; i++)
-        memcpy(out[i], in[i], (size_t)(from[i].rows ? from[i].rows : 1) * (size_t)from[i].cols * sizeof(float));
+    standardise_unfold(&data->standardiser, shape, parameters);
 }

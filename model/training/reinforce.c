@@ -116,6 +116,7 @@ batch_view reinforce_images(reinforce *r, size_t i, batch_share share)
         .first = (int)(first * samples),
         .all = (int)(all * samples),
         .n = (int)(n * samples),
+        .per_image = r->samples,
         .images = r->images,
     };
 }
@@ -133,12 +134,13 @@ static int draw_word(int n, float *scores, random_stream *random)
     return word < VOCABULARY_END ? VOCABULARY_UNK : word;
 }
 
-static void begin(reinforce *r, const float *parameters, const float *features, uint64_t seed, int n,
+/* Every image is looked at once, then gets a row for each of its samples. */
+static void begin(reinforce *r, const float *parameters, const image_features *of, uint64_t seed, int n,
                   struct sampling *s)
 {
     arena_reset(&r->scratch);
     s->n = n;
-    s->state = decoder_start_f(&r->shape, parameters, n, n, features, NULL, &r->scratch);
+    s->state = decoder_start_f(&r->shape, parameters, n / r->samples, n, of->features, of->map, &r->scratch);
     s->scores = arena_take(&r->scratch, (size_t)n * (size_t)r->shape.vocabulary, sizeof *s->scores);
     s->word = arena_take(&r->scratch, (size_t)n, sizeof *s->word);
     s->row = arena_take(&r->scratch, (size_t)n, sizeof *s->row);
@@ -146,9 +148,11 @@ static void begin(reinforce *r, const float *parameters, const float *features, 
     for (int e = 0; e < n; e++) {
         s->word[e] = VOCABULARY_START;
         s->row[e] = e;
+        s->kept[e] = e / r->samples;
         r->words[e] = r->finished[e] = 0;
         r->random[e] = random_seeded(seed + (uint64_t)e);
     }
+    decoder_select_f(&r->shape, &s->state, n, s->kept);
 }
 
 /* Writes the next word of entry e; returns 0 if its caption ends here. */
@@ -164,10 +168,10 @@ static int extend(reinforce *r, struct sampling *s, int e)
     return r->words[row] < r->max_words;
 }
 
-static void sample_captions(reinforce *r, const float *parameters, const float *features, uint64_t seed, int n)
+static void sample_captions(reinforce *r, const float *parameters, const image_features *of, uint64_t seed, int n)
 {
     struct sampling s;
-    begin(r, parameters, features, seed, n, &s);
+    begin(r, parameters, of, seed, n, &s);
     while (s.n > 0) {
         int kept = 0;
         decoder_step_f(&r->shape, parameters, s.word, &s.state, s.scores, &r->scratch);
@@ -225,9 +229,10 @@ static double weigh(reinforce *r, batch_view *view)
     return all;
 }
 
-double reinforce_sample(reinforce *r, const float *parameters, const float *features, uint64_t seed, batch_view *view)
+double reinforce_sample(reinforce *r, const float *parameters, const image_features *of, uint64_t seed,
+                        batch_view *view)
 {
-    sample_captions(r, parameters, features, seed + (uint64_t)view->first, view->n);
+    sample_captions(r, parameters, of, seed + (uint64_t)view->first, view->n);
     lay_out(r, view);
     return weigh(r, view);
 }

@@ -29,8 +29,14 @@ void reinforce_shuffle(reinforce *r, uint64_t seed, int epoch);
  * the next call. */
 batch_view reinforce_images(reinforce *r, size_t i, batch_share share);
 
-/* Samples a caption for each row of `view`, whose features are [N, D], and completes the view with them and their
+/* What the encoder says of the images of a batch: features [I, D], map [I, P, M]. */
+typedef struct image_features {
+    const float *features, *map;
+} image_features;
+
+/* Samples a caption for each row of `view`, whose images are `of`, and completes the view with them and their
  * weights. What row k draws follows from seed + first + k alone. Returns the sum of the rewards. */
-double reinforce_sample(reinforce *r, const float *parameters, const float *features, uint64_t seed, batch_view *view);
+double reinforce_sample(reinforce *r, const float *parameters, const image_features *of, uint64_t seed,
+                        batch_view *view);
 
 #endif

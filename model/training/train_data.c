@@ -1,7 +1,6 @@
 #include "model/training/train_data.h"
 
 #include <libgen.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,12 +10,11 @@
 #include <nettle/sha2.h>
 
 #include "model/features/feature_extract.h"
+#include "model/features/feature_picture.h"
 #include "model/training/ranks.h"
 #include "model/training/train_options.h"
 
 enum { D = CAPTION_FEATURES };
-
-static const double SMALLEST_DEVIATION = 1e-2; /* on photos they lie between 0.07 and 0.85 */
 
 /* ---- words ------------------------------------------------------------------------------------------------------ */
 
@@ -134,45 +132,31 @@ static int open_cache(train_data *data, caption_encoder *encoder, caption_error 
     if (!out)
         return caption_fail(err, CAPTION_ENOMEM, "out of memory for the feature cache");
     const char *directory = data->options->cache ? data->options->cache : dirname(out);
-    int status = feature_cache_open(&data->cache, directory, caption_encoder_sha256(encoder), D, err);
+    int status = feature_cache_open(&data->cache, directory, caption_encoder_sha256(encoder), FEATURE_FLOATS, err);
     free(out);
     return status;
 }
 
-/* Two passes in double: mean, then deviation. A feature that hardly varies is not blown up. */
-static void measure_features(train_data *data)
+/* Zeroes a random share of x [n]; the others grow so that the mean stays. */
+static void drop(double dropout, size_t n, float *x, random_stream *r)
 {
-    size_t n = caption_dataset_size(data->options->train);
-    double sum[D] = {0}, squares[D] = {0};
-    for (size_t i = 0; i < n; i++) {
-        const float *x = feature_cache_at(data->cache, data->train_records[i * (size_t)data->views]);
-        for (int d = 0; d < D; d++)
-            sum[d] += x[d];
-    }
-    for (int d = 0; d < D; d++)
-        data->mean[d] = (float)(sum[d] / (double)n);
-    for (size_t i = 0; i < n; i++) {
-        const float *x = feature_cache_at(data->cache, data->train_records[i * (size_t)data->views]);
-        for (int d = 0; d < D; d++)
-            squares[d] += ((double)x[d] - data->mean[d]) * ((double)x[d] - data->mean[d]);
-    }
-    for (int d = 0; d < D; d++) {
-        data->scale[d] = (float)(1 / fmax(sqrt(squares[d] / (double)n), SMALLEST_DEVIATION));
-    }
+    float kept = (float)(1 / (1 - dropout));
+    for (size_t i = 0; i < n && dropout > 0; i++)
+        x[i] *= random_uniform(r) < dropout ? 0 : kept;
 }
 
 void train_data_features(train_data *data, const batch_view *view, uint64_t seed)
 {
-    double dropout = data->options->feature_dropout;
-    float kept = (float)(1 / (1 - dropout));
-    for (int k = 0; k < view->n; k++) {
+    for (int k = 0; k < view->n; k += view->per_image) {
+        size_t i = (size_t)(k / view->per_image);
         random_stream r = random_seeded(seed + (uint64_t)(view->first + k));
         size_t mirrored = data->views == 2 ? random_below(&r, 2) : 0;
         long record = data->train_records[view->images[k] * (size_t)data->views + mirrored];
-        const float *x = feature_cache_at(data->cache, record);
-        float *out = data->features + (size_t)k * D;
-        for (int d = 0; d < D; d++)
-            out[d] = dropout > 0 && random_uniform(&r) < dropout ? 0 : kept * (x[d] - data->mean[d]) * data->scale[d];
+        float *features = data->features + i * D, *map = data->map ? data->map + i * CAPTION_MAP : NULL;
+        standardise_record(&data->standardiser, feature_cache_at(data->cache, record), features, map);
+        drop(data->options->feature_dropout, D, features, &r);
+        if (map)
+            drop(data->options->feature_dropout, CAPTION_MAP, map, &r);
     }
 }
 
@@ -189,10 +173,14 @@ int train_data_open(train_data *data, const caption_train_options *options, cons
         return status;
     if (options->dev && (status = extract(data, encoder, options->dev, 1, &data->dev_records, err)))
         return status;
+    decoder_kind kind;
+    int looks = decoder_kind_parse(options->kind, &kind) && decoder_looks(kind);
     data->features = calloc((size_t)options->batch * D, sizeof *data->features);
-    if (!data->features)
+    data->map = looks ? calloc((size_t)options->batch * CAPTION_MAP, sizeof *data->map) : NULL;
+    if (!data->features || (looks && !data->map))
         return caption_fail(err, CAPTION_ENOMEM, "out of memory for a batch of %d captions", options->batch);
-    measure_features(data);
+    standardise_measure(&data->standardiser, data->cache, data->train_records, caption_dataset_size(options->train),
+                        (size_t)data->views);
     return CAPTION_OK;
 }
 
@@ -203,4 +191,5 @@ void train_data_close(train_data *data)
     free(data->train_records);
     free(data->dev_records);
     free(data->features);
+    free(data->map);
 }

@@ -7,18 +7,19 @@
 #include "model/random.h"
 #include "model/train.h"
 #include "model/training/batches.h"
+#include "model/training/standardise.h"
 
 typedef struct train_data {
     const caption_train_options *options;
     vocabulary *words;
     feature_cache *cache;
-    int views;                     /* of each training image: 1, or 2 with its mirror image */
-    long *train_records;           /* [images, views] in the cache */
-    long *dev_records;             /* [dev images], NULL without dev */
-    float mean[CAPTION_FEATURES];  /* over the training images as they are */
-    float scale[CAPTION_FEATURES]; /* 1 / standard deviation */
-    float *features;               /* [batch, D] of the current batch */
-    char digest[65];               /* SHA-256 over names, captions and the encoder: identifies the data */
+    int views;                 /* of each training image: 1, or 2 with its mirror image */
+    long *train_records;       /* [images, views] in the cache */
+    long *dev_records;         /* [dev images], NULL without dev */
+    standardiser standardiser; /* of the training images as they are */
+    float *features;           /* [images of the batch, D], standardised */
+    float *map;                /* [images of the batch, P, M], standardised; NULL for kinds that do not look */
+    char digest[65];           /* SHA-256 over names, captions and the encoder: identifies the data */
 } train_data;
 
 /* Builds the vocabulary, which extends `base` unless that is NULL, and computes or finds all features. Calls
@@ -27,8 +28,8 @@ int train_data_open(train_data *data, const caption_train_options *options, cons
                     caption_encoder *encoder, caption_error *err);
 void train_data_close(train_data *data); /* also of a zeroed one */
 
-/* The network learns from standardised features, (x - mean) * scale, of which a random share is dropped: fills
- * data->features for this batch. What is chosen for row k follows from seed + first + k alone. */
+/* The network learns from standardised features, of which a random share is dropped: fills data->features and
+ * data->map for the images of this batch. What is chosen for the image of row k follows from seed + first + k alone. */
 void train_data_features(train_data *data, const batch_view *view, uint64_t seed);
 
 #endif

@@ -4,7 +4,9 @@
 #include <time.h>
 
 #include "model/decoder/decoder_init.h"
+#include "model/decoder/model.h"
 #include "model/decoder/vocabulary.h"
+#include "model/kernels/mixed.h"
 #include "model/random.h"
 #include "model/train.h"
 #include "model/training/optimizer.h"
@@ -13,10 +15,11 @@ typedef struct bench {
     decoder_shape shape;
     size_t n_parameters;
     float *parameters, *gradients; /* [n_parameters] */
-    float *features;               /* [N, D] */
+    float *features, *map;         /* [N, D]; [N, P, M] for kinds that look */
     int *captions;                 /* [T+1, N] */
     optimizer optimizer;
     arena scratch;
+    mixed *mixed;
 } bench;
 
 /* Multiplications and additions a caption costs. Every product of the forward pass has two in the backward pass, for
@@ -26,7 +29,9 @@ static double operations(const decoder_shape *s, int steps)
     double project = (double)s->features * s->hidden;
     double gates = (double)(s->words + s->hidden) * decoder_gates(s->kind) * s->hidden;
     double scores = (double)s->hidden * s->vocabulary;
-    return 2 * (2 * project + 3 * steps * (gates + scores));
+    double reads = (double)s->attention * (s->hidden + s->positions) + (double)s->positions * s->hidden;
+    double tile = (double)s->channels * s->attention, keys = (double)s->attention * (s->attention + s->hidden);
+    return 2 * (2 * project + 3 * steps * (gates + scores + reads) + s->positions * (2 * tile + 3 * keys));
 }
 
 static int bench_init(bench *b, const caption_train_load *load, caption_error *err)
@@ -35,22 +40,26 @@ static int bench_init(bench *b, const caption_train_load *load, caption_error *e
     optimizer_options adam = optimizer_defaults();
     random_stream random = random_seeded(1);
     size_t features = (size_t)load->batch * CAPTION_FEATURES, words = (size_t)load->batch * (size_t)(load->steps + 1);
+    size_t map = (size_t)load->batch * (size_t)b->shape.positions * (size_t)b->shape.channels;
     adam.clip = 5;
     decoder_layout(&b->shape, tensors, &b->n_parameters);
     b->parameters = calloc(b->n_parameters, sizeof *b->parameters);
     b->gradients = calloc(b->n_parameters, sizeof *b->gradients);
     b->features = calloc(features, sizeof *b->features);
+    b->map = calloc(map + 1, sizeof *b->map);
     b->captions = calloc(words, sizeof *b->captions);
-    if (!b->parameters || !b->gradients || !b->features || !b->captions)
+    if (!b->parameters || !b->gradients || !b->features || !b->map || !b->captions)
         return caption_fail(err, CAPTION_ENOMEM, "out of memory for %zu parameters", b->n_parameters);
     decoder_init(&b->shape, 1, b->parameters);
     for (size_t i = 0; i < features; i++)
         b->features[i] = (float)(2 * random_uniform(&random) - 1);
+    for (size_t i = 0; i < map; i++)
+        b->map[i] = (float)(2 * random_uniform(&random) - 1);
     for (size_t i = 0; i < words; i++)
         b->captions[i] =
             VOCABULARY_SPECIALS + (int)random_below(&random, (size_t)load->vocabulary - VOCABULARY_SPECIALS);
     int status = optimizer_init(&b->optimizer, &adam, b->n_parameters, b->parameters, err);
-    if (status != CAPTION_OK)
+    if (status != CAPTION_OK || (load->mixed && (status = mixed_new(&b->mixed, b->n_parameters, err)) != CAPTION_OK))
         return status;
     return arena_reserve(&b->scratch, decoder_loss_scratch_f(&b->shape, load->batch, load->steps), err);
 }
@@ -59,9 +68,11 @@ static void bench_free(bench *b)
 {
     optimizer_free(&b->optimizer);
     arena_free(&b->scratch);
+    mixed_free(b->mixed);
     free(b->parameters);
     free(b->gradients);
     free(b->features);
+    free(b->map);
     free(b->captions);
 }
 
@@ -71,12 +82,15 @@ static void learn(bench *b, const caption_train_load *load, uint64_t seed)
         .n = load->batch,
         .t = load->steps,
         .features = b->features,
+        .map = b->map,
         .captions = b->captions,
         .dropout = 0.5f,
         .label_smoothing = 0.1f,
         .seed = seed,
     };
-    decoder_loss_f(&b->shape, b->parameters, &batch, b->gradients, NULL, &b->scratch);
+    mixed_begin(b->mixed, b->parameters, b->n_parameters);
+    decoder_loss_f(&b->shape, b->parameters, &batch, b->gradients, NULL, NULL, &b->scratch);
+    mixed_end();
     optimizer_step(&b->optimizer, 1e-3, b->parameters, b->gradients);
 }
 
@@ -98,6 +112,7 @@ int caption_train_measure(caption_train_speed *out, const caption_train_load *lo
     if (load->batch < 1 || load->steps < 1 || load->words < 1 || load->hidden < 1 ||
         load->vocabulary <= VOCABULARY_SPECIALS)
         return caption_fail(err, CAPTION_EINVAL, "every size must be positive, and there must be words to learn");
+    model_shape_look(&b.shape, caption_train_defaults(load->kind).attention);
     int status = bench_init(&b, load, err);
     if (status == CAPTION_OK) {
         uint64_t steps = 0;

@@ -14,6 +14,8 @@
 static const caption_train_option table[] = {
     {"hidden", "hidden units (H)", CAPTION_TRAIN_INTEGER, AT(hidden), 1, MODEL_MAX_HIDDEN},
     {"words", "length of a word vector (W)", CAPTION_TRAIN_INTEGER, AT(words), 1, MODEL_MAX_WORDS},
+    {"attention", "length of a query and a key (A), for the attention kind", CAPTION_TRAIN_INTEGER, AT(attention), 1,
+     MODEL_MAX_HIDDEN},
     {"minimum-count", "rarer words are unknown", CAPTION_TRAIN_INTEGER, AT(minimum_count), 1, 1000000},
     {"epochs", "passes over the captions", CAPTION_TRAIN_INTEGER, AT(epochs), 1, 100000},
     {"patience", "epochs without a better dev CIDEr before stopping; 0: never stop early", CAPTION_TRAIN_INTEGER,
@@ -34,6 +36,8 @@ static const caption_train_option table[] = {
     {"samples", "learn from rewards: captions tried out an image, scored by CIDEr; 0: learn the captions themselves",
      CAPTION_TRAIN_INTEGER, AT(samples), 0, 64},
     {"max-words", "longer captions are cut", CAPTION_TRAIN_INTEGER, AT(max_words), 1, CAPTION_MAX_WORDS},
+    {"mixed", "mixed precision: bfloat16 factors in large products, if the CPU has AVX512-BF16", CAPTION_TRAIN_FLAG,
+     AT(mixed), 0, 1},
 };
 
 const caption_train_option *caption_train_option_at(size_t i)
@@ -47,6 +51,7 @@ caption_train_options caption_train_defaults(const char *kind)
         .kind = kind,
         .hidden = 512,
         .words = 300,
+        .attention = 256,
         .minimum_count = 4,
         .epochs = 15,
         .patience = 3,

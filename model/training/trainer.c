@@ -112,6 +112,7 @@ static void learn_share(trainer *t, float totals[TOTALS])
     random_stream r = random_seeded(random_mix(t->options->seed) ^ random_mix((uint64_t)step_of(t)));
     size_t words;
     double reward;
+    mixed_begin(t->mixed, t->parameters, t->n_parameters);
     decoder_batch_f batch =
         curriculum_batch(&t->curriculum, (size_t)t->state.batch, t->parameters, &r, &words, &reward);
     batch.seed = random_bits(&r);
@@ -120,9 +121,10 @@ static void learn_share(trainer *t, float totals[TOTALS])
     totals[TOTAL_WORDS] = (float)words;
     totals[TOTAL_CAPTIONS] = (float)batch.n;
     if (batch.n > 0)
-        totals[TOTAL_LOSS] = decoder_loss_f(&t->shape, t->parameters, &batch, t->gradients, NULL, &t->scratch);
+        totals[TOTAL_LOSS] = decoder_loss_f(&t->shape, t->parameters, &batch, t->gradients, NULL, NULL, &t->scratch);
     else
         memset(t->gradients, 0, t->n_parameters * sizeof *t->gradients);
+    mixed_end();
 }
 
 static int learn_batch(trainer *t, caption_error *err)
@@ -171,21 +173,12 @@ static int learn_epoch(trainer *t, caption_error *err)
 
 /* ---- saving and scoring ----------------------------------------------------------------------------------------- */
 
-/* The network learnt from (x - mean) * scale; its users have x. So W_proj' = scale W_proj by rows, and
- * b_proj' = b_proj - mean W_proj'. */
+/* What its users need: weights for plain features. */
 static void fold_standardisation(trainer *t)
 {
-    decoder_tensor tensors[DECODER_MAX_TENSORS];
-    size_t total, hidden = (size_t)t->shape.hidden;
     const float *learnt = t->optimizer.average ? t->optimizer.average : t->parameters;
     memcpy(t->folded, learnt, t->n_parameters * sizeof *t->folded);
-    decoder_layout(&t->shape, tensors, &total);
-    float *w = t->folded + tensors[DECODER_W_PROJ].offset, *b = t->folded + tensors[DECODER_B_PROJ].offset;
-    for (size_t d = 0; d < CAPTION_FEATURES; d++)
-        for (size_t h = 0; h < hidden; h++) {
-            w[d * hidden + h] *= t->data.scale[d];
-            b[h] -= t->data.mean[d] * w[d * hidden + h];
-        }
+    standardise_fold(&t->data.standardiser, &t->shape, t->folded);
 }
 
 /* Writes the folded weights, with the run's facts and, once known, its scores. */

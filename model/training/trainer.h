@@ -4,6 +4,7 @@
 
 #include "model/arena.h"
 #include "model/decoder/model.h"
+#include "model/kernels/mixed.h"
 #include "model/train.h"
 #include "model/training/checkpoint.h"
 #include "model/training/curriculum.h"
@@ -27,6 +28,7 @@ typedef struct trainer {
     float *folded;                 /* [n_parameters] the weights to save (fold_standardisation) */
     optimizer optimizer;
     arena scratch;
+    mixed *mixed; /* NULL: products in float */
     caption_session *session;
     checkpoint state;
     char *description; /* of the options */

@@ -33,6 +33,7 @@ static int check_memory(const trainer *t, size_t scratch, caption_error *err)
 {
     enum { VECTORS = 6 };
     size_t needed = VECTORS * t->n_parameters * sizeof(float) + scratch, limit = t->options->memory;
+    needed += t->options->mixed ? mixed_size(t->n_parameters) : 0;
     if (limit == 0 || needed <= limit)
         return CAPTION_OK;
     return caption_fail(err, CAPTION_ELIMIT, "training this network would take %zu MiB, the limit is %zu MiB",
@@ -48,6 +49,7 @@ static void shape_network(trainer *t)
                                .hidden = o->hidden,
                                .vocabulary = vocabulary_size(t->data.words)};
     decoder_kind_parse(o->kind, &t->shape.kind);
+    model_shape_look(&t->shape, o->attention);
     decoder_layout(&t->shape, tensors, &t->n_parameters);
 }
 
@@ -63,7 +65,8 @@ static int make_network(trainer *t, caption_error *err)
     if (status != CAPTION_OK)
         return status;
     size_t scratch = decoder_loss_scratch_f(&t->shape, o->batch, curriculum_longest(&t->curriculum));
-    if ((status = check_memory(t, scratch, err)) != CAPTION_OK)
+    if ((status = check_memory(t, scratch, err)) != CAPTION_OK ||
+        (o->mixed && (status = mixed_new(&t->mixed, t->n_parameters, err)) != CAPTION_OK))
         return status;
     t->parameters = calloc(t->n_parameters, sizeof *t->parameters);
     t->gradients = calloc(t->n_parameters, sizeof *t->gradients);
@@ -132,6 +135,7 @@ void trainer_close(trainer *t)
     train_data_close(&t->data);
     optimizer_free(&t->optimizer);
     arena_free(&t->scratch);
+    mixed_free(t->mixed);
     caption_session_free(t->session);
     caption_model_release(t->base);
     free(t->parameters);

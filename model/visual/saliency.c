@@ -151,14 +151,14 @@ static void smoothgrad(looking *l)
     l->out->score = score_at(l, &l->photo, &seeds);
 }
 
-/* heat = max(0, sum over channels of map * mean over positions of d score / d map), at the head. */
+/* heat = max(0, sum over channels of map * mean over positions of d score / d map), at the last map. */
 static void gradcam(looking *l)
 {
     encoder_seeds_f seeds;
     const float *dmap;
     l->out->score = score_at(l, &l->photo, &seeds);
-    encoder_gradient_until_f(l->network, &seeds, ENCODER_HEAD, &dmap);
-    const encoder_map_f map = encoder_gradient_map_f(l->network, ENCODER_HEAD);
+    encoder_gradient_until_f(l->network, &seeds, target_map(&l->target), &dmap);
+    const encoder_map_f map = encoder_gradient_map_f(l->network, target_map(&l->target));
     enum { POSITIONS = 7 * 7 }; /* of a picture of 224 x 224 */
     float heat[POSITIONS] = {0};
     for (int c = 0; c < map.channels; c++) {
@@ -205,5 +205,52 @@ int caption_saliency(caption_session *session, const caption_image *image, const
     pixels_free(&l.noisy);
     pixels_free(&l.gradient);
     pixels_free(&l.sum);
+    return status;
+}
+
+/* ---- as a picture ------------------------------------------------------------------------------------------------ */
+
+static int compare(const void *a, const void *b)
+{
+    const float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+/* The value that one in a hundred exceeds. */
+static float bright(const float *heat, float *sorted)
+{
+    memcpy(sorted, heat, SIDE * SIDE * sizeof *heat);
+    qsort(sorted, SIDE * SIDE, sizeof *sorted, compare);
+    return sorted[SIDE * SIDE - SIDE * SIDE / 100];
+}
+
+/* sum over the neighbourhood of 3 x 3 with weights 1 2 1; edges repeated */
+static float smoothed(const float *heat, int y, int x)
+{
+    static const float weight[3] = {0.25f, 0.5f, 0.25f};
+    float sum = 0;
+    for (int i = -1; i <= 1; i++)
+        for (int j = -1; j <= 1; j++) {
+            const int row = y + i < 0 ? 0 : y + i < SIDE ? y + i : SIDE - 1;
+            const int col = x + j < 0 ? 0 : x + j < SIDE ? x + j : SIDE - 1;
+            sum += weight[i + 1] * weight[j + 1] * heat[row * SIDE + col];
+        }
+    return sum;
+}
+
+int caption_saliency_picture(caption_picture *out, const caption_saliency_map *map, const caption_picture *under,
+                             int out_width, int out_height, caption_error *err)
+{
+    float *heat = malloc(2 * sizeof map->heat);
+    *out = (caption_picture){0};
+    if (!heat)
+        return caption_fail(err, CAPTION_ENOMEM, "no memory for a heat map");
+    for (int i = 0; i < SIDE * SIDE; i++)
+        heat[i] = smoothed(map->heat, i / SIDE, i % SIDE);
+    const float most = bright(heat, heat + SIDE * SIDE);
+    for (int i = 0; i < SIDE * SIDE && most > 0; i++)
+        heat[i] /= most;
+    int status = caption_heat_picture(out, heat, SIDE, SIDE, under, out_width, out_height, err);
+    free(heat);
     return status;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "model/decoder/model.h"
+#include "model/encoder/encoder.h"
 
 enum { PAIR = 2 }; /* captions: with the word, and without */
 
@@ -31,16 +32,17 @@ static void write_captions(target *t, const int *words)
 int target_of_word(target *t, const caption_model *model, const int *words, int count, caption_error *err)
 {
     *t = (target){.model = model, .steps = count};
-    const size_t ids = (size_t)(count + 1) * PAIR, features = (size_t)PAIR * CAPTION_FEATURES;
-    int status =
-        arena_reserve(&t->numbers, arena_slice(ids, sizeof(int)) + 2 * arena_slice(features, sizeof(float)), err);
+    const size_t ids = (size_t)(count + 1) * PAIR;
+    const size_t bytes = arena_slice(ids, sizeof(int)) + arena_slice(CAPTION_FEATURES, sizeof(float)) +
+                         arena_slice(CAPTION_MAP, sizeof(float));
+    int status = arena_reserve(&t->numbers, bytes, err);
     if (status == CAPTION_OK)
         status = arena_reserve(&t->scratch, decoder_loss_scratch_f(&model->shape, PAIR, count), err);
     if (status != CAPTION_OK)
         return status;
     t->captions = arena_take(&t->numbers, ids, sizeof *t->captions);
-    t->features = arena_take(&t->numbers, features, sizeof *t->features);
-    t->dfeatures = arena_take(&t->numbers, features, sizeof *t->dfeatures);
+    t->dfeatures = arena_take(&t->numbers, CAPTION_FEATURES, sizeof *t->dfeatures);
+    t->dmap = arena_take(&t->numbers, CAPTION_MAP, sizeof *t->dmap);
     write_captions(t, words);
     return CAPTION_OK;
 }
@@ -90,21 +92,41 @@ static double class_score(target *t, const encoder_gradient_f *g, encoder_seeds_
     return encoder_gradient_logits_f(g)[t->class_index];
 }
 
-/* loss = (-log p(with) + log p(without)) / 2, so the score, log p of the word, is -2 loss. */
+static void scale(float *values, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        values[i] *= -PAIR;
+}
+
+/* loss = (-log p(with) + log p(without)) / 2, so the score, log p of the word, is -2 loss. On a picture of another size
+ * the map has other positions; the captioner's weights do not mind. */
 static double word_score(target *t, const encoder_gradient_f *g, encoder_seeds_f *seeds)
 {
     static const float weights[PAIR] = {1, -1};
     const caption_model *m = t->model;
-    for (int i = 0; i < PAIR; i++)
-        memcpy(t->features + i * CAPTION_FEATURES, encoder_gradient_features_f(g),
-               CAPTION_FEATURES * sizeof *t->features);
-    const decoder_batch_f batch = {
-        .n = PAIR, .t = t->steps, .features = t->features, .captions = t->captions, .weights = weights};
-    const double loss = decoder_loss_f(&m->shape, m->parameters, &batch, NULL, t->dfeatures, &t->scratch);
-    for (int i = 0; i < CAPTION_FEATURES; i++)
-        t->dfeatures[i] = -PAIR * (t->dfeatures[i] + t->dfeatures[CAPTION_FEATURES + i]);
+    const encoder_map_f map = encoder_gradient_map_f(g, ENCODER_BLOCKS);
+    const int looks = decoder_looks(m->shape.kind), positions = map.height * map.width;
+    decoder_shape shape = m->shape;
+    shape.positions = looks ? positions : 0;
+    const decoder_batch_f batch = {.n = PAIR,
+                                   .t = t->steps,
+                                   .per_image = PAIR,
+                                   .features = encoder_gradient_features_f(g),
+                                   .map = looks ? map.values : NULL,
+                                   .captions = t->captions,
+                                   .weights = weights};
+    const double loss =
+        decoder_loss_f(&shape, m->parameters, &batch, NULL, t->dfeatures, looks ? t->dmap : NULL, &t->scratch);
+    scale(t->dfeatures, CAPTION_FEATURES);
+    scale(t->dmap, looks ? (size_t)positions * (size_t)map.channels : 0);
     seeds->features = t->dfeatures;
+    seeds->map[ENCODER_BLOCKS] = looks ? t->dmap : NULL;
     return -PAIR * loss;
+}
+
+int target_map(const target *t)
+{
+    return t->model && decoder_looks(t->model->shape.kind) ? ENCODER_BLOCKS : ENCODER_HEAD;
 }
 
 double target_score(target *t, const encoder_gradient_f *g, encoder_seeds_f *seeds)

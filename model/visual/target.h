@@ -1,7 +1,7 @@
 /* target.h: what a gradient is taken of, a class or a word, as a function of the encoder's outputs.
  *
  * The score of a word is its log-probability after the words before it: with L the captioner's loss, one batch of two
- * captions, with the word and without, weighted 1 and -1, is exactly that difference (decoder.h). */
+ * captions of one picture, with the word and without, weighted 1 and -1, is exactly that difference (decoder.h). */
 #ifndef CAPTION_VISUAL_TARGET_H
 #define CAPTION_VISUAL_TARGET_H
 
@@ -10,12 +10,13 @@
 #include "model/visualize.h"
 
 typedef struct target {
-    int class_index;             /* of a class */
-    const caption_model *model;  /* of a word */
-    int steps;                   /* T: words, the last of them the wanted one */
-    int *captions;               /* [T + 1, 2] */
-    float *features, *dfeatures; /* [2, 1280] */
-    float *dlogits;              /* [1000] */
+    int class_index;            /* of a class */
+    const caption_model *model; /* of a word */
+    int steps;                  /* T: words, the last of them the wanted one */
+    int *captions;              /* [T + 1, 2] */
+    float *dfeatures;           /* [1280] */
+    float *dmap;                /* [7, 7, 320] at most, of captioners that look at the map */
+    float *dlogits;             /* [1000] */
     arena numbers, scratch;
 } target;
 
@@ -33,5 +34,8 @@ void target_free(target *t);
 /* After a forward pass to target_last: the score, and its gradient in *seeds, which points into t. */
 double target_score(target *t, const encoder_gradient_f *g, encoder_seeds_f *seeds);
 int target_last(const target *t); /* how far a forward pass must go */
+
+/* The last layer whose map is all that the score depends on: what Grad-CAM looks at. */
+int target_map(const target *t);
 
 #endif

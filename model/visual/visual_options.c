@@ -56,8 +56,16 @@ caption_visual_options caption_visual_defaults(caption_visual visual)
     static const caption_visual_options defaults[] = {
         [CAPTION_SALIENCY] = {.samples = 16, .noise = 0.15},
         [CAPTION_FOOL] = {.steps = 99, .rate = 1, .margin = 1, .magnify = 10, .preview_every = 5},
-        [CAPTION_VISUALIZE] =
-            {.steps = 60, .rate = 4, .l2 = 1e-3, .jitter = 16, .blur = 0.5, .blur_every = 10, .octaves = 3, .scale = 1.4, .preview_every = 10},
+        [CAPTION_VISUALIZE] = {.steps = 100,
+                               .rate = 3,
+                               .l2 = 1e-3,
+                               .variation = 0.1,
+                               .jitter = 16,
+                               .blur = 0.5,
+                               .blur_every = 10,
+                               .octaves = 3,
+                               .scale = 1.4,
+                               .preview_every = 10},
         [CAPTION_INVERT] = {.layer = 2, .steps = 200, .rate = 0.05, .preview_every = 10},
         [CAPTION_DREAM] = {.layer = 10,
                            .steps = 10,
@@ -65,7 +73,7 @@ caption_visual_options caption_visual_defaults(caption_visual visual)
                            .jitter = 16,
                            .octaves = 4,
                            .scale = 1.4,
-                           .tile = 448,
+                           .tile = 384,
                            .max_side = 1024,
                            .preview_every = 5},
     };

@@ -17,14 +17,14 @@ typedef struct worker {
     queue *queue;
     caption_image_limits limits;
     caption_session *session;
-    queue_item *items;       /* [batch] as handed out */
-    ticket_image **live;     /* [batch] those that were decoded, in order */
-    const ticket **owner;    /* [batch] and their tickets */
-    caption_image *pixels;   /* [batch] */
-    float *features;         /* [batch, 1280] of the live images */
-    float *group_features;   /* [batch, 1280] of those captioned together */
-    int *group;              /* [batch] their places among the live */
-    caption_result *results; /* [batch] */
+    queue_item *items;                  /* [batch] as handed out */
+    ticket_image **live;                /* [batch] those that were decoded, in order */
+    const ticket **owner;               /* [batch] and their tickets */
+    caption_image *pixels;              /* [batch] */
+    float *features, *maps;             /* [batch, 1280] and [batch, 7, 7, 320] of the live images */
+    float *group_features, *group_maps; /* of those captioned together */
+    int *group;                         /* [batch] their places among the live */
+    caption_result *results;            /* [batch] */
     pthread_t thread;
 } worker;
 
@@ -71,10 +71,13 @@ static void caption_group(worker *w, int n)
 {
     const ticket *first = w->owner[w->group[0]];
     caption_error reason;
-    for (int i = 0; i < n; i++)
+    for (int i = 0; i < n; i++) {
         memcpy(w->group_features + (size_t)i * CAPTION_FEATURES, w->features + (size_t)w->group[i] * CAPTION_FEATURES,
                CAPTION_FEATURES * sizeof(float));
-    int status = caption_session_set_features(w->session, n, w->group_features, &reason);
+        memcpy(w->group_maps + (size_t)i * CAPTION_MAP, w->maps + (size_t)w->group[i] * CAPTION_MAP,
+               CAPTION_MAP * sizeof(float));
+    }
+    int status = caption_session_set_features(w->session, n, w->group_features, w->group_maps, &reason);
     if (!status)
         status = caption_generate(w->session, first->model, &first->options, w->results, &reason);
     if (status) {
@@ -116,9 +119,8 @@ static batch_times run_batch(worker *w, int n)
         fail_images(w, NULL, good, status, &reason);
         return (batch_times){encoded - start, 0};
     }
-    for (int i = 0; i < good; i++)
-        memcpy(w->features + (size_t)i * CAPTION_FEATURES, caption_session_features(w->session, i),
-               CAPTION_FEATURES * sizeof(float));
+    memcpy(w->features, caption_session_features(w->session, 0), (size_t)good * CAPTION_FEATURES * sizeof(float));
+    memcpy(w->maps, caption_session_map(w->session, 0), (size_t)good * CAPTION_MAP * sizeof(float));
     caption_batch(w, good);
     return (batch_times){encoded - start, clock_ms() - encoded};
 }
@@ -177,7 +179,9 @@ static void free_worker(worker *w)
     free(w->owner);
     free(w->pixels);
     free(w->features);
+    free(w->maps);
     free(w->group_features);
+    free(w->group_maps);
     free(w->group);
     free(w->results);
 }
@@ -189,11 +193,13 @@ static int prepare_worker(worker *w, size_t batch, caption_encoder *encoder, cap
     w->owner = calloc(batch, sizeof *w->owner);
     w->pixels = calloc(batch, sizeof *w->pixels);
     w->features = calloc(batch, CAPTION_FEATURES * sizeof *w->features);
+    w->maps = calloc(batch, CAPTION_MAP * sizeof *w->maps);
     w->group_features = calloc(batch, CAPTION_FEATURES * sizeof *w->group_features);
+    w->group_maps = calloc(batch, CAPTION_MAP * sizeof *w->group_maps);
     w->group = calloc(batch, sizeof *w->group);
     w->results = calloc(batch, sizeof *w->results);
-    if (!w->items || !w->live || !w->owner || !w->pixels || !w->features || !w->group_features || !w->group ||
-        !w->results)
+    if (!w->items || !w->live || !w->owner || !w->pixels || !w->features || !w->maps || !w->group_features ||
+        !w->group_maps || !w->group || !w->results)
         return caption_fail(err, CAPTION_ENOMEM, "out of memory for a worker");
     return caption_session_new(&w->session, encoder, (int)batch, err);
 }

@@ -3,6 +3,7 @@
 #define SERVER_BENCH_H
 
 int bench_encoder(int argc, char **argv);
+int bench_gradient(int argc, char **argv);
 int bench_train(int argc, char **argv);
 
 #endif

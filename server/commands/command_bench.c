@@ -12,6 +12,7 @@ static const struct {
     const char *summary;
 } benches[] = {
     {"encoder", bench_encoder, "images encoded a second, beside this machine's matrix product"},
+    {"gradient", bench_gradient, "the encoder forward and back to the pixels"},
     {"train", bench_train, "captions learnt a second, beside this machine's matrix product"},
 };
 

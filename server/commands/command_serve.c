@@ -1,12 +1,13 @@
 /* command_serve.c: `captiond serve`: start, wait for a signal, stop.
  *
  *     start   configuration; listen; answer HTTP (/readyz says 503 until the weights are loaded); load; start workers
- *     run     the main thread only waits for a signal
+ *     run     the main thread only waits for a signal, and tells a watchdog that it does
  *     stop    first SIGTERM or SIGINT: stop accepting, finish what is in flight within --drain-ms, join, free, exit 0;
  *             a second one ends the process at once
  *
  * The queue ends its tickets first, because that resumes their connections: libmicrohttpd may stop only when none is
  * suspended. */
+#include <errno.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
@@ -21,6 +22,7 @@
 #include "server/http/http.h"
 #include "server/http/listen.h"
 #include "server/log.h"
+#include "server/notify.h"
 #include "server/server.h"
 #include "server/store/data.h"
 #include "server/store/disk.h"
@@ -95,6 +97,13 @@ static void log_ready(service *s, double started)
     caption_model_release(model);
 }
 
+/* What the service manager is not told it need not know; it waits for READY=1 only if it is one. */
+static void notify(const char *lines)
+{
+    if (notify_send(lines) < 0)
+        log_simple(LOG_LEVEL_WARNING, "not-notified", "reason", strerror(errno));
+}
+
 static int prepare_shared(service *s, caption_error *err)
 {
     const queue_limits limits = {s->config.queue, s->config.batch, s->config.batch_wait_ms, s->config.deadline_ms,
@@ -159,6 +168,7 @@ static int start(service *s, caption_error *err)
     data_start(&s->server);
     atomic_store(&s->server.state, SERVER_READY);
     log_ready(s, started);
+    notify("READY=1");
     return CAPTION_OK;
 }
 
@@ -171,10 +181,27 @@ static void wait_until_idle(service *s, int ms)
         nanosleep(&pause, NULL);
 }
 
+/* A sign of life goes out only after the queue's lock was free: threads that block each other there end it. */
+static void wait_for_signal(service *s)
+{
+    const int every_ms = notify_watchdog_ms();
+    double next = clock_ms();
+    for (;;) {
+        const struct timespec until = clock_timespec(next);
+        if (every_ms ? sem_clockwait(&signals, CLOCK_MONOTONIC, &until) == 0 : sem_wait(&signals) == 0)
+            return;
+        if (errno != ETIMEDOUT) /* interrupted: the handler has posted, or will */
+            continue;
+        queue_waiting(s->server.queue);
+        notify("WATCHDOG=1");
+        next = clock_ms() + every_ms;
+    }
+}
+
 static void run(service *s)
 {
-    while (sem_wait(&signals))
-        ; /* interrupted: the handler has posted, or will */
+    wait_for_signal(s);
+    notify("STOPPING=1");
     atomic_store(&s->server.state, SERVER_DRAINING);
     http_stop_listening(s->http);
     log_simple(LOG_LEVEL_INFO, "stopping", "signal", strsignal(last_signal));

@@ -83,7 +83,7 @@ static void list_options(caption_train_options *o, struct files *f, option table
         {"images", OPTION_TEXT, &f->images, 0, 0, "DIR", "directory of the images (needed)"},
         {"captions", OPTION_TEXT, &f->captions, 0, 0, "FILE", "TSV: image name, tab, caption (needed)"},
         {"out", OPTION_TEXT, &o->out, 0, 0, "FILE", "weight file to write (needed)"},
-        {"kind", OPTION_CHOICE, &o->kind, 0, 0, "rnn|lstm", "captioner; the defaults below are for this kind"},
+        {"kind", OPTION_CHOICE, &o->kind, 0, 0, "rnn|lstm|attention", "captioner; the defaults below are for this kind"},
         {"base", OPTION_TEXT, &f->base, 0, 0, "MODEL", "captioner to go on from; gives kind, hidden and words"},
         {"dev", OPTION_TEXT, &f->dev, 0, 0, "FILE", "TSV that each epoch is scored on; the best epoch is kept"},
         {"dev-images", OPTION_TEXT, &f->dev_images, 0, 0, "DIR", "its images, if not in --images"},

@@ -45,7 +45,6 @@ static void print_saliency(const visual_command *c, const caption_saliency_map *
 static int draw_saliency(const saliency_request *r, const char *path, caption_saliency_map *map, caption_error *err)
 {
     const visual_command *c = &r->command;
-    enum { SIDE = CAPTION_IMAGE_SIDE };
     caption_picture photo, drawn = {0};
     caption_image image;
     caption_session *session = NULL;
@@ -57,8 +56,7 @@ static int draw_saliency(const saliency_request *r, const char *path, caption_sa
     if (status == CAPTION_OK)
         status = caption_saliency(session, &image, &r->target, r->method, &c->options, map, err);
     if (status == CAPTION_OK)
-        status = caption_heat_picture(&drawn, map->heat, SIDE, SIDE, r->overlay ? &photo : NULL, photo.width,
-                                      photo.height, err);
+        status = caption_saliency_picture(&drawn, map, r->overlay ? &photo : NULL, photo.width, photo.height, err);
     if (status == CAPTION_OK)
         status = visual_write(c->out, &drawn, err);
     caption_session_free(session);

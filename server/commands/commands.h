@@ -17,5 +17,6 @@ int command_invert(int argc, char **argv);
 int command_dream(int argc, char **argv);
 int command_selftest(int argc, char **argv);
 int command_bench(int argc, char **argv);
+int command_health(int argc, char **argv);
 
 #endif

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Draws one column of a benchmark's CSV as bars: tests/bench/plot.py COLUMN OUT.svg <CSV
 
-One bar for each implementation and number of threads or kind, as long as the best round of it. Header lines may repeat.
+One bar for each implementation and number of threads, kind or precision, as long as the best round of it. Header lines may repeat.
 """
 import csv
 import html
@@ -18,7 +18,7 @@ def best_values(lines, column):
         elif row:
             entry = dict(zip(header, row))
             label = entry["implementation"] + (f", {entry['threads']} thread(s)" if "threads" in entry else "")
-            label += f", {entry['kind']}" if "kind" in entry else ""
+            label += "".join(f", {entry[name]}" for name in ("kind", "precision") if name in entry)
             best[label] = max(best.get(label, 0), float(entry[column]))
     return sorted(best.items())
 

@@ -39,6 +39,7 @@ int tiny_model_write(const char *path, const char *kind, unsigned seed, caption_
     if (status)
         return status;
     shape.vocabulary = vocabulary_size(v);
+    model_shape_look(&shape, HIDDEN);
     status = write_random(path, &shape, v, seed, err);
     vocabulary_free(v);
     return status;

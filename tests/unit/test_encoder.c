@@ -113,7 +113,7 @@ static double check_case(const caption_encoder *encoder, const cJSON *golden_cas
     unsigned char *pixels = zeroed((size_t)(height * width), 3);
     float *map = zeroed((size_t)(rows * cols), CAPTION_FEATURES * sizeof *map);
     float features[CAPTION_FEATURES], logits[CAPTION_CLASSES];
-    const encoder_outputs out = {map, features, logits, compare_block, &c};
+    const encoder_outputs out = {map, features, logits, compare_block, &c, NULL};
     encoder_scratch *scratch = new_scratch(encoder, height, width);
     draw(golden_text(golden_case, "image"), height, width, pixels);
 
@@ -240,10 +240,10 @@ static void a_batch_gives_what_single_images_give(void **state)
     draw("disc", SIDE, SIDE, pixels + IMAGE_BYTES);
     memset(pixels + 2 * IMAGE_BYTES, 255, IMAGE_BYTES);
 
-    encoder_forward(shipped, scratch, N, pixels, &(encoder_outputs){maps, features, logits, NULL, NULL});
+    encoder_forward(shipped, scratch, N, pixels, &(encoder_outputs){maps, features, logits, NULL, NULL, NULL});
     for (int i = 0; i < N; i++) {
         encoder_forward(shipped, scratch, 1, pixels + i * IMAGE_BYTES,
-                        &(encoder_outputs){map, alone, scores, NULL, NULL});
+                        &(encoder_outputs){map, alone, scores, NULL, NULL, NULL});
         assert_memory_equal(maps + i * MAP_SIZE, map, MAP_SIZE * sizeof *map);
         assert_memory_equal(features + i * CAPTION_FEATURES, alone, sizeof alone);
         assert_memory_equal(logits + i * CAPTION_CLASSES, scores, sizeof scores);
@@ -256,6 +256,34 @@ static void a_batch_gives_what_single_images_give(void **state)
     free(logits);
 }
 
+static void keep_last_block(void *context, int image, int block, int height, int width, int channels,
+                            const float *activation)
+{
+    float *maps = context;
+    assert_int_equal(height * width * channels, block == ENCODER_BLOCKS ? CAPTION_MAP : height * width * channels);
+    if (block == ENCODER_BLOCKS)
+        memcpy(maps + image * CAPTION_MAP, activation, CAPTION_MAP * sizeof *maps);
+}
+
+static void the_local_map_is_what_the_last_block_gives(void **state)
+{
+    (void)state;
+    enum { N = 2 };
+    unsigned char *pixels = zeroed(N, IMAGE_BYTES);
+    float *observed = zeroed(N * CAPTION_MAP, sizeof *observed), *local = zeroed(N * CAPTION_MAP, sizeof *local);
+    encoder_scratch *scratch = new_scratch(shipped, SIDE, SIDE);
+    draw("waves", SIDE, SIDE, pixels);
+    draw("disc", SIDE, SIDE, pixels + IMAGE_BYTES);
+    encoder_forward(shipped, scratch, N, pixels,
+                    &(encoder_outputs){.observe = keep_last_block, .context = observed, .local = local});
+    assert_memory_equal(observed, local, N * CAPTION_MAP * sizeof *local);
+    assert_memory_not_equal(local, local + CAPTION_MAP, CAPTION_MAP * sizeof *local);
+    encoder_scratch_free(scratch);
+    free(pixels);
+    free(observed);
+    free(local);
+}
+
 static void outputs_that_are_not_wanted_change_nothing(void **state)
 {
     (void)state;
@@ -265,7 +293,7 @@ static void outputs_that_are_not_wanted_change_nothing(void **state)
     float logits[CAPTION_CLASSES], only_logits[CAPTION_CLASSES];
     encoder_scratch *scratch = new_scratch(shipped, SIDE, SIDE);
     draw("disc", SIDE, SIDE, pixels);
-    encoder_forward(shipped, scratch, 1, pixels, &(encoder_outputs){map, features, logits, NULL, NULL});
+    encoder_forward(shipped, scratch, 1, pixels, &(encoder_outputs){map, features, logits, NULL, NULL, NULL});
     encoder_forward(shipped, scratch, 1, pixels, &(encoder_outputs){.features = only_features});
     encoder_forward(shipped, scratch, 1, pixels, &(encoder_outputs){.logits = only_logits});
     assert_memory_equal(features, only_features, sizeof features);
@@ -337,6 +365,7 @@ int main(void)
         cmocka_unit_test(every_block_agrees_with_pytorch_on_the_published_weights),
         cmocka_unit_test(features_and_classes_agree_with_the_first_golden_file),
         cmocka_unit_test(a_batch_gives_what_single_images_give),
+        cmocka_unit_test(the_local_map_is_what_the_last_block_gives),
         cmocka_unit_test(outputs_that_are_not_wanted_change_nothing),
         cmocka_unit_test(every_instruction_set_gives_the_same_features),
         cmocka_unit_test(images_of_any_size_run),

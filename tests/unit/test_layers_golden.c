@@ -81,7 +81,9 @@ static void rnn_gives_the_published_states(void **state)
     linspace(-0.2, 0.4, D * H, wx);
     linspace(-0.4, 0.1, H * H, wh);
     linspace(-0.7, 0.1, H, b);
-    rnn_forward_d(&(recurrent_weights_d){D, H, wx, wh, b}, T, N, x, h);
+    const sequence_steps steps = {T, (const int[]){N, N, N}};
+    _Static_assert(T == 3, "a number of rows for each step");
+    rnn_forward_d(&(recurrent_weights_d){D, H, wx, wh, b}, &steps, x, h);
     static const double golden[N * T * H] = {
         -0.42070749, -0.27279261, -0.11074945, 0.05740409,  0.22236251,  -0.39525808, -0.22554661, -0.0409454,
         0.14649412,  0.32397316,  -0.42305111, -0.24223728, -0.04287027, 0.15997045,  0.35014525,  -0.55857474,
@@ -129,7 +131,9 @@ static void lstm_gives_the_published_states(void **state)
     linspace(-0.2, 0.9, D * G * H, wx);
     linspace(-0.3, 0.6, H * G * H, wh);
     linspace(0.2, 0.7, G * H, b);
-    lstm_forward_d(&(recurrent_weights_d){D, H, wx, wh, b}, T, N, x, h, c, gates);
+    const sequence_steps steps = {T, (const int[]){N, N, N}};
+    _Static_assert(T == 3, "a number of rows for each step");
+    lstm_forward_d(&(recurrent_weights_d){D, H, wx, wh, b}, &steps, x, h, c, gates);
     static const double golden[N * T * H] = {
         0.01764008, 0.01823233, 0.01882671, 0.0194232,  0.11287491, 0.12146228, 0.13018446, 0.13902939,
         0.31358768, 0.33338627, 0.35304453, 0.37250975, 0.45767879, 0.4761092,  0.4936887,  0.51041945,
@@ -166,7 +170,7 @@ static double sanity_loss(int n, int t, double kept)
         scores[i] = 1e-3 * (2 * random_uniform(&random) - 1);
     for (size_t r = 0; r < rows; r++)
         targets[r] = random_uniform(&random) < kept ? 1 + (int)random_below(&random, V - 1) : 0;
-    double loss = softmax_loss_d((int)rows, V, scores, targets, NULL, 0, n);
+    double loss = softmax_loss_d((int)rows, V, scores, targets, NULL, NULL, 0, n);
     free(scores);
     free(targets);
     return loss;
@@ -186,8 +190,8 @@ static void masked_rows_have_neither_loss_nor_gradient(void **state)
     (void)state;
     enum { V = 4 };
     double scores[2 * V] = {1, 2, 3, 4, 5, 6, 7, 8}, alone[V] = {5, 6, 7, 8};
-    double loss = softmax_loss_d(2, V, scores, (int[]){0, 2}, NULL, 0.1, 1);
-    assert_true(loss == softmax_loss_d(1, V, alone, (int[]){2}, NULL, 0.1, 1));
+    double loss = softmax_loss_d(2, V, scores, (int[]){0, 2}, NULL, NULL, 0.1, 1);
+    assert_true(loss == softmax_loss_d(1, V, alone, (int[]){2}, NULL, NULL, 0.1, 1));
     for (int v = 0; v < V; v++) {
         assert_true(scores[v] == 0);
         assert_true(scores[V + v] == alone[v]);
@@ -203,10 +207,10 @@ static void weights_scale_the_loss_and_gradient_of_their_caption(void **state)
     const int targets[4] = {1, 2, 0, 1};
     memcpy(plain, scores, sizeof scores);
     double first[V] = {1, 2, 3}, second[2 * V] = {4, 5, 7, 2, 2, 5};
-    double loss_first = softmax_loss_d(1, V, first, targets, NULL, 0, 1);
-    double loss_second = softmax_loss_d(2, V, second, (const int[]){2, 1}, NULL, 0, 1);
-    double loss = softmax_loss_d(4, V, scores, targets, (const double[]){-2, 0.5}, 0, 2);
-    softmax_loss_d(4, V, plain, targets, NULL, 0, 2);
+    double loss_first = softmax_loss_d(1, V, first, targets, NULL, NULL, 0, 1);
+    double loss_second = softmax_loss_d(2, V, second, (const int[]){2, 1}, NULL, NULL, 0, 1);
+    double loss = softmax_loss_d(4, V, scores, targets, (const int[]){0, 1, 0, 1}, (const double[]){-2, 0.5}, 0, 2);
+    softmax_loss_d(4, V, plain, targets, NULL, NULL, 0, 2);
     assert_true(fabs(loss - (-2 * loss_first + 0.5 * loss_second) / 2) < 1e-12);
     for (int i = 0; i < 4 * V; i++)
         assert_true(fabs(scores[i] - (i / V % 2 ? 0.5 : -2) * plain[i]) < 1e-12);
@@ -233,7 +237,7 @@ static double captioning_loss(decoder_kind kind, double first_feature, double la
         captions[i % T * N + i / T] = i % shape.vocabulary;
     decoder_batch_d batch = {.n = N, .t = T - 1, .features = features, .captions = captions};
     assert_int_equal(arena_reserve(&scratch, decoder_loss_scratch_d(&shape, N, T - 1), NULL), CAPTION_OK);
-    double loss = decoder_loss_d(&shape, parameters, &batch, NULL, NULL, &scratch);
+    double loss = decoder_loss_d(&shape, parameters, &batch, NULL, NULL, NULL, &scratch);
     arena_free(&scratch);
     free(parameters);
     return loss;

@@ -18,7 +18,7 @@
 static const char words[] = "<NULL>\n<START>\n<END>\n<UNK>\na\ndog\nruns";
 enum { W = 2, H = 3, V = 7, MAX_PAIRS = 8 };
 
-static const decoder_shape tiny = {DECODER_LSTM, CAPTION_FEATURES, 0, W, H, V};
+static const decoder_shape tiny = {DECODER_LSTM, CAPTION_FEATURES, 0, W, H, V, 0, 0};
 
 /* Everything a file is made of, to be spoilt before it is written. */
 typedef struct parts {

@@ -18,6 +18,7 @@
 #include "model/decoder/decoder.h"
 #include "model/decoder/decoder_init.h"
 #include "model/decoder/vocabulary.h"
+#include "model/kernels/mixed.h"
 #include "model/random.h"
 #include "model/training/optimizer.h"
 
@@ -67,10 +68,10 @@ static void draw_batch(const corpus *c, random_stream *random, float *features, 
     }
 }
 
-/* The loss of the last of STEPS batches. */
-static double overfit(decoder_kind kind)
+/* The loss of the last of STEPS batches. in_mixed: in mixed precision. */
+static double overfit(decoder_kind kind, int in_mixed)
 {
-    const decoder_shape shape = {kind, D, 0, W, H, V};
+    const decoder_shape shape = {kind, D, 0, W, H, V, 0, 0};
     const optimizer_options adam = optimizer_defaults();
     decoder_tensor tensors[DECODER_MAX_TENSORS];
     size_t total;
@@ -81,7 +82,9 @@ static double overfit(decoder_kind kind)
     int captions[(T + 1) * N];
     optimizer o;
     arena scratch = {0};
+    mixed *m = NULL;
     assert_true(parameters && gradients);
+    assert_int_equal(in_mixed ? mixed_new(&m, total, NULL) : CAPTION_OK, CAPTION_OK);
     decoder_init(&shape, 1, parameters);
     assert_int_equal(optimizer_init(&o, &adam, total, parameters, NULL), CAPTION_OK);
     assert_int_equal(arena_reserve(&scratch, decoder_loss_scratch_f(&shape, N, T), NULL), CAPTION_OK);
@@ -90,9 +93,12 @@ static double overfit(decoder_kind kind)
     for (int step = 0; step < STEPS; step++) {
         const decoder_batch_f batch = {.n = N, .t = T, .features = features, .captions = captions};
         draw_batch(c, &random, features, captions);
-        loss = decoder_loss_f(&shape, parameters, &batch, gradients, NULL, &scratch);
+        mixed_begin(m, parameters, total);
+        loss = decoder_loss_f(&shape, parameters, &batch, gradients, NULL, NULL, &scratch);
+        mixed_end();
         optimizer_step(&o, 5e-3, parameters, gradients);
     }
+    mixed_free(m);
     arena_free(&scratch);
     optimizer_free(&o);
     free(parameters);
@@ -101,23 +107,35 @@ static double overfit(decoder_kind kind)
     return loss;
 }
 
-static void assert_learnt(decoder_kind kind, double bound)
+static void assert_learnt(decoder_kind kind, int in_mixed, double bound)
 {
-    double loss = overfit(kind);
+    double loss = overfit(kind, in_mixed);
     if (!(loss < bound))
-        fail_msg("the %s ends at a loss of %g, bound %g", decoder_kind_name(kind), loss, bound);
+        fail_msg("the %s ends at a loss of %g%s, bound %g", decoder_kind_name(kind), loss,
+                 in_mixed ? " in mixed precision" : "", bound);
 }
 
 static void rnn_learns_fifty_captions_by_heart(void **state)
 {
     (void)state;
-    assert_learnt(DECODER_RNN, 0.1);
+    assert_learnt(DECODER_RNN, 0, 0.1);
 }
 
 static void lstm_learns_fifty_captions_by_heart(void **state)
 {
     (void)state;
-    assert_learnt(DECODER_LSTM, 0.5);
+    assert_learnt(DECODER_LSTM, 0, 0.5);
+}
+
+static void both_learn_them_in_mixed_precision_too(void **state)
+{
+    (void)state;
+    if (!mixed_available()) {
+        print_message("this CPU has no AVX512-BF16\n");
+        skip();
+    }
+    assert_learnt(DECODER_RNN, 1, 0.1);
+    assert_learnt(DECODER_LSTM, 1, 0.5);
 }
 
 int main(void)
@@ -126,6 +144,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rnn_learns_fifty_captions_by_heart),
         cmocka_unit_test(lstm_learns_fifty_captions_by_heart),
+        cmocka_unit_test(both_learn_them_in_mixed_precision_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

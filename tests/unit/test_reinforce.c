@@ -148,7 +148,7 @@ static void words_are_drawn_with_the_captioners_probabilities(void **state)
     int ends = 0, a = 0, dog = 0, id_a = vocabulary_id(words, "a", 1), id_dog = vocabulary_id(words, "dog", 3);
     for (int round = 0; round < ROUNDS; round++) {
         batch_view view = reinforce_images(r, 0, BATCH_WHOLE);
-        reinforce_sample(r, parameters, features, random_bits(&random), &view);
+        reinforce_sample(r, parameters, &(image_features){features, NULL}, random_bits(&random), &view);
         for (int row = 0; row < view.n; row++) {
             int first = view.captions[view.n + row];
             ends += first == VOCABULARY_END;
@@ -173,7 +173,7 @@ static void samples_become_a_batch_whose_weights_balance(void **state)
     int cut = 0;
     for (int round = 0; round < 200; round++) {
         batch_view view = reinforce_images(r, 0, BATCH_WHOLE);
-        reinforce_sample(r, parameters, features, random_bits(&random), &view);
+        reinforce_sample(r, parameters, &(image_features){features, NULL}, random_bits(&random), &view);
         size_t predicted = 0;
         int longest = 0;
         for (int row = 0; row < view.n; row++) {
@@ -213,7 +213,8 @@ static void weights_are_rewards_less_the_mean_of_the_other_samples(void **state)
     random_stream random = random_seeded(11);
     assert_int_equal(rewards_new(&worth, dataset, words, MAX_WORDS, NULL), CAPTION_OK);
     batch_view view = reinforce_images(r, 0, BATCH_WHOLE);
-    double sum = reinforce_sample(r, parameters, features, random_bits(&random), &view), values[2 * SAMPLES], all = 0;
+    double sum = reinforce_sample(r, parameters, &(image_features){features, NULL}, random_bits(&random), &view),
+           values[2 * SAMPLES], all = 0;
     for (int row = 0; row < view.n; row++) {
         int ids[MAX_WORDS], n = 0, finished = 0;
         for (int t = 1; t <= view.t && !finished && view.captions[t * view.n + row]; t++)

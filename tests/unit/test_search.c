@@ -42,7 +42,7 @@ static caption_model *open_written(const decoder_shape *shape, const char *joine
 
 static caption_model *hand_made(int last_word_after_runs)
 {
-    const decoder_shape shape = {DECODER_RNN, CAPTION_FEATURES, 0, V, H, V};
+    const decoder_shape shape = {DECODER_RNN, CAPTION_FEATURES, 0, V, H, V, 0, 0};
     decoder_tensor at[DECODER_MAX_TENSORS];
     size_t total;
     decoder_layout(&shape, at, &total);
@@ -90,7 +90,7 @@ static caption_session *session_with(int n, const float *first_features)
     for (int i = 0; i < n; i++)
         features[i * CAPTION_FEATURES] = first_features[i];
     assert_int_equal(caption_session_new(&session, NULL, n, NULL), CAPTION_OK);
-    assert_int_equal(caption_session_set_features(session, n, features, NULL), CAPTION_OK);
+    assert_int_equal(caption_session_set_features(session, n, features, NULL, NULL), CAPTION_OK);
     free(features);
     return session;
 }
@@ -171,7 +171,7 @@ static void impossible_requests_are_refused(void **state)
     assert_int_equal(caption_session_new(&empty, NULL, 1, NULL), CAPTION_OK);
     assert_int_equal(caption_generate(empty, model, NULL, &result, &err), CAPTION_EINVAL);
     assert_int_equal(caption_encode(empty, 1, &(caption_image){.width = 1}, &err), CAPTION_EINVAL);
-    assert_int_equal(caption_session_set_features(empty, 2, (float[]){0}, &err), CAPTION_EINVAL);
+    assert_int_equal(caption_session_set_features(empty, 2, (float[]){0}, NULL, &err), CAPTION_EINVAL);
     assert_int_equal(caption_session_new(&(caption_session *){NULL}, NULL, 0, &err), CAPTION_EINVAL);
     caption_session_free(empty);
     caption_session_free(session);
@@ -182,7 +182,7 @@ static void impossible_requests_are_refused(void **state)
 static caption_model *random_model(decoder_kind kind)
 {
     enum { SIZE = 60 };
-    const decoder_shape shape = {kind, CAPTION_FEATURES, 0, 16, 24, SIZE};
+    const decoder_shape shape = {kind, CAPTION_FEATURES, 0, 16, 24, SIZE, 0, 0};
     char joined[8 * SIZE];
     decoder_tensor at[DECODER_MAX_TENSORS];
     size_t total, used = (size_t)sprintf(joined, "<NULL>\n<START>\n<END>\n<UNK>");
@@ -221,10 +221,10 @@ static void a_batch_writes_what_single_pictures_do(void **state)
         caption_session *session;
         int shortest = CAPTION_MAX_WORDS, longest = 0;
         assert_int_equal(caption_session_new(&session, NULL, MANY, NULL), CAPTION_OK);
-        assert_int_equal(caption_session_set_features(session, MANY, features, NULL), CAPTION_OK);
+        assert_int_equal(caption_session_set_features(session, MANY, features, NULL, NULL), CAPTION_OK);
         assert_int_equal(caption_generate(session, model, NULL, batch, NULL), CAPTION_OK);
         for (int i = 0; i < MANY; i++) {
-            caption_session_set_features(session, 1, features + i * CAPTION_FEATURES, NULL);
+            caption_session_set_features(session, 1, features + i * CAPTION_FEATURES, NULL, NULL);
             assert_int_equal(caption_generate(session, model, NULL, &single, NULL), CAPTION_OK);
             assert_string_equal(batch[i].text, single.text);
             assert_true(fabsf(batch[i].logprob - single.logprob) < 1e-3f);

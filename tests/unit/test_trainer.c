@@ -223,7 +223,7 @@ static void rewards_improve_what_examples_began(void **state)
     caption_train_options o = options_for("lstm", path_of(begun, "begun.safetensors"), &watcher);
     o.hidden = 64;
     o.words = 24;
-    o.epochs = 6; /* a beginning */
+    o.epochs = 5; /* a beginning */
     o.dropout = o.label_smoothing = 0;
     check_trains(&o);
     o = options_for("lstm", path_of(out, "rewarded.safetensors"), &watcher);

@@ -1,0 +1,261 @@
+/* decoder_loss.c: the training loss of decoder.h with its gradients.
+ *
+ * The layers do the mathematics; this file only connects them. Padding is left out before anything is computed
+ * (packing.h): R rows are the words that there are, not T N. */
+#include <string.h>
+
+#include "model/decoder/decoder_parameters.h"
+#include "model/decoder/packing.h"
+#include "model/layers/affine.h"
+#include "model/layers/dropout.h"
+#include "model/layers/embedding.h"
+#include "model/layers/lstm.h"
+#include "model/layers/rnn.h"
+#include "model/layers/softmax_loss.h"
+#include "model/random.h"
+
+/* The arrays of one batch that live from the forward to the backward pass. Those that a kind has no use for are empty.
+ * I: images. */
+enum buffer {
+    BUFFER_X,      /* [R, W] word vectors, after dropout */
+    BUFFER_START,  /* [I, H] h0 of each image, then its gradient */
+    BUFFER_H,      /* [N + R, H] states, h0 first */
+    BUFFER_C,      /* [N + R, H] lstm */
+    BUFFER_GATES,  /* [R, 4H] lstm */
+    BUFFER_OUT,    /* [R, H] z after dropout, read by the vocabulary */
+    BUFFER_SCORES, /* [R, V], then their gradients */
+    BUFFER_DX,     /* [R, W] */
+    BUFFER_DH,     /* [N + R, H] */
+    BUFFER_DC,     /* [N, H] lstm */
+    BUFFER_DA,     /* [R, 4H] lstm */
+    BUFFER_BEFORE, /* [R, H] of recurrent.h */
+    BUFFER_TILE,   /* these and the rest: of map_reader.h */
+    BUFFER_KEYS,
+    BUFFER_VALUES,
+    BUFFER_STATE,
+    BUFFER_QUERY,
+    BUFFER_LOOKS,
+    BUFFER_SEEN,
+    BUFFER_DTILE,
+    BUFFER_DKEYS,
+    BUFFER_DVALUES,
+    BUFFER_DQUERY,
+    BUFFER_DLOOKS,
+    BUFFERS
+};
+
+typedef struct sequence {
+    packing packed;
+    int images, per_image;
+    int *count, *place; /* of map_reader.h, kinds that look */
+    real *buffer[BUFFERS];
+} sequence;
+
+/* Streams of random numbers drawn from a batch's seed. */
+enum { STREAM_X, STREAM_H };
+
+/* Of n captions of `images` images, with so many rows in all. */
+static void buffer_sizes(const decoder_shape *shape, int n, int rows, int images, size_t count[BUFFERS])
+{
+    size_t state = (size_t)n * shape->hidden, states = (size_t)rows * shape->hidden;
+    size_t lstm = decoder_gates(shape->kind) == LSTM_GATES, looks = (size_t)decoder_looks(shape->kind);
+    size_t places = (size_t)images * shape->positions;
+    count[BUFFER_X] = count[BUFFER_DX] = (size_t)rows * shape->words;
+    count[BUFFER_START] = (size_t)images * shape->hidden;
+    count[BUFFER_H] = count[BUFFER_DH] = state + states;
+    count[BUFFER_OUT] = count[BUFFER_BEFORE] = states;
+    count[BUFFER_SCORES] = (size_t)rows * shape->vocabulary;
+    count[BUFFER_C] = lstm * (state + states);
+    count[BUFFER_GATES] = count[BUFFER_DA] = lstm * LSTM_GATES * states;
+    count[BUFFER_DC] = lstm * state;
+    count[BUFFER_TILE] = count[BUFFER_DTILE] = count[BUFFER_KEYS] = count[BUFFER_DKEYS] = places * shape->attention;
+    count[BUFFER_VALUES] = count[BUFFER_DVALUES] = places * shape->hidden;
+    count[BUFFER_STATE] = count[BUFFER_SEEN] = looks * states;
+    count[BUFFER_QUERY] = count[BUFFER_DQUERY] = (size_t)rows * shape->attention;
+    count[BUFFER_LOOKS] = count[BUFFER_DLOOKS] = (size_t)rows * shape->positions;
+}
+
+/* Enough for any number of images up to n. */
+size_t X(decoder_loss_scratch)(const decoder_shape *shape, int n, int t)
+{
+    size_t count[BUFFERS], bytes = packing_scratch(n, t);
+    buffer_sizes(shape, n, n * t, n, count);
+    for (int i = 0; i < BUFFERS; i++)
+        bytes += arena_slice(count[i], sizeof(real));
+    return bytes + arena_slice((size_t)n, sizeof(int)) + arena_slice((size_t)n * t, sizeof(int));
+}
+
+/* The rows of each image side by side, as map_reader.h wants them. */
+static void sort_by_image(sequence *s)
+{
+    const packing *p = &s->packed;
+    int next = 0;
+    for (int i = 0; i < s->images; i++) {
+        s->count[i] = -next;
+        for (int r = 0; r < p->rows; r++)
+            if (p->caption[r] / s->per_image == i)
+                s->place[next++] = r;
+        s->count[i] += next;
+    }
+}
+
+static sequence take_sequence(const decoder_shape *shape, const X(decoder_batch) *batch, arena *scratch)
+{
+    arena_reset(scratch);
+    sequence s = {.packed = packing_make(batch->n, batch->t, batch->captions, scratch),
+                  .per_image = batch->per_image ? batch->per_image : 1};
+    s.images = batch->n / s.per_image;
+    size_t count[BUFFERS];
+    buffer_sizes(shape, batch->n, s.packed.rows, s.images, count);
+    for (int i = 0; i < BUFFERS; i++)
+        s.buffer[i] = arena_take(scratch, count[i], sizeof(real));
+    if (decoder_looks(shape->kind)) {
+        s.count = arena_take(scratch, (size_t)s.images, sizeof *s.count);
+        s.place = arena_take(scratch, (size_t)s.packed.rows, sizeof *s.place);
+        sort_by_image(&s);
+    }
+    return s;
+}
+
+/* ---- the stages -------------------------------------------------------------------------------------------------- */
+
+/* h0 of each caption is that of its image. */
+static void spread(const sequence *s, int hidden, const real *start, real *h0)
+{
+    for (int j = 0; j < s->packed.n; j++)
+        memcpy(h0 + (size_t)j * hidden, start + (size_t)(s->packed.order[j] / s->per_image) * hidden,
+               hidden * sizeof *h0);
+}
+
+static void gather(const sequence *s, int hidden, const real *dh0, real *dstart)
+{
+    memset(dstart, 0, (size_t)s->images * hidden * sizeof *dstart);
+    for (int j = 0; j < s->packed.n; j++, dh0 += hidden) {
+        real *sum = dstart + (size_t)(s->packed.order[j] / s->per_image) * hidden;
+        for (int i = 0; i < hidden; i++)
+            sum[i] += dh0[i];
+    }
+}
+
+static void recur(const decoder_shape *shape, const X(recurrent_weights) *w, const sequence *s)
+{
+    real *const *b = s->buffer;
+    if (decoder_gates(shape->kind) == LSTM_GATES) {
+        memset(b[BUFFER_C], 0, (size_t)s->packed.n * w->hidden * sizeof(real)); /* c0 */
+        X(lstm_forward)(w, &s->packed.steps, b[BUFFER_X], b[BUFFER_H], b[BUFFER_C], b[BUFFER_GATES]);
+    } else {
+        X(rnn_forward)(w, &s->packed.steps, b[BUFFER_X], b[BUFFER_H]);
+    }
+}
+
+static void recur_backward(const decoder_shape *shape, const X(recurrent_weights) *w, const sequence *s,
+                           const X(recurrent_gradients) *dw)
+{
+    real *const *b = s->buffer;
+    if (decoder_gates(shape->kind) == LSTM_GATES) {
+        memset(b[BUFFER_DC], 0, (size_t)s->packed.n * w->hidden * sizeof(real)); /* nothing reads the last c */
+        X(lstm_backward)(w, &s->packed.steps, b[BUFFER_X], b[BUFFER_H], b[BUFFER_C], b[BUFFER_GATES], b[BUFFER_DH],
+                         b[BUFFER_DC], b[BUFFER_DA], b[BUFFER_BEFORE], b[BUFFER_DX], dw);
+    } else {
+        X(rnn_backward)(w, &s->packed.steps, b[BUFFER_X], b[BUFFER_H], b[BUFFER_DH], b[BUFFER_BEFORE], b[BUFFER_DX],
+                        dw);
+    }
+}
+
+static X(map_view) view_of(const sequence *s)
+{
+    real *const *b = s->buffer;
+    return (X(map_view)){s->images, b[BUFFER_TILE], b[BUFFER_KEYS], b[BUFFER_VALUES]};
+}
+
+static X(map_readers) readers_of(const sequence *s)
+{
+    real *const *b = s->buffer;
+    return (X(map_readers)){s->packed.rows,  s->count,        s->place,      b[BUFFER_STATE],
+                            b[BUFFER_QUERY], b[BUFFER_LOOKS], b[BUFFER_SEEN]};
+}
+
+/* h -> BUFFER_OUT, which holds h: z */
+static void look(const decoder_shape *shape, const X(map_reader_weights) *w, const real *map, const sequence *s,
+                 const real *h)
+{
+    const X(map_view) view = view_of(s);
+    const X(map_readers) readers = readers_of(s);
+    X(map_reader_project)(shape, w, map, &view);
+    X(map_reader_look)(shape, w, &view, &readers, h, s->buffer[BUFFER_OUT]);
+}
+
+/* dz [R, H]: in, the gradient of z; out, that of h. */
+static void look_backward(const decoder_shape *shape, const X(map_reader_weights) *w, const real *map,
+                          const sequence *s, real *dz, real *dmap, const X(map_reader_gradients) *dw)
+{
+    real *const *b = s->buffer;
+    const X(map_view) view = view_of(s), dview = {s->images, b[BUFFER_DTILE], b[BUFFER_DKEYS], b[BUFFER_DVALUES]};
+    const X(map_readers) readers = readers_of(s);
+    X(map_reader_backward)(shape, w, map, &view, &readers, &dview, b[BUFFER_DQUERY], b[BUFFER_DLOOKS], dz, dmap, dw);
+}
+
+/* In place on x [R, width]. */
+static void drop(const X(decoder_batch) *batch, const sequence *s, int stream, int width, real *x)
+{
+    X(dropout)(&s->packed.steps, s->packed.order, width, x, batch->dropout,
+               random_mix(batch->seed + stream) + batch->first);
+}
+
+/* ---- the loss ---------------------------------------------------------------------------------------------------- */
+
+/* Fills the sequence; the scores become their gradients. */
+static real forward(const decoder_shape *shape, const X(decoder_weights) *w, const X(decoder_batch) *batch,
+                    const sequence *s)
+{
+    const packing *p = &s->packed;
+    int hidden = shape->hidden;
+    real *const *b = s->buffer, *h = b[BUFFER_H] + (size_t)p->n * hidden;
+    X(affine_forward)(s->images, shape->features, hidden, batch->features, w->w_proj, w->b_proj, b[BUFFER_START]);
+    spread(s, hidden, b[BUFFER_START], b[BUFFER_H]);
+    X(embedding_forward)(p->rows, shape->words, p->inputs, w->w_embed, b[BUFFER_X]);
+    drop(batch, s, STREAM_X, shape->words, b[BUFFER_X]);
+    recur(shape, &w->cell, s);
+    memcpy(b[BUFFER_OUT], h, (size_t)p->rows * hidden * sizeof *h);
+    if (decoder_looks(shape->kind))
+        look(shape, &w->reader, batch->map, s, h);
+    drop(batch, s, STREAM_H, hidden, b[BUFFER_OUT]);
+    X(affine_forward)(p->rows, hidden, shape->vocabulary, b[BUFFER_OUT], w->w_vocab, w->b_vocab, b[BUFFER_SCORES]);
+    return X(softmax_loss)(p->rows, shape->vocabulary, b[BUFFER_SCORES], p->targets, p->caption, batch->weights,
+                           batch->label_smoothing, p->n);
+}
+
+static void backward(const decoder_shape *shape, const X(decoder_weights) *w, const X(decoder_batch) *batch,
+                     const sequence *s, const X(decoder_gradients) *dw, real *dfeatures, real *dmap)
+{
+    const packing *p = &s->packed;
+    int hidden = shape->hidden;
+    size_t state = (size_t)p->n * hidden;
+    real *const *b = s->buffer, *dh0 = b[BUFFER_DH], *dout = dh0 + state;
+    X(affine_backward)(p->rows, hidden, shape->vocabulary, b[BUFFER_OUT], w->w_vocab, b[BUFFER_SCORES], dout,
+                       dw->w_vocab, dw->b_vocab);
+    drop(batch, s, STREAM_H, hidden, dout);
+    if (decoder_looks(shape->kind))
+        look_backward(shape, &w->reader, batch->map, s, dout, dmap, &dw->reader);
+    memset(dh0, 0, state * sizeof *dh0);
+    recur_backward(shape, &w->cell, s, &dw->cell);
+    drop(batch, s, STREAM_X, shape->words, b[BUFFER_DX]);
+    if (dw->w_embed)
+        X(embedding_backward)(p->rows, shape->words, p->inputs, b[BUFFER_DX], dw->w_embed);
+    gather(s, hidden, dh0, b[BUFFER_START]);
+    X(affine_backward)(s->images, shape->features, hidden, batch->features, w->w_proj, b[BUFFER_START], dfeatures,
+                       dw->w_proj, dw->b_proj);
+}
+
+real X(decoder_loss)(const decoder_shape *shape, const real *parameters, const X(decoder_batch) *batch, real *gradients,
+                     real *dfeatures, real *dmap, arena *scratch)
+{
+    X(decoder_weights) w = X(decoder_weights_at)(shape, parameters);
+    sequence s = take_sequence(shape, batch, scratch);
+    real loss = forward(shape, &w, batch, &s);
+    if (gradients || dfeatures || dmap) {
+        X(decoder_gradients) dw = X(decoder_gradients_at)(shape, gradients);
+        backward(shape, &w, batch, &s, &dw, dfeatures, dmap);
+    }
+    return loss;
+}

@@ -1,0 +1,97 @@
+#include "model/training/standardise.h"
+
+#include <math.h>
+
+enum { D = CAPTION_FEATURES, M = CAPTION_MAP_CHANNELS, POSITIONS = CAPTION_MAP / CAPTION_MAP_CHANNELS };
+
+static const double SMALLEST_DEVIATION = 1e-2; /* on photos those of features lie between 0.07 and 0.85 */
+
+/* sum += (x - mean)^power of each of `width` numbers in `rows` rows. */
+static void add_powers(int rows, int width, const float *x, const double *mean, double *sum)
+{
+    for (int r = 0; r < rows; r++, x += width)
+        for (int j = 0; j < width; j++)
+            sum[j] += mean ? (x[j] - mean[j]) * (x[j] - mean[j]) : x[j];
+}
+
+/* Two passes in double: mean, then deviation. `offset`: where in a record the rows begin. A number that hardly varies
+ * is not blown up. */
+static void measure(const feature_cache *cache, const long *records, size_t n, size_t stride, int offset, int rows,
+                    int width, float *mean, float *scale)
+{
+    double sum[D] = {0}, squares[D] = {0}, count = (double)n * rows;
+    _Static_assert(D >= M, "both fit");
+    for (size_t i = 0; i < n; i++)
+        add_powers(rows, width, feature_cache_at(cache, records[i * stride]) + offset, NULL, sum);
+    for (int j = 0; j < width; j++)
+        sum[j] /= count;
+    for (size_t i = 0; i < n; i++)
+        add_powers(rows, width, feature_cache_at(cache, records[i * stride]) + offset, sum, squares);
+    for (int j = 0; j < width; j++) {
+        mean[j] = (float)sum[j];
+        scale[j] = (float)(1 / fmax(sqrt(squares[j] / count), SMALLEST_DEVIATION));
+    }
+}
+
+void standardise_measure(standardiser *s, const feature_cache *cache, const long *records, size_t n, size_t stride)
+{
+    measure(cache, records, n, stride, 0, 1, D, s->mean, s->scale);
+    measure(cache, records, n, stride, D, POSITIONS, M, s->map_mean, s->map_scale);
+}
+
+static void standardise(int rows, int width, const float *x, const float *mean, const float *scale, float *out)
+{
+    for (int r = 0; r < rows; r++, x += width, out += width)
+        for (int j = 0; j < width; j++)
+            out[j] = (x[j] - mean[j]) * scale[j];
+}
+
+void standardise_record(const standardiser *s, const float *record, float *features, float *map)
+{
+    standardise(1, D, record, s->mean, s->scale, features);
+    if (map)
+        standardise(POSITIONS, M, record + D, s->map_mean, s->map_scale, map);
+}
+
+/* W' = scale W by rows, b' = b - mean W', of w [inputs, outputs] and b [outputs]. */
+static void fold(int inputs, int outputs, const float *mean, const float *scale, float *w, float *b)
+{
+    for (int i = 0; i < inputs; i++, w += outputs)
+        for (int j = 0; j < outputs; j++) {
+            w[j] *= scale[i];
+            b[j] -= mean[i] * w[j];
+        }
+}
+
+static void unfold(int inputs, int outputs, const float *mean, const float *scale, float *w, float *b)
+{
+    for (int i = 0; i < inputs; i++, w += outputs)
+        for (int j = 0; j < outputs; j++) {
+            b[j] += mean[i] * w[j];
+            w[j] /= scale[i];
+        }
+}
+
+typedef void layer_change(int inputs, int outputs, const float *mean, const float *scale, float *w, float *b);
+
+static void each_input_layer(const standardiser *s, const decoder_shape *shape, float *parameters, layer_change *change)
+{
+    decoder_tensor at[DECODER_MAX_TENSORS];
+    size_t total;
+    decoder_layout(shape, at, &total);
+    change(D, shape->hidden, s->mean, s->scale, parameters + at[DECODER_W_PROJ].offset,
+           parameters + at[DECODER_B_PROJ].offset);
+    if (decoder_looks(shape->kind))
+        change(M, shape->attention, s->map_mean, s->map_scale, parameters + at[DECODER_W_MAP].offset,
+               parameters + at[DECODER_B_MAP].offset);
+}
+
+void standardise_fold(const standardiser *s, const decoder_shape *shape, float *parameters)
+{
+    each_input_layer(s, shape, parameters, fold);
+}
+
+void standardise_unfold(const standardiser *s, const decoder_shape *shape, float *parameters)
+{
+    each_input_layer(s, shape, parameters, unfold);
+}
