@@ -29,8 +29,8 @@ override LDFLAGS += -pie -Wl,-z,relro,-z,now -pthread $(SANITIZER)
 # SIMD sources are compiled once for each instruction set, chosen among at run time, and once in double. BF16 sources
 # exist for one instruction set alone.
 
-GENERIC := $(wildcard model/layers/*.c) model/encoder/encoder_gradient.c $(addprefix model/decoder/,decoder_loss.c decoder_parameters.c \
-           decoder_step.c map_reader.c)
+GENERIC := $(wildcard model/layers/*.c) model/encoder/encoder_gradient.c \
+           $(addprefix model/decoder/,decoder_loss.c decoder_parameters.c decoder_step.c map_reader.c)
 SIMD    := $(wildcard model/kernels/simd/*.c)
 BF16    := $(if $(filter x86_64%,$(shell $(CC) -dumpmachine)),$(wildcard model/kernels/bf16/*.c))
 DOUBLE  := $(wildcard model/gradcheck/*.c)
@@ -58,10 +58,12 @@ SERVER_LIBS    := $(call pkg,libs,$(SERVER_PACKAGES))
 UNIT_TESTS        := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*.c))
 INTEGRATION_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/integration/*.c))
 SUPPORT_OBJECTS   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
+BROWSER_TESTS     := $(if $(shell command -v node),$(wildcard tests/browser/test_*.mjs),tests/browser/missing.sh)
 FUZZERS           := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 TEST_LIBS         := $(call pkg,libs,$(TEST_PACKAGES) libcjson)
 
-# What says nothing new under a sanitizer: captiond built again for every planted error, installed, and deployed.
+# What says nothing new under a sanitizer: captiond built again for every planted error, installed, deployed, in a browser.
+PAGE    := $(if $(SANITIZE),,$(BROWSER_TESTS))
 PLANTED := $(if $(SANITIZE),,tests/planted_errors.sh)
 DEPLOY  := $(if $(SANITIZE),,$(addprefix tests/,installed.sh manifests.py balancer.sh container.sh))
 PLANT    = CC='$(CC)' CFLAGS='$(CFLAGS)' \
@@ -69,8 +71,8 @@ PLANT    = CC='$(CC)' CFLAGS='$(CFLAGS)' \
 
 # ---- what people call ------------------------------------------------------------------------------------------
 
-.PHONY: FORCE all run test check check-planted check-server check-deploy check-mpi bench fuzz fuzzers help install clean \
-        import-encoder tests
+.PHONY: FORCE all run test check check-planted check-server check-deploy check-browser check-mpi bench fuzz fuzzers help install clean \
+        import-encoder screenshots tests
 .DEFAULT_GOAL := all
 
 all: $(BUILD)/captiond ## build build/captiond
@@ -82,14 +84,16 @@ run: ## install what is missing, build, serve on http://127.0.0.1:8080
 
 test: ## install what is missing, build, run every test
 	@docker/packages.sh build test deploy
+	@docker/packages.sh browser || true
 	@tests/photos.sh
+	@tests/browser/modules.sh
 	@tests/promtool.sh
 	@tests/clients/install.sh
 	@$(MAKE) --no-print-directory check
 
 check: all tests ## the same without installing anything
 	@BUILD=$(BUILD) $(PLANT) tests/run.sh tests/boundaries.sh $(PLANTED) $(UNIT_TESTS) $(INTEGRATION_TESTS) \
-	    tests/clients.sh $(DEPLOY)
+	    tests/clients.sh $(DEPLOY) $(PAGE)
 
 check-planted: all ## prove that the gradient self-test notices planted errors
 	@BUILD=$(BUILD) $(PLANT) tests/run.sh tests/planted_errors.sh
@@ -100,6 +104,18 @@ check-server: all $(INTEGRATION_TESTS) ## the integration tests alone (after `ma
 check-deploy: all ## what concerns running it: installed, behind HAProxy, in a container; installs what that needs
 	@docker/packages.sh build deploy
 	@BUILD=$(BUILD) tests/run.sh $(DEPLOY)
+
+check-browser: all ## the page's tests in a browser alone; installs chromium and node if they are missing
+	@docker/packages.sh browser
+	@tests/photos.sh
+	@tests/browser/modules.sh
+	@BUILD=$(BUILD) tests/run.sh $(wildcard tests/browser/test_*.mjs)
+
+screenshots: all ## make docs/images/page-*.jpg again
+	@docker/packages.sh browser screenshots
+	@tests/photos.sh
+	@tests/browser/modules.sh
+	@BUILD=$(BUILD) tests/browser/screenshots.mjs
 
 check-mpi: ## prove that several processes learn as one does; installs OpenMPI if it is missing
 	@docker/packages.sh build mpi

@@ -5,6 +5,8 @@
 #include "server/http/http.h"
 
 void api_index(http_request *request);
+void api_page(http_request *request); /* what api_index gives browsers */
+void api_page_file(http_request *request);
 void api_healthz(http_request *request);
 void api_readyz(http_request *request);
 void api_metrics(http_request *request);
@@ -14,6 +16,7 @@ void api_model_get(http_request *request);
 void api_model_activate(http_request *request);
 void api_model_delete(http_request *request);
 void api_caption(http_request *request);
+void api_score(http_request *request);
 void api_selftest(http_request *request);
 void api_datasets(http_request *request);
 void api_dataset_put(http_request *request);

@@ -3,6 +3,7 @@
 
 #include "server/api/api.h"
 #include "server/commands/commands.h"
+#include "server/http/accept.h"
 #include "server/http/json.h"
 #include "server/http/routes.h"
 
@@ -17,7 +18,13 @@ static int add_route(cJSON *routes, const route *r)
     return 0;
 }
 
-void api_index(http_request *request)
+static int wants_page(const http_request *request)
+{
+    const char *accept = http_header(request, "Accept");
+    return accept_quality(accept, "text/html") > accept_quality(accept, "application/json");
+}
+
+static void answer_routes(http_request *request)
 {
     cJSON *answer = cJSON_CreateObject();
     int good = cJSON_AddStringToObject(answer, "name", "captiond") &&
@@ -26,6 +33,15 @@ void api_index(http_request *request)
     for (size_t i = 0; good && routes_at(i); i++)
         good = add_route(routes, routes_at(i));
     http_answer_json(request, 200, json_finish(answer, good));
+    http_answer_header(request, "Vary", "Accept");
+}
+
+void api_index(http_request *request)
+{
+    if (wants_page(request))
+        api_page(request);
+    else
+        answer_routes(request);
 }
 
 static void answer_status(http_request *request, const char *status)

@@ -70,6 +70,12 @@ void http_answer_file(http_request *request, int fd, size_t size, const char *ty
 /* Answers 204. */
 void http_answer_nothing(http_request *request);
 
+/* Answers 304: the client has it already. */
+void http_answer_unchanged(http_request *request);
+
+/* Gives the answer just made a header, in place of one of that name. */
+void http_answer_header(http_request *request, const char *name, const char *value);
+
 /* Answers 200 with a body that comes piece by piece. `read` is called on an HTTP thread whenever the client can take
  * more: it writes up to `room` bytes and returns how many; or HTTP_STREAM_END; or HTTP_STREAM_WAIT after http_suspend,
  * and then whoever has more calls http_resume. `release` is called once, when the request may be gone already. */

@@ -129,12 +129,32 @@ void http_answer_stream(http_request *r, const char *type, ssize_t (*read)(void 
     add_header(r->response, "X-Accel-Buffering", "no"); /* tells nginx to pass pieces on as they come */
 }
 
-void http_answer_nothing(http_request *r)
+static void answer_empty(http_request *r, int status)
 {
-    r->status = 204;
+    r->status = status;
     r->response = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
     if (r->response)
         add_headers(r, "", 0);
+}
+
+void http_answer_nothing(http_request *r)
+{
+    answer_empty(r, 204);
+}
+
+void http_answer_unchanged(http_request *r)
+{
+    answer_empty(r, 304);
+}
+
+void http_answer_header(http_request *r, const char *name, const char *value)
+{
+    if (!r->response)
+        return;
+    const char *before = MHD_get_response_header(r->response, name);
+    if (before)
+        MHD_del_response_header(r->response, name, before);
+    MHD_add_response_header(r->response, name, value);
 }
 
 void http_answer_json(http_request *r, int status, char *json)

@@ -1,0 +1,9 @@
+/* accept.h: what a client would rather have. */
+#ifndef SERVER_ACCEPT_H
+#define SERVER_ACCEPT_H
+
+/* How much the Accept header wants a type as "text/html": 0 (not at all) to 1. The most specific range decides, as
+ * RFC 9110 has it; a header that is absent (NULL) or empty accepts everything. */
+double accept_quality(const char *accept, const char *type);
+
+#endif

@@ -1,0 +1,54 @@
+// curve.js: a line chart of [x, y] points as inline SVG.
+
+const NS = "http://www.w3.org/2000/svg";
+const WIDTH = 640, HEIGHT = 240, LEFT = 48, RIGHT = 12, TOP = 12, BOTTOM = 28;
+
+function s(tag, attributes, text) {
+    const element = document.createElementNS(NS, tag);
+    for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+    if (text !== undefined) element.textContent = text;
+    return element;
+}
+
+// About n round numbers from low to high.
+function ticks(low, high, n) {
+    const raw = (high - low) / n || 1, power = 10 ** Math.floor(Math.log10(raw));
+    const step = [1, 2, 5, 10].map((k) => k * power).find((k) => k >= raw);
+    const all = [];
+    for (let t = Math.ceil(low / step) * step; t <= high + step / 1e6; t += step) all.push(Number(t.toPrecision(10)));
+    return all;
+}
+
+const short = (x) => (Math.abs(x) >= 1e4 ? x.toExponential(0) : Number(x.toPrecision(4)).toString());
+
+// The chart's element and draw(points): what it shows then. names: {title, x, y}.
+export function curve(names) {
+    const title = s("title", { id: `curve-${Math.random().toString(36).slice(2)}` }, names.title);
+    const grid = s("g", { class: "grid" }), line = s("path", { class: "line" }), area = s("path", { class: "area" }), dot = s("circle", { class: "dot", r: 4 });
+    const element = s("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "curve", role: "img", "aria-labelledby": title.id });
+    element.append(title, grid, area, line, dot);
+    const draw = (points) => {
+        grid.replaceChildren();
+        if (!points.length) return;
+        const xs = points.map((p) => p[0]), ys = points.map((p) => p[1]);
+        let [x0, x1, y0, y1] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
+        if (x1 === x0) x1 = x0 + 1;
+        if (y0 > 0 && y0 < 0.6 * y1) y0 = 0;
+        if (y1 === y0) y1 = y0 + 1;
+        const x = (v) => LEFT + ((v - x0) / (x1 - x0)) * (WIDTH - LEFT - RIGHT);
+        const y = (v) => HEIGHT - BOTTOM - ((v - y0) / (y1 - y0)) * (HEIGHT - TOP - BOTTOM);
+        for (const t of ticks(y0, y1, 4))
+            grid.append(s("line", { x1: LEFT, x2: WIDTH - RIGHT, y1: y(t), y2: y(t) }), s("text", { x: LEFT - 8, y: y(t) + 4, "text-anchor": "end" }, short(t)));
+        for (const t of ticks(x0, x1, 6)) grid.append(s("text", { x: x(t), y: HEIGHT - 8, "text-anchor": "middle" }, short(t)));
+        grid.append(s("text", { x: WIDTH - RIGHT, y: HEIGHT - BOTTOM - 6, "text-anchor": "end", class: "axis" }, names.x),
+            s("text", { x: LEFT + 6, y: TOP + 10, class: "axis" }, names.y));
+        const path = points.map((p, i) => `${i ? "L" : "M"}${x(p[0]).toFixed(1)} ${y(p[1]).toFixed(1)}`).join("");
+        const [lastX, lastY] = points.at(-1);
+        line.setAttribute("d", path);
+        area.setAttribute("d", `${path}L${x(lastX).toFixed(1)} ${y(y0)}L${x(xs[0]).toFixed(1)} ${y(y0)}Z`);
+        dot.setAttribute("cx", x(lastX));
+        dot.setAttribute("cy", y(lastY));
+        title.textContent = `${names.title}: ${short(lastY)} at ${short(lastX)}, from ${short(ys[0])} at ${short(xs[0])}`;
+    };
+    return { element, draw };
+}

@@ -1,0 +1,71 @@
+// models.js: the captioners: what they are, which is the default.
+import { ask, getJson } from "./api.js";
+import { $, attempt, confirm, h, number, showProblem, table } from "./dom.js";
+
+let models = [];
+
+export async function loadModels() {
+    models = (await getJson("/v1/models")).models;
+    return models;
+}
+
+// The model of that name; "": the default.
+export const modelNamed = async (name) => (models.length ? models : await loadModels()).find((m) => (name ? m.name === name : m.default));
+
+// Fills a <select>; what was chosen stays chosen. first: what the choice of none is called, given the default's name.
+export async function fillModels(select, first) {
+    const chosen = select.value;
+    await loadModels();
+    const none = h("option", { value: "" }, first(models.find((m) => m.default)?.name));
+    select.replaceChildren(none, ...models.map((m) => h("option", { value: m.name }, m.name)));
+    select.value = models.some((m) => m.name === chosen) ? chosen : "";
+}
+
+// ---- the panel -----------------------------------------------------------------------------------------------------
+
+async function activate(model, button) {
+    await attempt(button, $("model-fault"), async () => {
+        await ask(`/v1/models/${encodeURIComponent(model.name)}/activate`, { method: "POST" });
+        await show();
+        $("model-live").textContent = `${model.name} is the default now.`;
+    });
+}
+
+async function remove(model, button) {
+    if (!(await confirm(`Delete ${model.name}?`, "Its file is removed. This cannot be undone.", "Delete"))) return;
+    await attempt(button, $("model-fault"), async () => {
+        await ask(`/v1/models/${encodeURIComponent(model.name)}`, { method: "DELETE" });
+        await show();
+        $("model-live").textContent = `${model.name} is deleted.`;
+    });
+}
+
+function changes(model) {
+    if (model.default) return h("span", { class: "badge" }, "default");
+    const use = h("button", { type: "button", "aria-label": `Make ${model.name} the default`, onclick: () => activate(model, use) }, "Make default");
+    const drop = h("button", { type: "button", class: "quiet", "aria-label": `Delete ${model.name}`, onclick: () => remove(model, drop) }, "Delete");
+    return h("span", { class: "row" }, use, model.trained ? drop : "");
+}
+
+function row(m) {
+    const score = (x) => (x === undefined ? "–" : x.toFixed(3));
+    return [{ head: m.name }, m.kind, number(m.vocabulary_size), number(m.hidden_size), score(m.scores.cider), score(m.scores.bleu_4),
+        score(m.scores.rouge_l), m.trained ? "trained here" : "shipped", h("code", { title: m.sha256 }, m.sha256.slice(0, 10)), changes(m)];
+}
+
+export function init() {
+    $("model-list").before(h("h2", {}, "Models"), h("p", { class: "lead" }, "The default writes the captions that name no model. Requests under way finish on the one they began with."),
+        h("p", { id: "model-live", class: "notice", "aria-live": "polite" }), h("div", { id: "model-fault" }));
+}
+
+export async function show() {
+    $("model-fault").replaceChildren();
+    $("model-live").textContent = "";
+    try {
+        await loadModels();
+        $("model-list").replaceChildren(table("Captioners, with their scores on the photos held back from training",
+            ["Name", "Kind", "Words", "Hidden", "CIDEr", "BLEU-4", "ROUGE-L", "Origin", "SHA-256", "Default"], models.map(row)));
+    } catch (error) {
+        showProblem($("model-list"), error);
+    }
+}

@@ -1,0 +1,38 @@
+// photos.js: the place where photos are dropped, pasted or picked. Every element with data-photos becomes one.
+import { h } from "./dom.js";
+
+const TYPES = "image/jpeg,image/png,image/bmp,image/gif";
+const shown = (element) => element.offsetParent !== null;
+
+export const isPhoto = (file) => file.type.startsWith("image/");
+
+// Calls take(files) with what was chosen, at least one. options.multiple; options.also: other types, as ".tsv".
+export function photoPlace(place, take, { multiple = false, also = "" } = {}) {
+    const input = h("input", { type: "file", accept: TYPES + (also && `,${also}`), multiple, class: "visually-hidden" });
+    const give = (list) => {
+        const files = [...list].filter((f) => isPhoto(f) || (also && f.name.endsWith(also)));
+        if (files.length) take(multiple ? files : files.slice(0, 1));
+    };
+    place.append(h("label", {}, input, h("span", { class: "drop-face" },
+        h("b", {}, multiple ? "Drop photos here" : "Drop a photo here"), " or paste, or ", h("u", {}, "choose"))));
+    input.addEventListener("change", () => {
+        give(input.files);
+        input.value = "";
+    });
+    place.addEventListener("dragover", (event) => {
+        event.preventDefault();
+        place.classList.add("over");
+    });
+    place.addEventListener("dragleave", () => place.classList.remove("over"));
+    place.addEventListener("drop", (event) => {
+        event.preventDefault();
+        place.classList.remove("over");
+        give(event.dataTransfer.files);
+    });
+    document.addEventListener("paste", (event) => {
+        if (shown(place) && event.clipboardData?.files.length) give(event.clipboardData.files);
+    });
+}
+
+// A file dropped beside the place must not replace the page.
+for (const type of ["dragover", "drop"]) document.addEventListener(type, (event) => event.preventDefault());

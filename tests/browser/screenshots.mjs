@@ -1,0 +1,84 @@
+#!/usr/bin/env node
+// Makes docs/images/page-*.jpg: the page at work, on a real daemon, with photos free of copyright (tests/photos.sh).
+import { existsSync, readFileSync, readdirSync, statSync } from "node:fs";
+import { check, openPanel, run } from "./browser.mjs";
+import { lessons, upload } from "./pictures.mjs";
+
+const OUT = "docs/images";
+const DESKTOP = { width: 1180, height: 820 }, PHONE = { width: 390, height: 800 };
+const photo = (name) => upload({ name, buffer: readFileSync(`build/photos/${name}`) });
+
+async function shoot(page, name) {
+    await page.mouse.move(0, 0);
+    await page.waitForTimeout(400); // transitions
+    await page.screenshot({ path: `${OUT}/page-${name}.jpg`, type: "jpeg", quality: 82 });
+}
+
+async function captions(page, names, word) {
+    await openPanel(page, "captions");
+    await page.setInputFiles("[data-photos=captions] input", names.map(photo));
+    await page.locator(".card .facts").nth(names.length - 1).waitFor();
+    await page.locator(".card").first().locator(".word").nth(word).click();
+    await page.waitForFunction(() => document.querySelector(".card .map")?.naturalWidth > 0);
+}
+
+async function teach(page, url) {
+    await fetch(`${url}/v1/datasets/shapes`, { method: "PUT" });
+    for (const l of lessons) {
+        const form = new FormData();
+        form.append("image", new Blob([l.buffer], { type: "image/png" }), l.name);
+        form.append("caption", l.caption);
+        await fetch(`${url}/v1/datasets/shapes/items`, { method: "POST", body: form });
+    }
+    await openPanel(page, "training");
+    await page.waitForSelector("#train-form option[value=shapes]", { state: "attached" });
+    for (const [name, value] of Object.entries({ model: "shapes", epochs: 400, learning_rate: 0.002 })) await page.fill(`#train-form [name=${name}]`, String(value));
+    await page.click("#train-form summary");
+    for (const [name, value] of Object.entries({ hidden: 128, words: 64, batch: 4, minimum_count: 1, dev_fraction: 0.3 })) await page.fill(`#train-form [name=${name}]`, String(value));
+    await page.click("#train-form summary");
+    await page.click("#train-form button.primary");
+    await page.waitForSelector("#job-open .samples li");
+}
+
+async function visualise(page, kind, name, fields) {
+    await openPanel(page, "visualise");
+    await page.check(`#visualise-form [value=${kind}]`);
+    await page.setInputFiles("#visualise-form input[type=file]", photo(name));
+    for (const [field, value] of Object.entries(fields)) {
+        const place = page.locator(`#visualise-form [name=${field}]`);
+        await (field === "layer" ? place.selectOption(value) : place.fill(String(value)));
+    }
+    await page.click("#visualise-form button.primary");
+    await page.waitForSelector("#visualise-result .state.succeeded");
+    await page.waitForFunction(() => [...document.querySelectorAll("#visualise-result .pictures img")].every((i) => i.naturalWidth > 0));
+}
+
+check(existsSync("build/photos/chelsea.png"), "there are no photos: tests/photos.sh");
+await run([], async ({ page, daemon, test }) => {
+    await test("are_made", async () => {
+        await page.setViewportSize(DESKTOP);
+        await captions(page, ["chelsea.png", "astronaut.png"], 1);
+        await shoot(page, "captions");
+        await page.emulateMedia({ colorScheme: "dark" });
+        await shoot(page, "captions-dark");
+        await page.setViewportSize(PHONE);
+        await page.locator(".card").first().scrollIntoViewIfNeeded();
+        await shoot(page, "phone-dark");
+        await page.emulateMedia({ colorScheme: "light" });
+        await shoot(page, "phone");
+        await page.setViewportSize(DESKTOP);
+        await visualise(page, "fool", "chelsea.png", { class: "goldfish" });
+        await shoot(page, "fool");
+        await visualise(page, "dream", "coffee.png", { layer: "middle" });
+        await shoot(page, "dream");
+        await teach(page, daemon.url);
+        await page.waitForFunction(() => document.querySelector("#job-open .line").getAttribute("d").split("L").length > 8);
+        await shoot(page, "training");
+        await openPanel(page, "selftest");
+        await page.waitForSelector("#selftest tbody tr");
+        await shoot(page, "selftest");
+        await openPanel(page, "models");
+        await shoot(page, "models");
+    });
+});
+for (const name of readdirSync(OUT).filter((n) => n.startsWith("page-"))) console.log(`# ${name}: ${Math.round(statSync(`${OUT}/${name}`).size / 1000)} KB`);

@@ -1,0 +1,70 @@
+#!/usr/bin/env node
+// The five visualisations, with the pictures on the way.
+import { check, openPanel, run } from "./browser.mjs";
+import { photo } from "./pictures.mjs";
+
+await run(["--models", "lstm"], async ({ page, daemon, test }) => {
+    const result = page.locator("#visualise-result");
+    const choose = (kind) => page.check(`#visualise-form input[value=${kind}]`);
+    const show = () => page.click("#visualise-form button.primary");
+    const decoded = (locator) => locator.evaluate((img) => img.complete && img.naturalWidth > 0);
+    const jobs = async () => (await (await fetch(`${daemon.url}/v1/jobs`)).json()).jobs;
+
+    await test("a_photo_is_asked_for_first", async () => {
+        await openPanel(page, "visualise");
+        await show();
+        await result.locator(".problem:has-text('Choose a photo first')").waitFor();
+    });
+
+    for (const method of ["gradient", "smoothgrad", "gradcam"])
+        await test(`saliency_by_${method}`, async () => {
+            await page.setInputFiles("#visualise-form input[type=file]", photo());
+            await choose("saliency");
+            await page.selectOption("#visualise-form [name=method]", method);
+            await show();
+            await result.locator(`.facts:has-text('${method}')`).waitFor();
+            check(await result.locator("img").count() === 2);
+            for (const i of [0, 1]) check(await decoded(result.locator("img").nth(i)));
+        });
+
+    await test("a_class_that_does_not_exist_is_told", async (allow) => {
+        allow(/status of 400/);
+        await page.fill("#visualise-form [name=class]", "no such thing");
+        await show();
+        await result.locator(".problem:has-text('no such thing')").waitFor();
+    });
+
+    // The picture so far must be there while the job runs, the result at its end.
+    const runs = async (kind, fields, pictures) => {
+        await choose(kind);
+        for (const [name, value] of Object.entries(fields))
+            if (name === "layer") await page.selectOption("#visualise-form [name=layer]", value);
+            else await page.fill(`#visualise-form [name=${name}]`, String(value));
+        await show();
+        await result.locator(".state.running").waitFor();
+        await page.waitForFunction(() => [...document.querySelectorAll("#visualise-result img")].some((i) => i.alt === "The picture so far" && i.naturalWidth > 0));
+        await result.locator(".state.succeeded").waitFor();
+        await page.waitForFunction((n) => {
+            const all = [...document.querySelectorAll("#visualise-result .pictures img")];
+            return all.length === n && all.every((i) => i.complete && i.naturalWidth > 0);
+        }, pictures);
+        const [job] = await jobs();
+        check(job.kind === kind && job.state === "succeeded", job);
+        check((await result.locator(".line").getAttribute("d")).includes("L"), "no curve");
+    };
+
+    await test("a_fooling_image", () => runs("fool", { class: "goldfish", steps: 60 }, 3));
+    await test("a_class_image", () => runs("visualize", { class: "goldfish", steps: 20 }, 1));
+    await test("an_inversion", () => runs("invert", { layer: "shallow", steps: 20 }, 2));
+    await test("a_dream", () => runs("dream", { layer: "middle", steps: 6, octaves: 2 }, 2));
+
+    await test("one_is_cancelled", async () => {
+        await choose("visualize");
+        await page.fill("#visualise-form [name=class]", "goldfish");
+        await page.fill("#visualise-form [name=steps]", "1000");
+        await show();
+        await page.click("#visualise-cancel");
+        await result.locator(".state.cancelled").waitFor();
+        check((await jobs())[0].state === "cancelled");
+    });
+});

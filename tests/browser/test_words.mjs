@@ -1,0 +1,74 @@
+#!/usr/bin/env node
+// A click on a word: where the model looked, and why it wrote it.
+import { check, run } from "./browser.mjs";
+import { photo } from "./pictures.mjs";
+
+await run([], async ({ page, daemon, test }) => {
+    const { models } = await (await fetch(`${daemon.url}/v1/models`)).json();
+    const attentive = models.find((m) => m.kind === "attention"), plain = models.find((m) => m.kind !== "attention");
+    const card = page.locator(".card").first(), words = card.locator(".word");
+    const caption = async (model) => {
+        await page.selectOption("#captions [name=model]", model);
+        await page.setInputFiles("[data-photos=captions] input", photo());
+        await card.locator(`.facts:has-text('${model}')`).waitFor();
+    };
+    const ink = (canvas) => canvas.evaluate((c) => {
+        const data = c.getContext("2d").getImageData(0, 0, c.width, c.height).data;
+        const alphas = data.filter((_, i) => i % 4 === 3);
+        return { least: Math.min(...alphas), most: Math.max(...alphas), hash: alphas.reduce((a, x) => (a * 31 + x) % 1000003, 7) };
+    });
+    const explained = async () => {
+        await page.waitForFunction(() => {
+            const map = document.querySelector(".card .map");
+            return map && !map.hidden && map.naturalWidth > 0 && document.querySelector(".card .frame").getAttribute("aria-busy") === "false";
+        });
+        return card.locator(".map").evaluate((img) => img.src);
+    };
+
+    await test("without_attention_the_reason_is_shown_alone", async () => {
+        await caption(plain.name);
+        await words.nth(1).click();
+        await explained();
+        check((await card.locator(".about").innerText()).includes("no place where it looked"));
+        check(!(await card.locator(".veil").isVisible()));
+        check(await words.nth(1).getAttribute("aria-pressed") === "true");
+    });
+
+    await test("another_word_and_another_method_have_another_picture", async () => {
+        const before = await explained();
+        await words.nth(2).click();
+        await page.waitForFunction((src) => document.querySelector(".card .map").src !== src, before);
+        const second = await explained();
+        await card.locator("select[aria-label=Method]").selectOption("gradcam");
+        await page.waitForFunction((src) => document.querySelector(".card .map").src !== src, second);
+        check((await card.locator(".map").getAttribute("alt")).startsWith("Grad-CAM saliency of"));
+    });
+
+    await test("arrows_go_from_word_to_word", async () => {
+        await words.nth(2).focus();
+        await page.keyboard.press("ArrowLeft");
+        check(await words.nth(1).getAttribute("aria-pressed") === "true");
+        check(await words.nth(1).evaluate((b) => b === document.activeElement));
+    });
+
+    await test("a_second_click_puts_it_away", async () => {
+        await words.nth(1).click();
+        check(!(await card.locator(".detail").isVisible()));
+    });
+
+    if (!attentive) return;
+    await test("with_attention_the_place_is_lit", async () => {
+        await caption(attentive.name);
+        await words.nth(1).click();
+        const veil = card.locator(".veil"), one = await ink(veil);
+        check(await veil.isVisible() && one.least < 40 && one.most > 100, one);
+        check(/looked mostly at the (top|middle|bottom) (left|centre|right)/.test(await card.locator(".about").innerText()));
+        await words.nth(3).click();
+        check((await ink(veil)).hash !== one.hash, "two words, one place");
+        await explained();
+    });
+
+    await test("every_word_has_a_small_picture_of_its_place", async () => {
+        check(await words.count() === await card.locator(".word canvas").count());
+    });
+});
