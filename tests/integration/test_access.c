@@ -47,6 +47,8 @@ static const char *const operators[][2] = {
     {"GET", "/v1/datasets/pets/items/1"},
     {"DELETE", "/v1/datasets/pets/items/1"},
     {"GET", "/v1/datasets/pets/items/1/image"},
+    {"POST", "/v1/dream"},
+    {"GET", "/v1/jobs/1/pictures/result.png"},
 };
 
 static void without_the_operators_key_its_routes_are_401(void **state)
