@@ -78,7 +78,7 @@ test: ## install what is missing, build, run every test
 	@$(MAKE) --no-print-directory check
 
 check: all tests ## the same without installing anything
-	@BUILD=$(BUILD) $(PLANT) tests/run.sh tests/boundaries.sh $(PLANTED) $(UNIT_TESTS) $(INTEGRATION_TESTS)
+	@BUILD=$(BUILD) $(PLANT) tests/run.sh tests/boundaries.sh tests/fooled.sh $(PLANTED) $(UNIT_TESTS) $(INTEGRATION_TESTS)
 
 check-planted: all ## prove that the gradient self-test notices planted errors
 	@BUILD=$(BUILD) $(PLANT) tests/run.sh tests/planted_errors.sh
