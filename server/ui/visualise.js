@@ -19,7 +19,7 @@ const place = () => $("visualise-result");
 
 function frame(alt, caption, large) {
     const image = h("img", { alt, hidden: true });
-    const element = h("figure", { class: large ? "picture large" : "picture" }, h("div", { class: "frame" }, image), h("figcaption", {}, caption));
+    const element = h("figure", { class: large ? "picture square" : "picture" }, h("div", { class: "frame" }, image), h("figcaption", {}, caption));
     const put = async (path, options) => {
         const url = await getPicture(path, options);
         if (image.src) URL.revokeObjectURL(image.src);
@@ -33,6 +33,7 @@ const photoFrame = () => {
     const own = frame("The photo", "The photo");
     own.image.src = URL.createObjectURL(photo);
     own.image.hidden = false;
+    own.image.addEventListener("load", () => place().style.setProperty("--ratio", own.image.naturalWidth / own.image.naturalHeight));
     return own.element;
 };
 
@@ -72,6 +73,7 @@ async function showResult(kind, job, view) {
     view.state.textContent = job.state;
     view.state.className = `state ${job.state}`;
     if (job.state !== "succeeded") return;
+    view.bar.value = view.bar.max;
     const { pictures, ...rest } = job.result;
     const frames = Object.entries(pictures).map(([name, path]) => {
         const f = frame(`${PICTURES[name] || name}`, name === "result" ? SAYS[kind] : PICTURES[name] || name);
@@ -100,7 +102,7 @@ function jobView(kind, title) {
         chart.draw(points);
         if (p.preview && p.preview !== shown) preview.put(shown = p.preview).catch(() => 0);
     };
-    return { state, pictures, numbers: numbersPlace, tell, live };
+    return { state, bar, pictures, numbers: numbersPlace, tell, live };
 }
 
 async function runJob(fields, signal) {

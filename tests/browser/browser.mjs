@@ -91,7 +91,7 @@ function watchPage(page, url, faults) {
 
 // ---- tests ---------------------------------------------------------------------------------------------------------
 
-// options: of the daemon. context: of the browser, as {colorScheme: "dark"}. Each test may allow(/what it provokes/).
+// options: of the daemon, or a function of the scratch directory that makes them. context: of the browser, as {colorScheme: "dark"}. Each test may allow(/what it provokes/).
 export async function run(options, body, context = {}) {
     const name = process.argv[1].replace(/.*test_|\.mjs$/g, ""), reason = lacking();
     if (reason) {
@@ -116,7 +116,7 @@ export async function run(options, body, context = {}) {
         if (fault) console.log(String(fault.stack || fault).replace(/^/gm, "# "));
     };
     try {
-        daemon = await startDaemon(options, scratch);
+        daemon = await startDaemon(typeof options === "function" ? options(scratch) : options, scratch);
         browser = await openBrowser(scratch, context);
         const page = browser.pages()[0];
         await watchPage(page, daemon.url, faults);
