@@ -47,7 +47,7 @@ static caption_picture result_picture(const reply *job, const char *name)
 {
     char path[64];
     snprintf(path, sizeof path, "result/pictures/%s", name);
-    return visual_picture(server, reply_string(job, path));
+    return fetch_visual_picture(server, reply_string(job, path));
 }
 
 static void expect_size(const reply *job, const char *name, int width, int height)
@@ -217,7 +217,7 @@ static void only_the_newest_previews_are_kept(void **state)
     long long id = visual_submit(server, NULL, "/v1/visualize?class=1&steps=10&octaves=1&preview_every=1");
     reply job = training_wait(server, id, "succeeded");
     assert_int_equal(visual_count_files(id, "preview-"), 4);
-    caption_picture last = visual_picture(server, reply_string(&job, "progress/preview"));
+    caption_picture last = fetch_visual_picture(server, reply_string(&job, "progress/preview"));
     assert_int_equal(last.width, CAPTION_IMAGE_SIDE);
     caption_picture_free(&last);
     reply old = dataset_ask(server, "GET", "/v1/jobs/%lld/pictures/preview-1.png", id);
