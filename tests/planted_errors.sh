@@ -210,7 +210,7 @@ plant $at mbconv_5x5.dx "nothing through the mean" 's->term[c] /= (real)' 's->te
 plant $at mbconv_5x5.dx "the mean's gradient is not shared out" 's->term[c] /= (real)(f->shape.rows * f->shape.cols);' ';'
 plant $at mbconv_strided.dx "the gate of the gradient is forgotten" 'dproduct + (size_t)from * row, kept->gate, term' \
     'dproduct + (size_t)from * row, kept->gate_slope, term'
-plant $at mbconv_5x5_strided.dx "frame without what lies above" '.above = reach' '.above = reach - 1'
+plant $at mbconv_5x5_strided.dx "the frame's left side is not cleared" 'memset(framed, 0, before * sizeof *framed);' ''
 plant $at mbconv_unexpanded.dx "a row too low" 'const int at = f->top + y;' 'const int at = f->top + y + 1;'
 plant $at mbconv_5x5.dx "the weights of the projection, not transposed" \
     'gemm_nt(positions, b->project.in, b->project.out, dout' 'gemm(positions, b->project.in, b->project.out, dout'
