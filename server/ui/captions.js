@@ -40,7 +40,7 @@ function facts(answer, caption) {
 function alternatives(captions, chosen, choose) {
     if (captions.length < 2) return null;
     return h("ol", { class: "alternatives", "aria-label": "Captions, best first" }, captions.map((c) => h("li", {},
-        h("button", { type: "button", "aria-pressed": c === chosen, onclick: () => choose(c) }, c.text, " ",
+        h("button", { type: "button", "aria-pressed": String(c === chosen), onclick: () => choose(c) }, c.text, " ",
             h("span", { class: "p" }, c.logprob.toFixed(2))))));
 }
 
@@ -61,7 +61,7 @@ function captionCard(card) {
     card.said.replaceChildren(h("p", { class: "sentence pending" }, "Looking …"));
     waiting.push(async () => {
         try {
-            const [result, canExplain] = await Promise.all([askCaption(card.file), hasRoute("POST /v1/saliency"), card.photo.decode().catch(() => 0)]);
+            const [result, canExplain] = await Promise.all([askCaption(card.file), hasRoute("POST /v1/saliency"), card.loaded]);
             fillCard(card, result, canExplain);
         } catch (error) {
             card.veil.hidden = true;
@@ -75,7 +75,8 @@ function captionCard(card) {
 function addCard(file) {
     const photo = h("img", { src: URL.createObjectURL(file), alt: file.name });
     const veil = h("canvas", { class: "veil", width: 224, height: 224, hidden: true, "aria-hidden": "true" });
-    const card = { file, photo, veil, said: h("div", { class: "said" }) };
+    const loaded = new Promise((done) => (photo.onload = photo.onerror = done));
+    const card = { file, photo, loaded, veil, said: h("div", { class: "said" }) };
     const remove = () => {
         URL.revokeObjectURL(photo.src);
         element.remove();
