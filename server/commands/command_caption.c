@@ -130,7 +130,7 @@ static int caption_files(const captioner *c, char **paths, int n)
 int command_caption(int argc, char **argv)
 {
     weights_place place = {0};
-    const char *model = "lstm";
+    const char *model = WEIGHTS_DEFAULT_MODEL;
     int max_file_mb = 256, max_pixels = 64000000, status;
     captioner c = {0};
     decode_options decode;

@@ -138,7 +138,7 @@ static int report(const evaluation *e, const char *tsv, const char *training, ca
 int command_eval(int argc, char **argv)
 {
     weights_place place = {0};
-    const char *model = "lstm", *images = NULL, *captions = NULL, *tsv = NULL, *training = NULL;
+    const char *model = WEIGHTS_DEFAULT_MODEL, *images = NULL, *captions = NULL, *tsv = NULL, *training = NULL;
     decode_options decode;
     int status;
     const option named[] = {
