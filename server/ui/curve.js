@@ -24,7 +24,7 @@ const short = (x) => (Math.abs(x) >= 1e4 ? x.toExponential(0) : Number(x.toPreci
 // The chart's element and draw(points): what it shows then. names: {title, x, y}.
 export function curve(names) {
     const title = s("title", { id: `curve-${Math.random().toString(36).slice(2)}` }, names.title);
-    const grid = s("g", { class: "grid" }), line = s("path", { class: "line" }), area = s("path", { class: "area" }), dot = s("circle", { class: "dot", r: 4 });
+    const grid = s("g", { class: "grid" }), line = s("path", { class: "line" }), area = s("path", { class: "area" }), dot = s("circle", { class: "dot" });
     const element = s("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "curve", role: "img", "aria-labelledby": title.id });
     element.append(title, grid, area, line, dot);
     const draw = (points) => {
@@ -46,6 +46,7 @@ export function curve(names) {
         const [lastX, lastY] = points.at(-1);
         line.setAttribute("d", path);
         area.setAttribute("d", `${path}L${x(lastX).toFixed(1)} ${y(y0)}L${x(xs[0]).toFixed(1)} ${y(y0)}Z`);
+        dot.setAttribute("r", 4);
         dot.setAttribute("cx", x(lastX));
         dot.setAttribute("cy", y(lastY));
         title.textContent = `${names.title}: ${short(lastY)} at ${short(lastX)}, from ${short(ys[0])} at ${short(xs[0])}`;

@@ -49,6 +49,7 @@ async function visualise(page, kind, name, fields) {
         await (field === "layer" ? place.selectOption(value) : place.fill(String(value)));
     }
     await page.click("#visualise-form button.primary");
+    await page.waitForSelector("#visualise-result .state:not(.succeeded)");
     await page.waitForSelector("#visualise-result .state.succeeded");
     await page.waitForFunction(() => [...document.querySelectorAll("#visualise-result .pictures img")].every((i) => i.naturalWidth > 0));
 }
