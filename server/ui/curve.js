@@ -1,7 +1,7 @@
 // curve.js: a line chart of [x, y] points as inline SVG.
 
 const NS = "http://www.w3.org/2000/svg";
-const WIDTH = 640, HEIGHT = 240, LEFT = 48, RIGHT = 12, TOP = 12, BOTTOM = 28;
+const WIDTH = 640, HEIGHT = 240, LEFT = 48, RIGHT = 12, TOP = 26, BOTTOM = 28;
 
 function s(tag, attributes, text) {
     const element = document.createElementNS(NS, tag);
@@ -24,7 +24,7 @@ const short = (x) => (Math.abs(x) >= 1e4 ? x.toExponential(0) : Number(x.toPreci
 // The chart's element and draw(points): what it shows then. names: {title, x, y}.
 export function curve(names) {
     const title = s("title", { id: `curve-${Math.random().toString(36).slice(2)}` }, names.title);
-    const grid = s("g", { class: "grid" }), line = s("path", { class: "line" }), area = s("path", { class: "area" }), dot = s("circle", { class: "dot", r: 4 });
+    const grid = s("g", { class: "grid" }), line = s("path", { class: "line" }), area = s("path", { class: "area" }), dot = s("circle", { class: "dot" });
     const element = s("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "curve", role: "img", "aria-labelledby": title.id });
     element.append(title, grid, area, line, dot);
     const draw = (points) => {
@@ -41,11 +41,12 @@ export function curve(names) {
             grid.append(s("line", { x1: LEFT, x2: WIDTH - RIGHT, y1: y(t), y2: y(t) }), s("text", { x: LEFT - 8, y: y(t) + 4, "text-anchor": "end" }, short(t)));
         for (const t of ticks(x0, x1, 6)) grid.append(s("text", { x: x(t), y: HEIGHT - 8, "text-anchor": "middle" }, short(t)));
         grid.append(s("text", { x: WIDTH - RIGHT, y: HEIGHT - BOTTOM - 6, "text-anchor": "end", class: "axis" }, names.x),
-            s("text", { x: LEFT + 6, y: TOP + 10, class: "axis" }, names.y));
+            s("text", { x: LEFT, y: 12, class: "axis" }, names.y));
         const path = points.map((p, i) => `${i ? "L" : "M"}${x(p[0]).toFixed(1)} ${y(p[1]).toFixed(1)}`).join("");
         const [lastX, lastY] = points.at(-1);
         line.setAttribute("d", path);
         area.setAttribute("d", `${path}L${x(lastX).toFixed(1)} ${y(y0)}L${x(xs[0]).toFixed(1)} ${y(y0)}Z`);
+        dot.setAttribute("r", 4);
         dot.setAttribute("cx", x(lastX));
         dot.setAttribute("cy", y(lastY));
         title.textContent = `${names.title}: ${short(lastY)} at ${short(lastX)}, from ${short(ys[0])} at ${short(xs[0])}`;

@@ -66,7 +66,7 @@ function jobView(job) {
             chart.draw(points);
         }
         facts.replaceChildren(...(p.stage === "features" ? [`looking at photo ${number(p.images)} of ${number(p.images_in_all)}`]
-            : [`epoch ${p.epoch} of ${p.epochs}`, `loss ${p.loss?.toFixed(3)}`, `${number(p.captions_per_second)} captions/s`, p.seconds_left > 0 && `${duration(p.seconds_left)} left`])
+            : [`epoch ${p.epoch} of ${p.epochs}`, `loss ${p.loss?.toFixed(3)}`, `${number(p.captions_per_second)} captions/s`, !cancel.hidden && p.seconds_left > 0 && `${duration(p.seconds_left)} left`])
             .filter(Boolean).map((t) => h("span", {}, t)));
     };
     const tellScores = (p) => {
@@ -80,6 +80,7 @@ function jobView(job) {
         points.splice(0, points.length, ...(whole.progress.loss_history || []));
         chart.draw(points);
         tellProgress(whole.progress);
+        if (whole.state === "succeeded") bar.value = bar.max;
         tellScores(whole.progress);
     };
     const element = [h("h2", {}, job.request.model, " ", state), facts, bar, chart.element, h("p", { class: "actions" }, cancel), fault, live, samples, scores];

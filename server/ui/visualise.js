@@ -22,9 +22,11 @@ function frame(alt, caption, large) {
     const element = h("figure", { class: large ? "picture square" : "picture" }, h("div", { class: "frame" }, image), h("figcaption", {}, caption));
     const put = async (path, options) => {
         const url = await getPicture(path, options);
+        const loaded = new Promise((done) => (image.onload = image.onerror = done));
         if (image.src) URL.revokeObjectURL(image.src);
         image.src = url;
         image.hidden = false;
+        await loaded;
     };
     return { element, put, image };
 }
@@ -90,7 +92,7 @@ function jobView(kind, title) {
     const chart = curve({ title: "Course", x: "steps", y: "value" }), points = [], numbersPlace = h("div", {});
     const live = h("p", { class: "visually-hidden", "aria-live": "polite" });
     place().replaceChildren(h("h2", {}, title, " ", state), facts, bar, pictures, numbersPlace, chart.element, live);
-    let shown = "";
+    let shown = "", showing = null;
     const tell = (p) => {
         Object.assign(bar, { max: p.steps || 1, value: p.step || 0 });
         state.textContent = "running";
@@ -100,9 +102,9 @@ function jobView(kind, title) {
         if (p.history) points.splice(0, points.length, ...p.history);
         else if (name && p.step > (points.at(-1)?.[0] ?? -1)) points.push([p.step, p[name]]);
         chart.draw(points);
-        if (p.preview && p.preview !== shown) preview.put(shown = p.preview).catch(() => 0);
+        if (p.preview && p.preview !== shown) showing = preview.put(shown = p.preview).catch(() => 0);
     };
-    return { state, bar, pictures, numbers: numbersPlace, tell, live };
+    return { state, bar, pictures, numbers: numbersPlace, tell, live, previewed: () => showing };
 }
 
 async function runJob(fields, signal) {
@@ -115,6 +117,7 @@ async function runJob(fields, signal) {
         await follow(job.id, (type, data) => type === "progress" && view.tell(data), signal);
         const whole = await getJson(`/v1/jobs/${job.id}`, { signal });
         if (whole.progress) view.tell(whole.progress);
+        await view.previewed();
         await showResult(kind, whole, view);
         view.live.textContent = `${titles[kind]}: ${whole.state}`;
     } finally {

@@ -93,7 +93,7 @@ function watchPage(page, url, faults) {
 
 // options: of the daemon, or a function of the scratch directory that makes them. context: of the browser, as {colorScheme: "dark"}. Each test may allow(/what it provokes/).
 export async function run(options, body, context = {}) {
-    const name = process.argv[1].replace(/.*test_|\.mjs$/g, ""), reason = lacking();
+    const name = process.argv[1].replace(/.*\/(test_)?|\.mjs$/g, ""), reason = lacking();
     if (reason) {
         console.log(`1..1\nok 1 - ${name} # SKIP ${reason}`);
         return;

@@ -32,9 +32,9 @@ async function teach(page, url) {
     }
     await openPanel(page, "training");
     await page.waitForSelector("#train-form option[value=shapes]", { state: "attached" });
-    for (const [name, value] of Object.entries({ model: "shapes", epochs: 400, learning_rate: 0.002 })) await page.fill(`#train-form [name=${name}]`, String(value));
+    for (const [name, value] of Object.entries({ model: "shapes", epochs: 40, learning_rate: 0.004 })) await page.fill(`#train-form [name=${name}]`, String(value));
     await page.click("#train-form summary");
-    for (const [name, value] of Object.entries({ hidden: 128, words: 64, batch: 4, minimum_count: 1, dev_fraction: 0.3 })) await page.fill(`#train-form [name=${name}]`, String(value));
+    for (const [name, value] of Object.entries({ hidden: 128, words: 32, batch: 2, minimum_count: 1, dev_fraction: 0.2 })) await page.fill(`#train-form [name=${name}]`, String(value));
     await page.click("#train-form summary");
     await page.click("#train-form button.primary");
     await page.waitForSelector("#job-open .samples li");
@@ -49,6 +49,7 @@ async function visualise(page, kind, name, fields) {
         await (field === "layer" ? place.selectOption(value) : place.fill(String(value)));
     }
     await page.click("#visualise-form button.primary");
+    await page.waitForSelector("#visualise-result .state:not(.succeeded)");
     await page.waitForSelector("#visualise-result .state.succeeded");
     await page.waitForFunction(() => [...document.querySelectorAll("#visualise-result .pictures img")].every((i) => i.naturalWidth > 0));
 }
@@ -57,7 +58,7 @@ check(existsSync("build/photos/chelsea.png"), "there are no photos: tests/photos
 await run([], async ({ page, daemon, test }) => {
     await test("are_made", async () => {
         await page.setViewportSize(DESKTOP);
-        await captions(page, ["chelsea.png", "astronaut.png"], 1);
+        await captions(page, ["coffee.png", "chelsea.png"], 1);
         await shoot(page, "captions");
         await page.emulateMedia({ colorScheme: "dark" });
         await shoot(page, "captions-dark");
@@ -72,7 +73,7 @@ await run([], async ({ page, daemon, test }) => {
         await visualise(page, "dream", "coffee.png", { layer: "middle" });
         await shoot(page, "dream");
         await teach(page, daemon.url);
-        await page.waitForFunction(() => document.querySelector("#job-open .line").getAttribute("d").split("L").length > 8);
+        await page.waitForSelector("#job-open .state.succeeded");
         await shoot(page, "training");
         await openPanel(page, "selftest");
         await page.waitForSelector("#selftest tbody tr");

@@ -47,8 +47,10 @@ await run(["--models", "lstm"], async ({ page, test }) => {
         await page.focus("[data-photos=captions] input");
         const outline = await page.evaluate(() => getComputedStyle(document.querySelector("[data-photos=captions] .drop-face")).outlineStyle);
         check(outline === "solid", "the focus is not seen:", outline);
-        const [chooser] = await Promise.all([page.waitForEvent("filechooser"), press("Enter")]);
-        await chooser.setFiles(photo());
+        const chooser = page.waitForEvent("filechooser");
+        await page.waitForTimeout(500); // the browser is told to give choosers to the test; a key press could overtake that
+        await press("Enter");
+        await (await chooser).setFiles(photo());
         await page.waitForSelector(".card .facts");
     });
 

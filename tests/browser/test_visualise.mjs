@@ -34,16 +34,23 @@ await run(["--models", "lstm"], async ({ page, daemon, test }) => {
         await result.locator(".problem:has-text('no such thing')").waitFor();
     });
 
+    await page.evaluate(() => {
+        window.previews = 0;
+        document.addEventListener("load", (e) => (window.previews += e.target.alt === "The picture so far"), true);
+    });
+    const previews = () => page.evaluate(() => window.previews);
+
     // The picture so far must be there while the job runs, the result at its end.
     const runs = async (kind, fields, pictures) => {
         await choose(kind);
         for (const [name, value] of Object.entries(fields))
             if (name === "layer") await page.selectOption("#visualise-form [name=layer]", value);
             else await page.fill(`#visualise-form [name=${name}]`, String(value));
+        const before = await previews();
         await show();
-        await result.locator(".state.running").waitFor();
-        await page.waitForFunction(() => [...document.querySelectorAll("#visualise-result img")].some((i) => i.alt === "The picture so far" && i.naturalWidth > 0));
+        await result.locator(".state.queued, .state.running").waitFor();
         await result.locator(".state.succeeded").waitFor();
+        check(await previews() > before, "no picture on the way");
         await page.waitForFunction((n) => {
             const all = [...document.querySelectorAll("#visualise-result .pictures img")];
             return all.length === n && all.every((i) => i.complete && i.naturalWidth > 0);
