@@ -135,7 +135,7 @@ static void bench_prints_its_measurements(void **state)
                                       "8", "--vocabulary", "9", "--seconds", "0.01", NULL},
                      NULL, NULL);
     assert_int_equal(o.status, 0);
-    assert_int_equal(sscanf(strchr(o.out, '\n'), "\ncaptiond,rnn,%lf,", &rate), 1);
+    assert_int_equal(sscanf(strchr(o.out, '\n'), "\ncaptiond,rnn,float,%lf,", &rate), 1);
     assert_true(rate > 0);
     captiond_output_free(&o);
     o = captiond_run((const char *[]){"bench", "dance", NULL}, NULL, NULL);

@@ -24,7 +24,7 @@ static captiond_output ask(int port, const char *option, const char *value)
     char variable[32];
     snprintf(variable, sizeof variable, "CAPTIOND_PORT=%d", port);
     return captiond_run((const char *[]){"health", option, value, NULL},
-                        (const char *[]){"CAPTIOND_HOST=0.0.0.0", variable, NULL}, NULL);
+                        (const char *[]){"CAPTIOND_HOST=0.0.0.0", "CAPTIOND_TIMEOUT_MS=30000", variable, NULL}, NULL);
 }
 
 static void expect(int port, const char *path, int status, const char *out, const char *err)

@@ -86,6 +86,7 @@ reply client_ask_with(CURL *curl, const captiond *c, const request *what)
     curl_easy_reset(curl);
     snprintf(url, sizeof url, "%s%s", c->url, what->path);
     curl_easy_setopt(curl, CURLOPT_URL, url);
+    curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)PATIENCE_S);
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, list);
