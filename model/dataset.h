@@ -24,14 +24,15 @@ typedef struct caption_dataset_image {
 
 typedef struct caption_dataset caption_dataset;
 
-/* Reads `tsv`; every image must exist in directory `images`. Images keep the order of first appearance. */
+/* Reads `tsv`; every image must exist in directory `images`, or if that is NULL they are not looked for. Images keep
+ * the order of first appearance. */
 int caption_dataset_open(caption_dataset **out, const char *images, const char *tsv, caption_error *err);
 void caption_dataset_free(caption_dataset *dataset); /* NULL is allowed */
 
 size_t caption_dataset_size(const caption_dataset *dataset);     /* images */
 size_t caption_dataset_captions(const caption_dataset *dataset); /* captions of all images */
 const caption_dataset_image *caption_dataset_at(const caption_dataset *dataset, size_t i);
-const char *caption_dataset_directory(const caption_dataset *dataset);
+const char *caption_dataset_directory(const caption_dataset *dataset); /* NULL if it was opened without one */
 
 /* Whether a caption of `length` bytes may be written to a TSV and taught whole: UTF-8 without control characters, 1 to
  * CAPTION_MAX_WORDS words, less than CAPTION_TEXT_BYTES. Else CAPTION_EFORMAT with the reason ("has no words"). */

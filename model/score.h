@@ -34,6 +34,19 @@ typedef struct caption_scores {
 int caption_score(caption_scores *out, const caption_dataset *dataset, const char *const *candidates,
                   caption_error *err);
 
+/* The same, and each image's own CIDEr: each [images], whose mean is out->cider. May be NULL. */
+int caption_score_each(caption_scores *out, double *each, const caption_dataset *dataset, const char *const *candidates,
+                       caption_error *err);
+
+/* What makes a caption read badly, as bits. Words are told by the English lists of model/decoder/fluency.c. */
+enum caption_fault {
+    CAPTION_FAULT_WORD = 1,       /* a word twice in a row; or again, though no article, preposition or the like */
+    CAPTION_FAULT_PHRASE = 2,     /* two words that stood there in that order before */
+    CAPTION_FAULT_UNFINISHED = 4, /* no words, or the last one ends no sentence ("a", "with", "is") */
+    CAPTION_FAULT_UNKNOWN = 8,    /* the unknown-word token */
+};
+unsigned caption_faults(const char *text);
+
 #ifdef __cplusplus
 }
 #endif

@@ -68,7 +68,8 @@ typedef struct caption_train_options {
     double learning_rate, warmup; /* peak rate; warmup in epochs */
     double dropout, feature_dropout, label_smoothing, weight_decay, clip, average;
     int flip;      /* also learn from mirror images */
-    int samples;   /* captions tried out an image, to learn from their rewards; 0: learn the captions themselves */
+    int crops;     /* and from that many crops of each image, up to 5 */
+    int samples;   /* objective "cider": captions tried out an image, to learn from their rewards; 0: "words" */
     int max_words; /* training captions are cut there; dev captions generated up to it */
     int mixed;     /* bfloat16 factors in large products, where the CPU has AVX512-BF16: faster, less precise */
     uint64_t seed;
@@ -103,6 +104,11 @@ const caption_train_option *caption_train_option_at(size_t i);
 
 /* The defaults that trained the shipped weights of that kind. */
 caption_train_options caption_train_defaults(const char *kind);
+
+/* Sets what the run is to be good at, with the numbers that this learns best with: "words", to predict those of the
+ * captions (the default), or "cider", to write captions of a high CIDEr, which only a captioner that can write already
+ * learns (caption_train_base). CAPTION_EINVAL for another name. */
+int caption_train_objective(caption_train_options *options, const char *objective, caption_error *err);
 
 /* Makes `options` those of a run that goes on from the captioner in file `base`: its kind and sizes. Such a run keeps
  * the base's words under their ids, adds those of its own captions, and starts out writing as the base does. The string

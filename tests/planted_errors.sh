@@ -72,7 +72,7 @@ plant() { # file, check, sentence, old, new
 }
 
 # Without an error, built in the same way, everything passes: so what fails below fails because of the error.
-reason=$(build model/layers/*.c model/decoder/{decoder_loss,decoder_parameters,decoder_step,map_reader}.c)
+reason=$(build model/layers/*.c model/decoder/{decoder_loss,decoder_parameters,decoder_step,map_reader}.c model/encoder/encoder_gradient.c)
 [ -n "$reason" ] || reason=$(run 0 "")
 verdict "without an error the self-test passes" "$reason"
 
@@ -185,6 +185,44 @@ plant $at regularised_captioner.dw_vocab "the vocabulary learns from states befo
 
 at=model/decoder/decoder_parameters.c
 plant $at lstm_captioner.db_vocab "gradients are added to" 'memset(gradients, 0, total * sizeof *gradients);' ''
+
+at=model/layers/squeeze_excite.c
+plant $at squeeze_excite.dmean "the sigmoid's slope is forgotten" \
+    'X(multiply)((size_t)w->channels, dgate, gate_slope);' ''
+plant $at squeeze_excite.dmean "the swish's slope is forgotten" \
+    'X(multiply)((size_t)w->reduced, reduced, reduce_slope);' ''
+plant $at squeeze_excite.dmean "sigmoid' = g" 'gate[c] * (1 - gate[c])' 'gate[c]'
+
+at=model/kernels/simd/activation.c
+plant $at swish.dx "the slope is the swish" 'vec_store_part(slope + i, left, d);' 'vec_store_part(slope + i, left, y);'
+
+at=model/kernels/simd/convolution_backward.c
+plant $at depthwise.dx "every tap's phase is that of the column" '(size_t)(ky * kernel + kx) * r->channels, lanes)' \
+    '(size_t)(kx * kernel + ky) * r->channels, lanes)'
+plant $at depthwise.dx "rows ahead instead of behind" 'r->dsum - (size_t)(ky / stride)' 'r->dsum + (size_t)(ky / stride)'
+plant $at depthwise.dx "columns of the other phase" 'phase_x = (left + x) % stride' 'phase_x = (left + x + 1) % stride'
+plant $at mbconv_strided.dx "the slope of the expansion is forgotten" 'r->slope ? acc[p] * load(r->slope + at, lanes) : acc[p]' \
+    'acc[p]'
+
+at=model/layers/mbconv.c
+plant $at mbconv_residual.dx "the residual has no gradient" 'din[i] += dout[i];' ';'
+plant $at mbconv_5x5.dx "nothing through the mean" 's->term[c] /= (real)' 's->term[c] = 0 / (real)'
+plant $at mbconv_5x5.dx "the mean's gradient is not shared out" 's->term[c] /= (real)(f->shape.rows * f->shape.cols);' ';'
+plant $at mbconv_strided.dx "the gate of the gradient is forgotten" 'dproduct + (size_t)from * row, kept->gate, term' \
+    'dproduct + (size_t)from * row, kept->gate_slope, term'
+plant $at mbconv_5x5_strided.dx "the frame's left side is not cleared" 'memset(framed, 0, before * sizeof *framed);' ''
+plant $at mbconv_unexpanded.dx "a row too low" 'const int at = f->top + y;' 'const int at = f->top + y + 1;'
+plant $at mbconv_5x5.dx "the weights of the projection, not transposed" \
+    'gemm_nt(positions, b->project.in, b->project.out, dout' 'gemm(positions, b->project.in, b->project.out, dout'
+
+at=model/encoder/encoder_gradient.c
+plant $at encoder.dimage "the mean over positions is forgotten" 'share = 1 / (real)positions' 'share = 2 / (real)positions'
+plant $at encoder.dimage "the head's slope is forgotten" 'X(multiply)(positions * channels, g->dmap[0], g->head_slope);' ''
+plant $at encoder.dimage "the stem's slope is forgotten" \
+    'X(multiply)((size_t)f->shape.rows * row, g->dmap[0], g->stem_slope);' ''
+plant $at encoder.dimage "a layer's seed replaces what came from above" 'g->dmap[0][i] += seed[i];' 'g->dmap[0][i] = seed[i];'
+plant $at encoder.dimage "the features' own seed is forgotten" 'g->dfeatures[c] += seeds->features[c];' ';'
+plant $at encoder.dimage "the stem's taps overwrite each other" 'to[c] += taps[c];' 'to[c] = taps[c];'
 
 echo "1..$count"
 [ "$failures" -eq 0 ]

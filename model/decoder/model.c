@@ -182,6 +182,11 @@ int caption_model_word_size(const caption_model *model)
     return model->shape.words;
 }
 
+int caption_model_positions(const caption_model *model)
+{
+    return model->shape.positions;
+}
+
 const char *caption_model_metadata(const caption_model *model, const char *key)
 {
     return safetensors_metadata(model->file, key);

@@ -1,121 +1,155 @@
-/* search.c: from features to the words of a caption, greedily: the most probable next word until <END>.
- *
- * All images of a batch are decoded together, a word a step, so that every product is one GEMM. A finished caption
- * leaves the batch at once: the rows still being written close up, and the products shrink. <NULL>, <START> and <UNK>
- * are never chosen, but keep their share of the probability. All memory is taken before the first word. */
+/* search.c: what the ways of choosing words share; see search.h. */
+#include "model/decoder/search.h"
+
+#include <math.h>
 #include <string.h>
 
-#include "model/decoder/model.h"
+#include "model/decoder/fluency.h"
 #include "model/kernels/activation.h"
-#include "model/session.h"
 
-enum { DEFAULT_MAX_WORDS = 20 };
-
-/* The captions still being written: row r of the arrays belongs to results[image[r]]. */
-typedef struct search {
-    const caption_model *model;
-    int n; /* rows */
-    decoder_state_f state;
-    float *scores; /* [n, V] */
-    int *word;     /* [n] last word of each row */
-    int *image;    /* [n] */
-    int *kept;     /* [n] rows that go on */
-    caption_result *results;
-} search;
-
-static size_t search_scratch(const decoder_shape *shape, int n)
+int search_check(const caption_session *session, const caption_model *model, caption_error *err)
 {
-    return decoder_step_scratch_f(shape, n, n) + arena_slice((size_t)n * shape->vocabulary, sizeof(float)) +
-           3 * arena_slice((size_t)n, sizeof(int));
+    if (!session->n)
+        return caption_fail(err, CAPTION_EINVAL, "no image was encoded in this session");
+    if (decoder_looks(model->shape.kind) && !session->has_map)
+        return caption_fail(err, CAPTION_EINVAL, "the captioner looks at maps, and the session has none");
+    return CAPTION_OK;
 }
 
-static void start(search *s, const float *features, const float *map, arena *scratch)
+int search_steps(const caption_options *options)
 {
-    const caption_model *m = s->model;
-    s->state = decoder_start_f(&m->shape, m->parameters, s->n, s->n, features, map, scratch);
-    s->scores = arena_take(scratch, (size_t)s->n * m->shape.vocabulary, sizeof *s->scores);
-    s->word = arena_take(scratch, (size_t)s->n, sizeof *s->word);
-    s->image = arena_take(scratch, (size_t)s->n, sizeof *s->image);
-    s->kept = arena_take(scratch, (size_t)s->n, sizeof *s->kept);
+    return options->max_words + 1;
+}
+
+static size_t looks_size(const decoder_shape *shape, const caption_options *options, int rows)
+{
+    return (size_t)search_steps(options) * rows * shape->positions;
+}
+
+size_t search_scratch(const decoder_shape *shape, const caption_options *options, int images, int rows)
+{
+    size_t n = (size_t)rows, words = (size_t)shape->vocabulary;
+    return decoder_step_scratch_f(shape, images, rows) + arena_slice(n * words, sizeof(float)) +
+           arena_slice(words, sizeof(float)) + arena_slice(n, sizeof(float)) + 2 * arena_slice(n, sizeof(int)) +
+           arena_slice(looks_size(shape, options, rows), sizeof(float)) + 2 * arena_slice(n, sizeof(hypothesis)) +
+           arena_slice(words, 1);
+}
+
+static void take(search *s, arena *scratch)
+{
+    const decoder_shape *shape = &s->model->shape;
+    size_t n = (size_t)s->rows, words = (size_t)shape->vocabulary;
+    s->scores = arena_take(scratch, n * words, sizeof *s->scores);
+    s->copy = arena_take(scratch, words, sizeof *s->copy);
+    s->norm = arena_take(scratch, n, sizeof *s->norm);
+    s->word = arena_take(scratch, n, sizeof *s->word);
+    s->from = arena_take(scratch, n, sizeof *s->from);
+    s->looks = arena_take(scratch, looks_size(shape, &s->options, s->rows), sizeof *s->looks);
+    s->open = arena_take(scratch, n, sizeof *s->open);
+    s->other = arena_take(scratch, n, sizeof *s->other);
+    s->fluency = arena_take(scratch, words, 1);
+}
+
+search search_start(const caption_session *session, const caption_model *model, const caption_options *options,
+                    int rows, int n, const int *image, arena *scratch)
+{
+    search s = {.model = model, .options = *options, .scratch = scratch, .rows = rows, .n = n};
+    s.state =
+        decoder_start_f(&model->shape, model->parameters, session->n, rows, session->features, session->map, scratch);
+    decoder_select_f(&model->shape, &s.state, n, image);
+    take(&s, scratch);
+    fluency_flags(model->words, s.fluency);
+    for (int r = 0; r < n; r++) {
+        s.word[r] = VOCABULARY_START;
+        s.open[r] = (hypothesis){.slot = r};
+    }
+    return s;
+}
+
+void search_step(search *s)
+{
+    const decoder_shape *shape = &s->model->shape;
+    size_t words = (size_t)shape->vocabulary, places = (size_t)shape->positions;
+    decoder_step_f(shape, s->model->parameters, s->word, &s->state, s->scores, s->scratch);
     for (int r = 0; r < s->n; r++) {
-        s->word[r] = VOCABULARY_START;
-        s->image[r] = r;
-        s->results[r] = (caption_result){.text = ""};
+        memcpy(s->copy, search_scores(s, r), words * sizeof *s->copy);
+        s->norm[r] = vector_softmax_f(words, s->copy);
+        s->open[r].end[s->step] = search_scores(s, r)[VOCABULARY_END] - s->norm[r];
+    }
+    if (places > 0)
+        memcpy(s->looks + (size_t)s->step * s->rows * places, s->state.looks, (size_t)s->n * places * sizeof *s->looks);
+    s->step++;
+}
+
+void search_forbid(search *s)
+{
+    int size = s->model->shape.vocabulary, words = s->step - 1, room = s->options.max_words - words;
+    for (int r = 0; r < s->n; r++) {
+        float *scores = s->scores + (size_t)r * size;
+        scores[VOCABULARY_NULL] = scores[VOCABULARY_START] = scores[VOCABULARY_UNK] = -INFINITY;
+        if (!s->options.plain)
+            fluency_forbid(s->fluency, size, s->open[r].word, words, room, scores);
     }
 }
 
-static int best_word(int n, const float *scores)
+int search_best(const search *s, int r)
 {
+    const float *scores = search_scores(s, r);
     int best = VOCABULARY_END;
-    for (int v = VOCABULARY_SPECIALS; v < n; v++)
+    for (int v = VOCABULARY_SPECIALS; v < s->model->shape.vocabulary; v++)
         if (scores[v] > scores[best])
             best = v;
     return best;
 }
 
-/* Appends a word if there is room; returns 0 if the caption is full. */
-static int append(caption_result *result, const char *word, int max_words)
+void search_extend(const search *s, int r, int word, hypothesis *to)
+{
+    int t = s->step - 1;
+    float logprob = search_logprob(s, r, word);
+    if (to != &s->open[r])
+        *to = s->open[r];
+    to->word[t] = word;
+    to->each[t] = logprob;
+    to->row[t] = r;
+    to->logprob += (double)logprob;
+    to->finished = word == VOCABULARY_END;
+    to->n += !to->finished;
+}
+
+void search_go_on(search *s, int n)
+{
+    hypothesis *open = s->other;
+    s->other = s->open;
+    s->open = open;
+    s->n = n;
+    for (int r = 0; r < n; r++)
+        s->word[r] = open[r].word[s->step - 1];
+    if (n > 0)
+        decoder_select_f(&s->model->shape, &s->state, n, s->from);
+}
+
+/* ---- results ------------------------------------------------------------------------------------------------------
+ */
+
+static void append(caption_result *result, const char *word)
 {
     size_t used = strlen(result->text), length = strlen(word), space = used > 0;
-    if (result->words == max_words || used + space + length >= sizeof result->text)
-        return 0;
     if (space)
         result->text[used] = ' ';
-    memcpy(result->text + used + space, word, length + 1);
-    result->words++;
-    return 1;
+    memcpy(result->text + used + space, word, length + 1); /* vocabulary.h sees to the room */
 }
 
-/* Writes the next word of row r; returns 0 if its caption ends here. */
-static int extend(search *s, int r, int max_words)
+void search_result(const search *s, const hypothesis *h, caption_token *tokens, caption_result *result)
 {
-    int n = s->model->shape.vocabulary;
-    float *scores = s->scores + (size_t)r * n;
-    caption_result *result = &s->results[s->image[r]];
-    int word = best_word(n, scores);
-    float score = scores[word], logprob = score - vector_softmax_f((size_t)n, scores);
-    result->finished = word == VOCABULARY_END;
-    if (!result->finished && !append(result, vocabulary_word(s->model->words, word), max_words))
-        return 0;
-    s->word[r] = word;
-    result->logprob += logprob;
-    return !result->finished;
-}
-
-/* One word more for every row; rows whose captions end are closed up. */
-static void extend_all(search *s, int max_words)
-{
-    int kept = 0;
-    for (int r = 0; r < s->n; r++) {
-        if (!extend(s, r, max_words))
-            continue;
-        s->word[kept] = s->word[r];
-        s->image[kept] = s->image[r];
-        s->kept[kept++] = r;
+    size_t places = (size_t)s->model->shape.positions;
+    *result = (caption_result){
+        .logprob = (float)h->logprob, .words = h->n, .finished = h->finished, .tokens = tokens, .text = ""};
+    for (int t = 0; t < h->n + h->finished; t++) {
+        const float *looks = s->looks + ((size_t)t * s->rows + h->row[t]) * places;
+        tokens[t] = (caption_token){.word = vocabulary_word(s->model->words, h->word[t]),
+                                    .logprob = h->each[t],
+                                    .attention = places > 0 ? looks : NULL};
+        if (t < h->n)
+            append(result, tokens[t].word);
     }
-    if (kept < s->n)
-        decoder_select_f(&s->model->shape, &s->state, kept, s->kept);
-    s->n = kept;
-}
-
-int caption_generate(caption_session *session, const caption_model *model, const caption_options *options,
-                     caption_result *results, caption_error *err)
-{
-    int max_words = options && options->max_words ? options->max_words : DEFAULT_MAX_WORDS;
-    if (max_words < 1 || max_words > CAPTION_MAX_WORDS)
-        return caption_fail(err, CAPTION_EINVAL, "max_words is %d; expected 1 to %d", max_words, CAPTION_MAX_WORDS);
-    if (!session->n)
-        return caption_fail(err, CAPTION_EINVAL, "no image was encoded in this session");
-    if (decoder_looks(model->shape.kind) && !session->has_map)
-        return caption_fail(err, CAPTION_EINVAL, "the captioner looks at maps, and the session has none");
-    int status = arena_reserve(&session->words, search_scratch(&model->shape, session->n), err);
-    if (status != CAPTION_OK)
-        return status;
-    search s = {.model = model, .n = session->n, .results = results};
-    start(&s, session->features, session->map, &session->words);
-    while (s.n > 0) {
-        decoder_step_f(&model->shape, model->parameters, s.word, &s.state, s.scores, &session->words);
-        extend_all(&s, max_words);
-    }
-    return CAPTION_OK;
 }

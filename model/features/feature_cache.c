@@ -55,9 +55,9 @@ struct feature_cache {
 
 /* ---- records ---------------------------------------------------------------------------------------------------- */
 
-feature_key feature_cache_key(const void *image, size_t size, int mirrored)
+feature_key feature_cache_key(const void *image, size_t size, uint32_t view)
 {
-    feature_key key = {.mirrored = mirrored != 0};
+    feature_key key = {.view = view};
     struct sha256_ctx sha;
     sha256_init(&sha);
     sha256_update(&sha, size, image);

@@ -23,7 +23,7 @@ typedef struct feature_cache feature_cache;
 
 typedef struct feature_key {
     unsigned char image[32]; /* SHA-256 of the file's bytes */
-    uint32_t mirrored;       /* 1: of the picture mirrored left to right */
+    uint32_t view;           /* of the picture: feature_picture.h */
 } feature_key;
 
 /* Opens or makes the file for this encoder and record size in `directory`, which is made if its parent exists. */
@@ -31,7 +31,7 @@ int feature_cache_open(feature_cache **out, const char *directory, const char *e
                        caption_error *err);
 void feature_cache_close(feature_cache *cache); /* NULL is allowed */
 
-feature_key feature_cache_key(const void *image, size_t size, int mirrored);
+feature_key feature_cache_key(const void *image, size_t size, uint32_t view);
 
 enum { FEATURE_CACHE_ABSENT = -1 };
 

@@ -34,8 +34,8 @@ static int visit_picture(struct pool *pool, feature_picture *scratch, size_t i, 
         return caption_fail(err, CAPTION_ENOMEM, "out of memory for features");
     int status = mapped_file_open(&file, path, err);
     if (status == CAPTION_OK) {
-        status = feature_picture_add(scratch, file.bytes, file.size, 1 + pool->work->mirror, pool->keys + i * VIEWS,
-                                     &reason);
+        status =
+            feature_picture_add(scratch, file.bytes, file.size, pool->work->choice, pool->keys + i * VIEWS, &reason);
         if (status != CAPTION_OK)
             caption_fail(err, status, "%.256s: %.200s", path, reason.message);
         mapped_file_close(&file);
@@ -94,7 +94,7 @@ static void run_pool(struct pool *pool)
 
 static int find_records(const struct pool *pool, long *records)
 {
-    int views = 1 + pool->work->mirror;
+    int views = feature_views(pool->work->choice);
     for (size_t i = 0; i < pool->total; i++)
         for (int view = 0; view < views; view++) {
             long record = feature_cache_find(pool->cache, &pool->keys[i * VIEWS + (size_t)view]);

@@ -4,14 +4,14 @@
 
 #include "model/caption.h"
 #include "model/dataset.h"
-#include "model/features/feature_cache.h"
+#include "model/features/feature_picture.h"
 
 typedef struct feature_work {
     caption_encoder *encoder;
     const caption_dataset *dataset;
-    int mirror;        /* also the mirror image of each picture */
-    int threads;       /* at least 1: the calling thread and threads - 1 more */
-    int share, shares; /* of the pictures only number share, share + shares, ... */
+    feature_choice choice; /* of views */
+    int threads;           /* at least 1: the calling thread and threads - 1 more */
+    int share, shares;     /* of the pictures only number share, share + shares, ... */
 
     /* Called by the calling thread between two of its pictures; non-zero stops (CAPTION_ECANCELLED), and what was
      * computed stays in the cache. May be NULL. */
@@ -19,8 +19,8 @@ typedef struct feature_work {
     void *context;
 } feature_work;
 
-/* Computes what is not in the cache yet. records: [images] or, with mirror, [images, 2]: the cache record of each
- * picture, then of its mirror image; NULL if they are not wanted, as with a share. */
+/* Computes what is not in the cache yet. records: [images, feature_views], the cache record of each view of each
+ * picture; NULL if they are not wanted, as with a share. */
 int feature_extract(feature_cache *cache, const feature_work *work, long *records, caption_error *err);
 
 #endif

@@ -5,16 +5,16 @@
 #include <string.h>
 
 #include "model/encoder/encoder.h"
+#include "model/image/image_resize.h"
 
-enum { SIDE = CAPTION_IMAGE_SIDE, PIXELS = SIDE * SIDE * 3 };
+enum { SIDE = CAPTION_IMAGE_SIDE, PIXELS = SIDE * SIDE * 3, CROP = SIDE * 6 / 7 };
 
 struct feature_picture {
     const caption_encoder *encoder;
     feature_cache *cache;
     encoder_scratch *scratch;
     caption_image image;
-    unsigned char pixels[FEATURE_VIEWS * PIXELS];
-    float features[FEATURE_VIEWS * CAPTION_FEATURES], maps[FEATURE_VIEWS * CAPTION_MAP];
+    unsigned char crop[CROP * CROP * 3], view[PIXELS], mirrored[PIXELS];
     float record[FEATURE_FLOATS];
 };
 
@@ -49,40 +49,54 @@ static void mirror(unsigned char *out, const unsigned char *rgb)
             memcpy(out + (y * SIDE + x) * 3, rgb + (y * SIDE + SIDE - 1 - x) * 3, 3);
 }
 
-static const float *make_record(feature_picture *p, int view)
+/* Crop c of the picture in p->view. 0 when out of memory. */
+static int cut(feature_picture *p, int c)
 {
-    memcpy(p->record, p->features + view * CAPTION_FEATURES, CAPTION_FEATURES * sizeof *p->record);
-    memcpy(p->record + CAPTION_FEATURES, p->maps + view * CAPTION_MAP, CAPTION_MAP * sizeof *p->record);
-    return p->record;
+    static const struct {
+        int top, left;
+    } at[1 + FEATURE_CROPS] = {
+        {0, 0},
+        {0, 0},
+        {0, SIDE - CROP},
+        {SIDE - CROP, 0},
+        {SIDE - CROP, SIDE - CROP},
+        {(SIDE - CROP) / 2, (SIDE - CROP) / 2},
+    };
+    if (c == 0) {
+        memcpy(p->view, p->image.rgb, PIXELS);
+        return 1;
+    }
+    for (int y = 0; y < CROP; y++)
+        memcpy(p->crop + y * CROP * 3, p->image.rgb + ((at[c].top + y) * SIDE + at[c].left) * 3, CROP * 3);
+    return image_resize(p->view, SIDE, SIDE, p->crop, CROP, CROP, 3);
 }
 
-/* Encodes the views of p->image that are missing and appends them. */
-static int compute(feature_picture *p, const feature_key *keys, const int *missing, caption_error *err)
+static int compute(feature_picture *p, const feature_key *key, caption_error *err)
 {
-    int first = missing[0] ? 0 : 1, n = missing[0] + missing[1];
-    memcpy(p->pixels, p->image.rgb, PIXELS);
-    mirror(p->pixels + PIXELS, p->image.rgb);
-    encoder_forward(p->encoder, p->scratch, n, p->pixels + first * PIXELS,
-                    &(encoder_outputs){.features = p->features, .local = p->maps});
-    for (int i = 0; i < n; i++) {
-        int status = feature_cache_append(p->cache, &keys[first + i], make_record(p, i), err);
-        if (status != CAPTION_OK)
-            return status;
-    }
-    return CAPTION_OK;
+    if (!cut(p, (int)key->view / 2))
+        return caption_fail(err, CAPTION_ENOMEM, "out of memory for features");
+    if (key->view % 2)
+        mirror(p->mirrored, p->view);
+    encoder_forward(p->encoder, p->scratch, 1, key->view % 2 ? p->mirrored : p->view,
+                    &(encoder_outputs){.features = p->record, .local = p->record + CAPTION_FEATURES});
+    return feature_cache_append(p->cache, key, p->record, err);
 }
 
-int feature_picture_add(feature_picture *p, const void *bytes, size_t size, int views, feature_key keys[FEATURE_VIEWS],
-                        caption_error *err)
+int feature_picture_add(feature_picture *p, const void *bytes, size_t size, feature_choice choice,
+                        feature_key keys[FEATURE_VIEWS], caption_error *err)
 {
-    int missing[FEATURE_VIEWS] = {0, 0};
-    for (int view = 0; view < views; view++) {
-        keys[view] = view ? keys[0] : feature_cache_key(bytes, size, 0);
-        keys[view].mirrored = (uint32_t)view;
-        missing[view] = feature_cache_find(p->cache, &keys[view]) == FEATURE_CACHE_ABSENT;
+    const feature_key whole = feature_cache_key(bytes, size, 0);
+    int decoded = 0, status = CAPTION_OK;
+    for (int i = 0; i < feature_views(choice) && status == CAPTION_OK; i++) {
+        keys[i] = whole;
+        keys[i].view = (uint32_t)(choice.mirror ? i : 2 * i);
+        if (feature_cache_find(p->cache, &keys[i]) != FEATURE_CACHE_ABSENT)
+            continue;
+        if (!decoded)
+            status = caption_image_decode(&p->image, bytes, size, NULL, err);
+        decoded = 1;
+        if (status == CAPTION_OK)
+            status = compute(p, &keys[i], err);
     }
-    if (!missing[0] && !missing[1])
-        return CAPTION_OK;
-    int status = caption_image_decode(&p->image, bytes, size, NULL, err);
-    return status == CAPTION_OK ? compute(p, keys, missing, err) : status;
+    return status;
 }

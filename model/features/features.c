@@ -42,7 +42,7 @@ void caption_features_close(caption_features *f)
 
 int caption_features_known(const caption_features *f, const char *sha256)
 {
-    feature_key key = {.mirrored = 0};
+    feature_key key = {.view = 0};
     struct base16_decode_ctx decoder;
     size_t size = sizeof key.image, length = strlen(sha256);
     base16_decode_init(&decoder);
@@ -50,12 +50,12 @@ int caption_features_known(const caption_features *f, const char *sha256)
         return 0;
     if (feature_cache_find(f->cache, &key) == FEATURE_CACHE_ABSENT)
         return 0;
-    key.mirrored = 1;
+    key.view = 1;
     return feature_cache_find(f->cache, &key) != FEATURE_CACHE_ABSENT;
 }
 
 int caption_features_add(caption_features *f, const void *bytes, size_t size, caption_error *err)
 {
     feature_key keys[FEATURE_VIEWS];
-    return feature_picture_add(f->picture, bytes, size, FEATURE_VIEWS, keys, err);
+    return feature_picture_add(f->picture, bytes, size, (feature_choice){.mirror = 1}, keys, err);
 }

@@ -54,9 +54,11 @@ static float heat_at(const float *heat, int width, const taps *y, const taps *x)
 {
     float sum = 0;
     for (int i = 0; i < TAPS; i++)
-        for (int j = 0; j < TAPS; j++)
-            sum += y->weight[i] * x->weight[j] * heat[(size_t)y->at[i] * (size_t)width + (size_t)x->at[j]];
-    return sum > 0 ? sum : 0; /* NaN is cold; the cubic swings below its neighbours */
+        for (int j = 0; j < TAPS; j++) {
+            const float h = heat[(size_t)y->at[i] * (size_t)width + (size_t)x->at[j]];
+            sum += y->weight[i] * x->weight[j] * (h > 0 ? h : 0); /* NaN is cold */
+        }
+    return sum > 0 ? sum : 0; /* the cubic swings below its neighbours */
 }
 
 void heat_enlarge(const float *heat, int height, int width, float *out, int out_height, int out_width)

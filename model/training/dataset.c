@@ -167,7 +167,8 @@ static int gather_images(const struct reader *r, caption_dataset *dataset, struc
         dataset->n_images = group_lines(lines, n, dataset->captions, groups);
     }
     for (size_t i = 0; i < dataset->n_images && status == CAPTION_OK; i++) {
-        status = check_image(r, dataset->directory, &groups[i]);
+        if (dataset->directory)
+            status = check_image(r, dataset->directory, &groups[i]);
         dataset->images[i] = groups[i].image;
     }
     free(groups);
@@ -205,7 +206,7 @@ int caption_dataset_open(caption_dataset **out, const char *images, const char *
     if (status != CAPTION_OK)
         return status;
     caption_dataset *dataset = calloc(1, sizeof *dataset);
-    if (!dataset || !(dataset->directory = strdup(images)))
+    if (!dataset || (images && !(dataset->directory = strdup(images))))
         status = caption_fail(err, CAPTION_ENOMEM, "%s: out of memory", tsv);
     else
         status = fill(dataset, &r, &file);

@@ -182,7 +182,8 @@ static double rouge_l(scorer *s, size_t i)
 
 /* ---- all together ----------------------------------------------------------------------------------------------- */
 
-static int score_cider(scorer *s, double *out, caption_error *err)
+/* each [images]: every image's own; may be NULL. */
+static int score_cider(scorer *s, double *out, double *each, caption_error *err)
 {
     cider *c = NULL;
     cider_references *references = calloc(s->images, sizeof *references);
@@ -193,31 +194,41 @@ static int score_cider(scorer *s, double *out, caption_error *err)
         references[i] = (cider_references){image->captions, image->n_captions};
     }
     int status = cider_new(&c, references, s->images, err);
-    for (size_t i = 0; i < s->images && status == CAPTION_OK; i++)
-        *out += cider_score(c, i, s->candidates[i], &s->candidate) / (double)s->images;
+    for (size_t i = 0; i < s->images && status == CAPTION_OK; i++) {
+        double score = cider_score(c, i, s->candidates[i], &s->candidate);
+        *out += score / (double)s->images;
+        if (each)
+            each[i] = score;
+    }
     cider_free(c);
     free(references);
     return status;
 }
 
-static int score_all(scorer *s, caption_scores *out, caption_error *err)
+static int score_all(scorer *s, caption_scores *out, double *each, caption_error *err)
 {
     *out = (caption_scores){.images = s->images};
     bleu(s, out->bleu);
     for (size_t i = 0; i < s->images; i++)
         out->rouge_l += rouge_l(s, i) / (double)s->images;
-    return score_cider(s, &out->cider, err);
+    return score_cider(s, &out->cider, each, err);
 }
 
-int caption_score(caption_scores *out, const caption_dataset *dataset, const char *const *candidates,
-                  caption_error *err)
+int caption_score_each(caption_scores *out, double *each, const caption_dataset *dataset, const char *const *candidates,
+                       caption_error *err)
 {
     scorer s = {.dataset = dataset};
     int status = copy_candidates(&s, candidates, err);
     if (status == CAPTION_OK)
         status = make_scratch(&s, err);
     if (status == CAPTION_OK)
-        status = score_all(&s, out, err);
+        status = score_all(&s, out, each, err);
     scorer_free(&s);
     return status;
+}
+
+int caption_score(caption_scores *out, const caption_dataset *dataset, const char *const *candidates,
+                  caption_error *err)
+{
+    return caption_score_each(out, NULL, dataset, candidates, err);
 }

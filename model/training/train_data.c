@@ -108,18 +108,18 @@ static int extract_share(train_data *data, feature_work work, caption_error *err
 }
 
 /* records: malloc'd. */
-static int extract(train_data *data, caption_encoder *encoder, const caption_dataset *dataset, int views,
+static int extract(train_data *data, caption_encoder *encoder, const caption_dataset *dataset, feature_choice choice,
                    long **records, caption_error *err)
 {
     struct reporter reporter = {data->options, now(), now()};
     const feature_work work = {.encoder = encoder,
                                .dataset = dataset,
-                               .mirror = views == 2,
+                               .choice = choice,
                                .threads = data->options->threads,
                                .shares = 1,
                                .progress = report_features,
                                .context = &reporter};
-    *records = calloc(caption_dataset_size(dataset) * (size_t)views, sizeof **records);
+    *records = calloc(caption_dataset_size(dataset) * (size_t)feature_views(choice), sizeof **records);
     if (!*records)
         return caption_fail(err, CAPTION_ENOMEM, "out of memory for the features of the pictures");
     int status = extract_share(data, work, err);
@@ -150,8 +150,7 @@ void train_data_features(train_data *data, const batch_view *view, uint64_t seed
     for (int k = 0; k < view->n; k += view->per_image) {
         size_t i = (size_t)(k / view->per_image);
         random_stream r = random_seeded(seed + (uint64_t)(view->first + k));
-        size_t mirrored = data->views == 2 ? random_below(&r, 2) : 0;
-        long record = data->train_records[view->images[k] * (size_t)data->views + mirrored];
+        long record = data->train_records[view->images[k] * data->views + random_below(&r, data->views)];
         float *features = data->features + i * D, *map = data->map ? data->map + i * CAPTION_MAP : NULL;
         standardise_record(&data->standardiser, feature_cache_at(data->cache, record), features, map);
         drop(data->options->feature_dropout, D, features, &r);
@@ -166,12 +165,13 @@ int train_data_open(train_data *data, const caption_train_options *options, cons
                     caption_encoder *encoder, caption_error *err)
 {
     int status;
-    *data = (train_data){.options = options, .views = options->flip ? 2 : 1};
+    const feature_choice choice = {options->crops, options->flip};
+    *data = (train_data){.options = options, .views = (size_t)feature_views(choice)};
     digest_data(data, encoder);
     if ((status = build_words(data, base, err)) || (status = open_cache(data, encoder, err)) ||
-        (status = extract(data, encoder, options->train, data->views, &data->train_records, err)))
+        (status = extract(data, encoder, options->train, choice, &data->train_records, err)))
         return status;
-    if (options->dev && (status = extract(data, encoder, options->dev, 1, &data->dev_records, err)))
+    if (options->dev && (status = extract(data, encoder, options->dev, (feature_choice){0}, &data->dev_records, err)))
         return status;
     decoder_kind kind;
     int looks = decoder_kind_parse(options->kind, &kind) && decoder_looks(kind);
@@ -180,7 +180,7 @@ int train_data_open(train_data *data, const caption_train_options *options, cons
     if (!data->features || (looks && !data->map))
         return caption_fail(err, CAPTION_ENOMEM, "out of memory for a batch of %d captions", options->batch);
     standardise_measure(&data->standardiser, data->cache, data->train_records, caption_dataset_size(options->train),
-                        (size_t)data->views);
+                        data->views);
     return CAPTION_OK;
 }
 

@@ -13,7 +13,7 @@ typedef struct train_data {
     const caption_train_options *options;
     vocabulary *words;
     feature_cache *cache;
-    int views;                 /* of each training image: 1, or 2 with its mirror image */
+    size_t views;              /* of each training image */
     long *train_records;       /* [images, views] in the cache */
     long *dev_records;         /* [dev images], NULL without dev */
     standardiser standardiser; /* of the training images as they are */

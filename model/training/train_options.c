@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "model/decoder/model.h"
+#include "model/features/feature_picture.h"
 
 #define AT(member) offsetof(caption_train_options, member)
 
@@ -33,8 +34,9 @@ static const caption_train_option table[] = {
     {"average", "decay of the moving average of the weights, which is what is saved; 0: the weights themselves",
      CAPTION_TRAIN_REAL, AT(average), 0, 0.999999},
     {"flip", "also learn from mirror images", CAPTION_TRAIN_FLAG, AT(flip), 0, 1},
-    {"samples", "learn from rewards: captions tried out an image, scored by CIDEr; 0: learn the captions themselves",
-     CAPTION_TRAIN_INTEGER, AT(samples), 0, 64},
+    {"crops", "also learn from that many crops of each image", CAPTION_TRAIN_INTEGER, AT(crops), 0, FEATURE_CROPS},
+    {"samples", "objective cider: captions tried out an image; 0: objective words", CAPTION_TRAIN_INTEGER, AT(samples),
+     0, 64},
     {"max-words", "longer captions are cut", CAPTION_TRAIN_INTEGER, AT(max_words), 1, CAPTION_MAX_WORDS},
     {"mixed", "mixed precision: bfloat16 factors in large products, if the CPU has AVX512-BF16", CAPTION_TRAIN_FLAG,
      AT(mixed), 0, 1},
@@ -69,6 +71,24 @@ caption_train_options caption_train_defaults(const char *kind)
         .report_seconds = 1,
         .checkpoint_minutes = 5,
     };
+}
+
+int caption_train_objective(caption_train_options *options, const char *objective, caption_error *err)
+{
+    int cider = strcmp(objective, "cider") == 0;
+    if (!cider && strcmp(objective, "words") != 0)
+        return caption_fail(err, CAPTION_EINVAL, "objective: \"%.40s\" is neither words nor cider", objective);
+    options->samples = 0;
+    if (cider) {
+        options->samples = 5;
+        options->batch = 200;
+        options->learning_rate = 5e-5; /* twice that collapses: captions that are all alike */
+        options->warmup = 0.2;
+        options->clip = 1;
+        options->average = 0.995;
+        options->feature_dropout = 0;
+    }
+    return CAPTION_OK;
 }
 
 static double value_of(const caption_train_options *options, const caption_train_option *option)

@@ -16,6 +16,7 @@ void api_model_get(http_request *request);
 void api_model_activate(http_request *request);
 void api_model_delete(http_request *request);
 void api_caption(http_request *request);
+void api_score(http_request *request);
 void api_selftest(http_request *request);
 void api_datasets(http_request *request);
 void api_dataset_put(http_request *request);

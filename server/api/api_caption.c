@@ -1,20 +1,83 @@
-/* api_caption.c: POST /v1/caption. */
+/* api_caption.c: POST /v1/caption: JSON, or with `Accept: image/png` and attention a picture of where one photo was
+ * looked at for each word. */
+#include <stdlib.h>
+#include <string.h>
+
 #include "server/api/api.h"
 #include "server/api/caption_json.h"
-#include "server/captions/caption_call.h"
+#include "server/captions/attention_picture.h"
 
 static int read(caption_call *c, problem *p)
 {
     return caption_input_query(&c->input, c->request, p) || caption_input_body(&c->input, c->request, p);
 }
 
+/* 1 if the client prefers a PNG. Who accepts anything gets JSON. */
+static int wants_png(const caption_call *c)
+{
+    const char *accept = http_header(c->request, "Accept");
+    const char *png = accept ? strcasestr(accept, "image/png") : NULL;
+    const char *json = accept ? strcasestr(accept, "application/json") : NULL;
+    return c->input.attention && c->ticket.n == 1 && png && (!json || png < json);
+}
+
+/* The i-th photo, to lay attention over; it has been decoded before, so only memory can fail. */
+static int open_photo(const caption_call *c, int i, caption_picture *out)
+{
+    const caption_image_limits limits = {(size_t)c->request->server->config->max_pixels};
+    const ticket_image *image = &c->ticket.images[i];
+    return caption_picture_decode(out, image->bytes, image->size, &limits, ATTENTION_SIDE, NULL) == CAPTION_OK;
+}
+
+static void answer_png(caption_call *c)
+{
+    caption_picture photo = {0}, strip = {0};
+    unsigned char *png = NULL;
+    size_t size;
+    int good = open_photo(c, 0, &photo) &&
+               attention_strip(&strip, &c->ticket.images[0].result, &photo, NULL) == CAPTION_OK &&
+               caption_picture_png(&strip, &png, &size, NULL) == CAPTION_OK;
+    caption_picture_free(&strip);
+    caption_picture_free(&photo);
+    if (good)
+        http_answer_bytes(c->request, "image/png", png, size);
+    else
+        http_answer_json(c->request, 200, NULL); /* out of memory */
+}
+
+/* An image's best caption, the others of n in "alternatives". */
+static cJSON *image_json(const caption_call *c, int i)
+{
+    const ticket_image *image = &c->ticket.images[i];
+    caption_attention attention = c->input.attention;
+    caption_picture photo = {0};
+    const caption_picture *under = attention == ATTENTION_OVERLAY ? &photo : NULL;
+    int good = !under || open_photo(c, i, &photo);
+    cJSON *item = good ? caption_json(&image->result, attention, under) : NULL;
+    cJSON *others = c->input.options.n > 1 ? cJSON_AddArrayToObject(item, "alternatives") : NULL;
+    good = item && (c->input.options.n == 1 || others);
+    for (int k = 0; good && k < image->n_others; k++)
+        good = cJSON_AddItemToArray(others, caption_json(&image->others[k], attention, under));
+    caption_picture_free(&photo);
+    if (good)
+        return item;
+    cJSON_Delete(item);
+    return NULL;
+}
+
 static void answer(caption_call *c)
 {
+    if (wants_png(c)) {
+        answer_png(c);
+        return;
+    }
     cJSON *object = cJSON_CreateObject();
     cJSON *captions = cJSON_AddArrayToObject(object, "captions");
     int good = captions != NULL;
     for (int i = 0; good && i < c->ticket.n; i++)
-        good = cJSON_AddItemToArray(captions, caption_json(&c->ticket.images[i].result));
+        good = cJSON_AddItemToArray(captions, image_json(c, i));
+    if (good && c->input.options.decode == CAPTION_SAMPLE)
+        good = cJSON_AddNumberToObject(object, "seed", (double)c->input.options.seed) != NULL;
     good = good && caption_json_add_facts(object, c);
     http_answer_json(c->request, 200, json_finish(object, good));
 }

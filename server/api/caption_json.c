@@ -1,14 +1,87 @@
 /* caption_json.c: see caption_json.h. */
 #include "server/api/caption_json.h"
 
+#include <nettle/base64.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/captions/attention_picture.h"
 #include "server/clock.h"
 
-cJSON *caption_json(const caption_result *result)
+/* 7 rows of 7 numbers, as text: a node for each of a thousand numbers would cost too much. */
+static int add_weights(cJSON *token, const float *weights)
+{
+    enum { NUMBER_BYTES = 9 }; /* ",0.12345]" at most, and the brackets */
+    char text[CAPTION_POSITIONS * NUMBER_BYTES + 2 * CAPTION_MAP_SIDE + 3];
+    size_t used = 0;
+    for (int i = 0; i < CAPTION_POSITIONS; i++)
+        used += (size_t)sprintf(text + used, "%s%.5f%s",
+                                i == 0                 ? "[["
+                                : i % CAPTION_MAP_SIDE ? ","
+                                                       : ",[",
+                                (double)weights[i], i % CAPTION_MAP_SIDE == CAPTION_MAP_SIDE - 1 ? "]" : "");
+    strcpy(text + used, "]");
+    return cJSON_AddRawToObject(token, "attention", text) != NULL;
+}
+
+static int add_overlay(cJSON *token, const float *weights, const caption_picture *photo)
+{
+    static const char scheme[] = "data:image/png;base64,";
+    caption_picture picture = {0};
+    unsigned char *png = NULL;
+    char *uri = NULL;
+    size_t size = 0, start = sizeof scheme - 1;
+    if (attention_picture(&picture, weights, photo, NULL) == CAPTION_OK &&
+        caption_picture_png(&picture, &png, &size, NULL) == CAPTION_OK &&
+        (uri = malloc(start + BASE64_ENCODE_RAW_LENGTH(size) + 1)) != NULL) {
+        memcpy(uri, scheme, start);
+        base64_encode_raw(uri + start, size, png);
+        uri[start + BASE64_ENCODE_RAW_LENGTH(size)] = '\0';
+    }
+    int good = uri && cJSON_AddStringToObject(token, "overlay", uri) != NULL;
+    caption_picture_free(&picture);
+    free(png);
+    free(uri);
+    return good;
+}
+
+static cJSON *token_json(const caption_token *t, caption_attention attention, const caption_picture *photo)
+{
+    cJSON *token = cJSON_CreateObject();
+    int good = cJSON_AddStringToObject(token, "word", t->word) && json_add_rounded(token, "logprob", t->logprob, 4);
+    if (good && t->unknown)
+        good = cJSON_AddTrueToObject(token, "unknown") != NULL;
+    if (good && attention)
+        good = add_weights(token, t->attention) && (!photo || add_overlay(token, t->attention, photo));
+    if (good)
+        return token;
+    cJSON_Delete(token);
+    return NULL;
+}
+
+cJSON *caption_json_tokens(const caption_result *result, caption_attention attention, const caption_picture *photo)
+{
+    cJSON *tokens = cJSON_CreateArray();
+    int good = tokens != NULL;
+    for (int t = 0; good && t < result->words + result->finished; t++)
+        good = cJSON_AddItemToArray(tokens, token_json(&result->tokens[t], attention, photo));
+    if (good)
+        return tokens;
+    cJSON_Delete(tokens);
+    return NULL;
+}
+
+cJSON *caption_json(const caption_result *result, caption_attention attention, const caption_picture *photo)
 {
     cJSON *item = cJSON_CreateObject();
-    if (cJSON_AddStringToObject(item, "text", result->text) && json_add_rounded(item, "logprob", result->logprob, 4) &&
-        cJSON_AddNumberToObject(item, "words", result->words) &&
-        cJSON_AddBoolToObject(item, "finished", result->finished))
+    int good = cJSON_AddStringToObject(item, "text", result->text) &&
+               json_add_rounded(item, "logprob", result->logprob, 4) &&
+               cJSON_AddNumberToObject(item, "words", result->words) &&
+               cJSON_AddBoolToObject(item, "finished", result->finished);
+    if (good && result->tokens)
+        good = cJSON_AddItemToObject(item, "tokens", caption_json_tokens(result, attention, photo));
+    if (good)
         return item;
     cJSON_Delete(item);
     return NULL;

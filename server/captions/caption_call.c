@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/captions/results.h"
 #include "server/input/input.h"
 #include "server/log.h"
 #include "server/metrics/metrics.h"
@@ -41,7 +42,8 @@ static int check_images(const caption_input *input, const config *c, problem *p)
 static int read_request(caption_call *c, problem *p)
 {
     http_request *r = c->request;
-    if (caption_input_new(&c->input, r->server->config->max_parts, p) || c->form->read(c, p))
+    if (caption_input_new(&c->input, r->server->config->max_parts, p) || c->form->read(c, p) ||
+        caption_input_finish(&c->input, p))
         return 1;
     free(r->body); /* the images are copies, unless they are the body; its bytes stay charged for them */
     r->body = NULL;
@@ -51,7 +53,12 @@ static int read_request(caption_call *c, problem *p)
 static int find_model(caption_call *c, problem *p)
 {
     c->model = registry_take(c->request->server->registry, c->input.model, c->model_name);
-    return c->model ? 0 : problem_set(p, PROBLEM_UNKNOWN_MODEL, "there is no model \"%s\"", c->input.model);
+    if (!c->model)
+        return problem_set(p, PROBLEM_UNKNOWN_MODEL, "there is no model \"%s\"", c->input.model);
+    if (c->input.attention && !caption_model_positions(c->model))
+        return problem_set(p, PROBLEM_BAD_OPTION, "attention: model %s (%s) does not look at places of the photo",
+                           c->model_name, caption_model_kind(c->model));
+    return 0;
 }
 
 static int work_on(ticket *t, int image, caption_session *session, caption_error *reason)
@@ -71,7 +78,8 @@ static int make_ticket(caption_call *c, void (*finish)(ticket *t), problem *p)
         images[i].size = c->input.images[i].size;
     }
     c->ticket = (ticket){.images = images, .n = n, .model = c->model, .fd = http_socket(c->request)};
-    c->ticket.options.max_words = c->input.max_words;
+    c->ticket.options = c->input.options;
+    c->ticket.tokens = c->input.logprobs || c->input.attention;
     c->ticket.work = c->form->work ? work_on : NULL;
     c->ticket.finish = finish;
     c->ticket.context = c;
@@ -99,6 +107,8 @@ static void free_call(caption_call *c)
         c->form->release(c->own);
     caption_input_free(&c->input);
     caption_model_release(c->model);
+    for (int i = 0; i < c->ticket.n; i++)
+        results_free(&c->ticket.images[i]);
     free(c->ticket.images);
     free(c);
 }

@@ -24,7 +24,10 @@ typedef struct ticket_image {
     /* the worker's part */
     int status; /* caption_status */
     caption_error reason;
-    caption_result result;
+    caption_result result;  /* the best; without tokens unless ticket.tokens */
+    caption_result *others; /* [n_others] the next best, malloc'd (results.h) */
+    int n_others;
+    void *tokens; /* what all tokens lie in, malloc'd */
     double decode_ms;
 } ticket_image;
 
@@ -34,6 +37,7 @@ typedef struct ticket {
     int n;
     const caption_model *model;
     caption_options options;
+    int tokens; /* are the captions' tokens wanted? */
 
     /* What is to be done with an image instead of captioning it; NULL: caption it. Called on a worker, with its session
      * and without any lock; returns a caption_status. Such work may take long, so its images are handed out one by one,

@@ -180,7 +180,7 @@ static int add_directory(registry *r, const weights_place *place, caption_error 
 
 static int choose_default(registry *r, const char *model, caption_error *err)
 {
-    int chosen = find(r, model ? model : "lstm");
+    int chosen = find(r, model ? model : WEIGHTS_DEFAULT_MODEL);
     if (chosen < 0 && model)
         return caption_fail(err, CAPTION_EINVAL, "--model %.64s: no model of that name is loaded", model);
     pthread_mutex_lock(&r->lock);

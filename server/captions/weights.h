@@ -32,6 +32,9 @@ typedef struct weights_place {
 
 enum { WEIGHTS_NAME_BYTES = 64 };
 
+/* The captioner that is meant where none is named. */
+#define WEIGHTS_DEFAULT_MODEL "attention"
+
 /* The weights directory, without a slash at the end. CAPTION_EIO if there is none, naming the places. */
 int weights_directory(const weights_place *place, char out[PATH_MAX], caption_error *err);
 

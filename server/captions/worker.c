@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/captions/results.h"
 #include "server/clock.h"
 #include "server/log.h"
 #include "server/metrics/metrics.h"
@@ -24,7 +25,7 @@ typedef struct worker {
     float *features, *maps;             /* [batch, 1280] and [batch, 7, 7, 320] of the live images */
     float *group_features, *group_maps; /* of those captioned together */
     int *group;                         /* [batch] their places among the live */
-    caption_result *results;            /* [batch] */
+    caption_result *results;            /* [batch, CAPTION_MAX_BEAM] */
     pthread_t thread;
 } worker;
 
@@ -61,9 +62,31 @@ static void fail_images(worker *w, const int *which, int n, int status, const ca
     }
 }
 
+static int same_option(const caption_option *o, const caption_options *a, const caption_options *b)
+{
+    size_t size = o->type == CAPTION_OPTION_REAL   ? sizeof(double)
+                  : o->type == CAPTION_OPTION_SEED ? sizeof(uint64_t)
+                                                   : sizeof(int);
+    return memcmp((const char *)a + o->offset, (const char *)b + o->offset, size) == 0;
+}
+
 static int share_generation(const ticket *a, const ticket *b)
 {
-    return a->model == b->model && a->options.max_words == b->options.max_words;
+    const caption_option *o;
+    int same = a->model == b->model;
+    for (size_t i = 0; same && (o = caption_option_at(i)) != NULL; i++)
+        same = same_option(o, &a->options, &b->options);
+    return same;
+}
+
+/* The captions of one image, and their tokens if its ticket wants them. */
+static void keep(ticket_image *image, const ticket *owner, const caption_result *results)
+{
+    int n = owner->options.n;
+    image->status = results_keep(image, results, n, owner->tokens, &image->reason);
+    for (int k = 0; k < n; k++)
+        metrics_add(METRICS_WORDS, (unsigned)results[k].words);
+    metrics_add(METRICS_CAPTIONS, (unsigned)n);
 }
 
 /* Captions the images of `group`, which share model and options. */
@@ -84,11 +107,8 @@ static void caption_group(worker *w, int n)
         fail_images(w, w->group, n, status, &reason);
         return;
     }
-    for (int i = 0; i < n; i++) {
-        w->live[w->group[i]]->result = w->results[i];
-        metrics_add(METRICS_WORDS, (unsigned)w->results[i].words);
-    }
-    metrics_add(METRICS_CAPTIONS, (unsigned)n);
+    for (int i = 0; i < n; i++)
+        keep(w->live[w->group[i]], w->owner[w->group[i]], w->results + (size_t)i * (size_t)first->options.n);
 }
 
 /* Each image opens a group with the later ones like it, unless an earlier one took it already. */
@@ -197,7 +217,7 @@ static int prepare_worker(worker *w, size_t batch, caption_encoder *encoder, cap
     w->group_features = calloc(batch, CAPTION_FEATURES * sizeof *w->group_features);
     w->group_maps = calloc(batch, CAPTION_MAP * sizeof *w->group_maps);
     w->group = calloc(batch, sizeof *w->group);
-    w->results = calloc(batch, sizeof *w->results);
+    w->results = calloc(batch * CAPTION_MAX_BEAM, sizeof *w->results);
     if (!w->items || !w->live || !w->owner || !w->pixels || !w->features || !w->maps || !w->group_features ||
         !w->group_maps || !w->group || !w->results)
         return caption_fail(err, CAPTION_ENOMEM, "out of memory for a worker");

@@ -72,7 +72,7 @@ static int print_progress(void *context, const caption_train_progress *p)
 
 /* What the command line gives besides the library's options. */
 struct files {
-    const char *images, *captions, *dev, *dev_images, *base;
+    const char *images, *captions, *dev, *dev_images, *base, *objective;
     weights_place place;
 };
 
@@ -83,7 +83,9 @@ static void list_options(caption_train_options *o, struct files *f, option table
         {"images", OPTION_TEXT, &f->images, 0, 0, "DIR", "directory of the images (needed)"},
         {"captions", OPTION_TEXT, &f->captions, 0, 0, "FILE", "TSV: image name, tab, caption (needed)"},
         {"out", OPTION_TEXT, &o->out, 0, 0, "FILE", "weight file to write (needed)"},
-        {"kind", OPTION_CHOICE, &o->kind, 0, 0, "rnn|lstm|attention", "captioner; the defaults below are for this kind"},
+        {"kind", OPTION_CHOICE, &o->kind, 0, 0, "rnn|lstm|attention",
+         "captioner; the defaults below are for this kind"},
+        {"objective", OPTION_CHOICE, &f->objective, 0, 0, "words|cider", "what it is to be good at; decides defaults"},
         {"base", OPTION_TEXT, &f->base, 0, 0, "MODEL", "captioner to go on from; gives kind, hidden and words"},
         {"dev", OPTION_TEXT, &f->dev, 0, 0, "FILE", "TSV that each epoch is scored on; the best epoch is kept"},
         {"dev-images", OPTION_TEXT, &f->dev_images, 0, 0, "DIR", "its images, if not in --images"},
@@ -121,17 +123,18 @@ static int apply_base(caption_train_options *o, const struct files *f, char path
     return 0;
 }
 
-/* Parses twice: the kind and the base decide the defaults of the rest. base: as apply_base's path. */
+/* Parses twice: the kind, the objective and the base decide the defaults of the rest. base: as apply_base's path. */
 static int parse(int argc, char **argv, caption_train_options *o, struct files *f, char base[PATH_MAX], int *status)
 {
     option table[MOST_OPTIONS];
     const options_usage usage = {"train", "", "Learns to caption from images and their captions.", table, 0, 0};
     const char *kind = "lstm";
-    *f = (struct files){0};
+    *f = (struct files){.objective = "words"};
     for (int pass = 0; pass < 2; pass++) {
         int n = argc;
         char **arguments = argv;
         *o = caption_train_defaults(kind);
+        caption_train_objective(o, f->objective, NULL); /* one of the choices */
         o->threads = (int)sysconf(_SC_NPROCESSORS_ONLN);
         o->report_seconds = 10;
         *status = apply_base(o, f, base);

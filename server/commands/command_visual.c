@@ -4,12 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/captions/weights.h"
 #include "server/commands/commands.h"
 #include "server/commands/visual.h"
 
 static visual_command command_of(const char *name, caption_visual view)
 {
-    return (visual_command){.name = name, .view = view, .options = caption_visual_defaults(view), .model = "lstm"};
+    return (visual_command){
+        .name = name, .view = view, .options = caption_visual_defaults(view), .model = WEIGHTS_DEFAULT_MODEL};
 }
 
 /* The photo as the encoder sees it. */

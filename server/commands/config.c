@@ -92,7 +92,7 @@ int config_parse(config *c, int argc, char **argv, int *status)
         {"port", OPTION_INTEGER, &c->port, 0, 65535, "N", "TCP port; 0: any free one, see the log"},
         WEIGHTS_OPTIONS(&c->weights),
         {"models", OPTION_TEXT, &c->models, 0, 0, "LIST", "names or files, by commas; else all in the directory"},
-        {"model", OPTION_TEXT, &c->model, 0, 0, "NAME", "model used if a request names none; else lstm or the first"},
+        {"model", OPTION_TEXT, &c->model, 0, 0, "NAME", "model used if a request names none; else attention or the first"},
         {"workers", OPTION_INTEGER, &c->workers, 1, 1024, "N", "threads that write captions"},
         {"queue", OPTION_INTEGER, &c->queue, 1, 65536, "N", "images that may wait; more are answered 503"},
         {"batch", OPTION_INTEGER, &c->batch, 1, 256, "N", "images a worker takes at once"},

@@ -10,7 +10,7 @@ typedef struct config {
     int port;
     weights_place weights;
     const char *models; /* names or files separated by commas; NULL: every captioner in the weights directory */
-    const char *model;  /* the default model; NULL: "lstm" if there, else the first */
+    const char *model;  /* the default model; NULL: WEIGHTS_DEFAULT_MODEL if there, else the first */
     int workers, queue, batch, batch_wait_ms, deadline_ms;
     int max_body_mb, max_buffered_mb, max_pixels, max_parts;
     int connections, http_threads, idle_timeout_s, drain_ms;

@@ -18,6 +18,7 @@ static const route routes[] = {
     {"POST", "/v1/models/{name}/activate", ACCESS_OPERATOR, api_model_activate, "make it the default"},
     {"DELETE", "/v1/models/{name}", ACCESS_OPERATOR, api_model_delete, "remove a trained model"},
     {"POST", "/v1/caption", ACCESS_CAPTION, api_caption, "photos in, captions out"},
+    {"POST", "/v1/score", ACCESS_CAPTION, api_score, "how probable are these captions for that photo?"},
     {"GET", "/v1/models/{name}", ACCESS_CAPTION, api_model_get, "one of them"},
     {"GET", "/v1/selftest/gradients", ACCESS_CAPTION, api_selftest, "is every gradient right?"},
     {"GET", "/v1/datasets", ACCESS_OPERATOR, api_datasets, "the datasets"},

@@ -7,6 +7,7 @@
 #include <cjson/cJSON.h>
 #include <stddef.h>
 
+#include "model/caption.h"
 #include "server/captions/weights.h"
 #include "server/http/http.h"
 
@@ -15,12 +16,18 @@ typedef struct input_image {
     size_t size;
 } input_image;
 
+typedef enum caption_attention { ATTENTION_NONE, ATTENTION_WEIGHTS, ATTENTION_OVERLAY } caption_attention;
+
 typedef struct caption_input {
     input_image *images; /* [max_images] */
     int n, max_images;
-    int max_words;                  /* 0: the default */
+    caption_options options;
+    int logprobs;                   /* the words' log-probabilities are wanted */
+    caption_attention attention;    /* where it looked for each word, too */
     char model[WEIGHTS_NAME_BYTES]; /* "": the default */
     unsigned given;                 /* options seen so far, one bit each */
+    char **texts;                   /* [max_texts] captions to be scored, malloc'd */
+    int n_texts, max_texts;         /* max_texts 0: none are, captions are to be written */
 } caption_input;
 
 /* All return 0, or 1 with *p set. */
@@ -31,11 +38,24 @@ void caption_input_free(caption_input *input);
 /* Adds an image; `bytes` (malloc'd) is taken, also on failure. */
 int caption_input_add(caption_input *input, unsigned char *bytes, size_t size, problem *p);
 
+/* From now on captions are taken, and of the options only those that scoring them reads. */
+int caption_input_take_texts(caption_input *input, int most, problem *p);
+
+/* A caption, copied. One that cannot be scored is refused. */
+int caption_input_text(caption_input *input, const char *text, size_t length, problem *p);
+
+/* 1 if `name` is that of a caption, where captions are taken. */
+int caption_input_is_text(const caption_input *input, const char *name);
+
+/* After all options: do they fit each other? A sample without a seed gets one. */
+int caption_input_finish(caption_input *input, problem *p);
+
 /* An option as text. An unknown name, a second value or a wrong one is refused by name. */
 int caption_input_option(caption_input *input, const char *name, const char *value, problem *p);
 
-/* 1 if `name` is an option whose value is a number. */
-int caption_input_is_number(const char *name);
+/* What a JSON member of that name has to be. */
+typedef enum caption_input_type { INPUT_TEXT, INPUT_NUMBER, INPUT_FLAG, INPUT_FLAG_OR_TEXT } caption_input_type;
+caption_input_type caption_input_type_of(const char *name);
 
 /* The options in the query, and the body in whichever of the three forms its Content-Type tells (input_body.c). A raw
  * body is taken. */

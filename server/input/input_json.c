@@ -34,20 +34,58 @@ static int add_images(caption_input *input, const cJSON *member, problem *p)
 
 /* ---- members --------------------------------------------------------------------------------------------------- */
 
+/* The value as the text that a query would have; NULL if it is of the wrong type. number: room for one. */
+static const char *text_of(const cJSON *member, caption_input_type type, char number[40])
+{
+    if (type == INPUT_NUMBER && cJSON_IsNumber(member)) {
+        snprintf(number, 40, "%.17g", member->valuedouble);
+        return number;
+    }
+    if ((type == INPUT_FLAG || type == INPUT_FLAG_OR_TEXT) && cJSON_IsBool(member))
+        return cJSON_IsTrue(member) ? "true" : "false";
+    return type == INPUT_TEXT || type == INPUT_FLAG_OR_TEXT ? cJSON_GetStringValue(member) : NULL;
+}
+
 int caption_input_member(caption_input *input, const cJSON *member, problem *p)
 {
+    static const char *const wanted[] = {
+        [INPUT_TEXT] = "a string",
+        [INPUT_NUMBER] = "a number",
+        [INPUT_FLAG] = "true or false",
+        [INPUT_FLAG_OR_TEXT] = "true, false or a string",
+    };
     char number[40];
-    if (caption_input_is_number(member->string)) {
-        if (!cJSON_IsNumber(member))
-            return problem_set(p, PROBLEM_BAD_OPTION, "%s must be a number", member->string);
-        snprintf(number, sizeof number, "%.17g", member->valuedouble);
-        return caption_input_option(input, member->string, number, p);
-    }
-    const char *value = cJSON_GetStringValue(member);
+    caption_input_type type = caption_input_type_of(member->string);
+    const char *value = text_of(member, type, number);
     int status = caption_input_option(input, member->string, value, p);
     if (!value && p->kind != PROBLEM_UNKNOWN_OPTION)
-        return problem_set(p, PROBLEM_BAD_OPTION, "%s must be a string", member->string);
+        return problem_set(p, PROBLEM_BAD_OPTION, "%s must be %s", member->string, wanted[type]);
     return status;
+}
+
+/* "caption": "..." or "captions": ["...", ...] */
+static int read_texts(caption_input *input, const cJSON *member, problem *p)
+{
+    const cJSON *element;
+    if (cJSON_IsString(member))
+        return caption_input_text(input, member->valuestring, strlen(member->valuestring), p);
+    if (!cJSON_IsArray(member))
+        return problem_set(p, PROBLEM_BAD_JSON, "%s must be a string or an array of strings", member->string);
+    cJSON_ArrayForEach(element, member)
+    {
+        if (!cJSON_IsString(element))
+            return problem_set(p, PROBLEM_BAD_JSON, "captions: every element must be a string");
+        if (caption_input_text(input, element->valuestring, strlen(element->valuestring), p))
+            return 1;
+    }
+    return 0;
+}
+
+static int read_member(caption_input *input, const cJSON *member, problem *p)
+{
+    if (caption_input_is_text(input, member->string) || (input->max_texts && strcmp(member->string, "captions") == 0))
+        return read_texts(input, member, p);
+    return caption_input_member(input, member, p);
 }
 
 static int read_members(caption_input *input, const cJSON *object, problem *p)
@@ -62,7 +100,7 @@ static int read_members(caption_input *input, const cJSON *object, problem *p)
                                one ? "a string" : "an array of strings");
         if ((one || many) && sources++ > 0)
             return problem_set(p, PROBLEM_BAD_JSON, "give image or images, once");
-        if (one || many ? add_images(input, member, p) : caption_input_member(input, member, p))
+        if (one || many ? add_images(input, member, p) : read_member(input, member, p))
             return 1;
     }
     return 0;

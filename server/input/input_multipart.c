@@ -1,4 +1,5 @@
-/* input_multipart.c: form data: each part called `image` is a photo, every other part an option. */
+/* input_multipart.c: form data: each part called `image` is a photo, where captions are taken `caption` one of
+ * them, every other part an option. */
 #include <string.h>
 
 #include "server/input/caption_input.h"
@@ -14,6 +15,8 @@ static int add_part(void *context, input_part *part, problem *p)
         part->bytes = NULL;
         return caption_input_add(input, bytes, part->size, p);
     }
+    if (caption_input_is_text(input, part->name))
+        return caption_input_text(input, (const char *)part->bytes, part->size, p);
     if (part->size >= OPTION_BYTES || memchr(part->bytes, '\0', part->size))
         return problem_set(p, PROBLEM_BAD_OPTION, "%.64s: the value is too long or has a zero byte", part->name);
     return caption_input_option(input, part->name, (const char *)part->bytes, p);

@@ -85,6 +85,11 @@ static int read_kind(train_request *r, const cJSON *member, problem *p)
     return read_text(member, r->kind, sizeof r->kind, p);
 }
 
+static int read_objective(train_request *r, const cJSON *member, problem *p)
+{
+    return read_text(member, r->objective, sizeof r->objective, p);
+}
+
 static int read_dev_fraction(train_request *r, const cJSON *member, problem *p)
 {
     return read_number(member, 0, most_dev_fraction, 0, &r->dev_fraction, p);
@@ -102,8 +107,9 @@ static const struct {
     const char *name;
     int (*read)(train_request *r, const cJSON *member, problem *p);
 } members[] = {
-    {"dataset", read_dataset}, {"model", read_model}, {"base", read_base},
-    {"kind", read_kind},       {"seed", read_seed},   {"dev_fraction", read_dev_fraction},
+    {"dataset", read_dataset},     {"model", read_model}, {"base", read_base},
+    {"kind", read_kind},           {"seed", read_seed},   {"dev_fraction", read_dev_fraction},
+    {"objective", read_objective},
 };
 
 /* ---- the trainer's numbers --------------------------------------------------------------------------------------- */
@@ -174,7 +180,7 @@ static int read_member(train_request *r, const cJSON *member, problem *p)
 /* What the base decides cannot be asked for. */
 static int check_base(const cJSON *object, problem *p)
 {
-    static const char *const decided[] = {"kind", "hidden", "words"};
+    static const char *const decided[] = {"kind", "hidden", "words", "attention"};
     if (!cJSON_GetObjectItemCaseSensitive(object, "base"))
         return 0;
     for (size_t i = 0; i < sizeof decided / sizeof *decided; i++)
@@ -200,11 +206,15 @@ static int check_whole(const train_request *r, const cJSON *object, problem *p)
 static int read_request(train_request *r, const cJSON *object, problem *p)
 {
     const cJSON *member;
-    *r = (train_request){.dev_fraction = usual_dev_fraction, .kind = "lstm"};
+    caption_error err;
+    *r = (train_request){.dev_fraction = usual_dev_fraction, .kind = "lstm", .objective = "words"};
     const cJSON *kind = cJSON_GetObjectItemCaseSensitive(object, "kind");
-    if (kind && read_kind(r, kind, p)) /* first: it decides the defaults */
-        return 1;
+    const cJSON *objective = cJSON_GetObjectItemCaseSensitive(object, "objective");
+    if ((kind && read_kind(r, kind, p)) || (objective && read_objective(r, objective, p)))
+        return 1; /* these first: they decide the defaults */
     r->options = caption_train_defaults(r->kind);
+    if (caption_train_objective(&r->options, r->objective, &err))
+        return problem_set(p, PROBLEM_BAD_OPTION, "%s", err.message);
     r->options.minimum_count = USUAL_MINIMUM_COUNT;
     cJSON_ArrayForEach(member, object)
     {
@@ -238,7 +248,7 @@ static int add_dataset(cJSON *object, const train_request *r)
 
 static int is_the_base_s(const caption_train_option *o)
 {
-    return strcmp(o->name, "hidden") == 0 || strcmp(o->name, "words") == 0;
+    return strcmp(o->name, "hidden") == 0 || strcmp(o->name, "words") == 0 || strcmp(o->name, "attention") == 0;
 }
 
 char *train_request_json(const train_request *r)
@@ -248,6 +258,7 @@ char *train_request_json(const train_request *r)
     int good = add_dataset(object, r) && cJSON_AddStringToObject(object, "model", r->model) &&
                (*r->base ? cJSON_AddStringToObject(object, "base", r->base)
                          : cJSON_AddStringToObject(object, "kind", r->kind)) &&
+               cJSON_AddStringToObject(object, "objective", r->objective) &&
                cJSON_AddNumberToObject(object, "seed", (double)r->options.seed) &&
                (*r->files.dev || cJSON_AddNumberToObject(object, "dev_fraction", r->dev_fraction));
     for (size_t i = 0; good && (o = caption_train_option_at(i)); i++)

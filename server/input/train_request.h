@@ -25,7 +25,8 @@ typedef struct train_request {
     char model[WEIGHTS_NAME_BYTES]; /* to be made */
     char base[WEIGHTS_NAME_BYTES];  /* "": none */
     char kind[WEIGHTS_NAME_BYTES];
-    caption_train_options options; /* kind, hidden and words are the base's if there is one */
+    char objective[WEIGHTS_NAME_BYTES]; /* caption_train_objective */
+    caption_train_options options;      /* kind, hidden, words and attention are the base's if there is one */
 } train_request;
 
 /* All return 0, or 1 with *p set. */

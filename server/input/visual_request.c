@@ -17,9 +17,14 @@ int visual_request_is_of_word(const visual_request *r)
     return *r->word || r->word_index >= 0;
 }
 
+static int octaves(const visual_request *r)
+{
+    return visual_option_is_known(r->visual, "octaves") ? r->options.octaves : 1;
+}
+
 long visual_request_steps(const visual_request *r)
 {
-    return (long)r->options.steps * (r->visual == CAPTION_DREAM ? r->options.octaves : 1);
+    return (long)r->options.steps * octaves(r);
 }
 
 static int check_target(const visual_request *r, problem *p)
@@ -83,7 +88,7 @@ static void set_defaults(visual_request *r, caption_visual visual, const config 
     r->method = CAPTION_GRADIENT;
     r->size = USUAL_SIZE;
     fit(&r->options.samples, c->saliency_samples);
-    fit(&r->options.steps, c->picture_steps);
+    fit(&r->options.steps, c->picture_steps > octaves(r) ? c->picture_steps / octaves(r) : 1);
     fit(&r->options.max_side, c->picture_side);
 }
 

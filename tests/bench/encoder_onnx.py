@@ -2,7 +2,8 @@
 
     /usr/bin/python3 tests/bench/encoder_onnx.py weights/efficientnet-b0.safetensors build/bench/encoder.onnx
 
-Input [n, 3, h, w], normalised already; output [n, 1280], the mean of the last feature map. Needs Debian's python3-onnx.
+Input [n, 3, h, w], normalised already; output [n, 1280], the mean of the last feature map. With a third argument,
+"logits", the class scores [n, 1000] come out as well (tests/fooled.sh). Needs Debian's python3-onnx.
 """
 import json
 import sys
@@ -66,23 +67,29 @@ class Network:
         if STRIDES[index] == 1 and self.weights[first].shape[2] == self.weights[name + "project.weight"].shape[3]:
             self.add("Add", start, self.at)
 
-    def model(self):
+    def model(self, with_logits):
         self.convolution("stem", 2)
         self.swish()
         for index in range(len(STRIDES)):
             self.block(index)
         self.convolution("head")
         self.swish()
-        self.add("GlobalAveragePool", self.at)
-        self.nodes.append(helper.make_node("Flatten", [self.at], ["features"]))
+        self.nodes.append(helper.make_node("GlobalAveragePool", [self.at], ["pooled"]))
+        self.nodes.append(helper.make_node("Flatten", ["pooled"], ["features"]))
         image = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["n", 3, 224, 224])
         features = helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", 1280])
-        graph = helper.make_graph(self.nodes, "efficientnet-b0", [image], [features], self.initializers)
+        outputs = [features]
+        if with_logits:
+            self.at = "pooled"
+            self.convolution("classifier")
+            self.nodes.append(helper.make_node("Flatten", [self.at], ["logits"]))
+            outputs.append(helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["n", 1000]))
+        graph = helper.make_graph(self.nodes, "efficientnet-b0", [image], outputs, self.initializers)
         return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
 
 
 def main():
-    model = Network(read_safetensors(sys.argv[1])).model()
+    model = Network(read_safetensors(sys.argv[1])).model("logits" in sys.argv[3:])
     checker.check_model(model)
     save(model, sys.argv[2])
 

@@ -1,14 +1,12 @@
 """The peer of `captiond bench gradient`: the same network in PyTorch, forward and back to the image.
 
     /usr/bin/python3 tests/bench/gradient_torch.py WEIGHTS time THREADS SECONDS     one CSV line, as captiond prints
-    /usr/bin/python3 tests/bench/gradient_torch.py WEIGHTS check CAPTIOND           both gradients must agree
 
-The weights want no gradient, so PyTorch computes that of the image alone, as captiond does; channels_last is its faster
-layout here and is what is timed (LAYOUT=contiguous_format for the other). Needs Debian's python3-torch.
+The weights want no gradient, so PyTorch computes that of the image alone, as captiond does. LAYOUT: channels_last or
+contiguous_format, PyTorch's two memory layouts. Needs Debian's python3-torch.
 """
 import json
 import os
-import subprocess
 import sys
 import time
 
@@ -89,7 +87,7 @@ def measure(network, threads, seconds):
         now = time.perf_counter()
         passes, best = passes + 1, min(best, now - last)
     print("implementation,threads,passes_per_second,ms_per_pass,best_ms")
-    print(f"pytorch,{threads},{passes / (now - begin):.2f},{1000 * (now - begin) / passes:.2f},{1000 * best:.2f}")
+    print(f"pytorch {os.environ.get('LAYOUT', 'channels_last')},{threads},{passes / (now - begin):.2f},{1000 * (now - begin) / passes:.2f},{1000 * best:.2f}")
 
 
 if __name__ == "__main__":

@@ -193,7 +193,7 @@ async function testExamples(server, document, Ajv) {
 }
 
 export async function testOpenapi() {
-    const server = await serve();
+    const server = await serve('--max-picture-jobs', '32');
     const document = await (await fetch(`${server.url}/openapi.json`)).json();
     await testRoutes(server, document);
 

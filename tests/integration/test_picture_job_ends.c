@@ -52,7 +52,7 @@ static void a_cancelled_job_stops_and_leaves_nothing(void **state)
 {
     (void)state;
     int ended = captiond_count_log(server, "event=job-ended");
-    long long id = visual_submit(server, &cat, "/v1/dream?octaves=8&steps=100&preview_every=1");
+    long long id = visual_submit(server, &cat, "/v1/dream?octaves=8&steps=100&max_side=448&preview_every=1");
     visual_wait_step(server, id, 1);
     assert_int_equal(visual_count_files(id, "input"), 1);
     cancel(id);
@@ -108,7 +108,7 @@ static void a_job_that_was_queued_is_done_too(void **state)
 {
     (void)state;
     long long first = visual_submit(server, &cat, "/v1/invert?steps=900");
-    long long second = visual_submit(server, NULL, "/v1/visualize?class=1&steps=3");
+    long long second = visual_submit(server, NULL, "/v1/visualize?class=1&steps=3&octaves=1");
     visual_wait_step(server, first, 1);
     captiond_kill(server); /* both were answered 202 */
     server = serve();
@@ -120,7 +120,7 @@ static void a_job_that_was_queued_is_done_too(void **state)
 static void sigterm_hands_the_job_to_the_next_daemon(void **state)
 {
     (void)state;
-    long long id = visual_submit(server, NULL, "/v1/visualize?class=1&steps=900");
+    long long id = visual_submit(server, NULL, "/v1/visualize?class=1&steps=900&octaves=1");
     visual_wait_step(server, id, 1);
     captiond_stop(server);
     server = serve();
@@ -134,7 +134,7 @@ static void a_result_that_is_ready_is_not_made_again(void **state)
     char name[64];
     size_t size;
     (void)state;
-    long long id = visual_submit(server, NULL, "/v1/visualize?class=1&steps=900");
+    long long id = visual_submit(server, NULL, "/v1/visualize?class=1&steps=900&octaves=1");
     visual_wait_step(server, id, 1);
     captiond_kill(server);
     snprintf(name, sizeof name, "data/jobs/%lld/result.json", id);
@@ -149,14 +149,14 @@ static void a_result_that_is_ready_is_not_made_again(void **state)
 static void results_outlive_a_restart_and_go_when_the_job_is_forgotten(void **state)
 {
     (void)state;
-    long long id = visual_submit(server, NULL, "/v1/visualize?class=1&steps=2");
+    long long id = visual_submit(server, NULL, "/v1/visualize?class=1&steps=2&octaves=1");
     photo before = result_of(id);
     captiond_stop(server);
     server = serve();
     photo after = result_of(id);
     expect_same(&before, &after);
     for (int i = 0; i < 5; i++) /* --job-memory is 3; forgetting happens when a job is added */
-        training_expect(server, visual_submit(server, NULL, "/v1/visualize?class=1&steps=1"), "succeeded");
+        training_expect(server, visual_submit(server, NULL, "/v1/visualize?class=1&steps=1&octaves=1"), "succeeded");
     reply r = dataset_ask(server, "GET", "/v1/jobs/%lld/pictures/result.png", id);
     client_expect_problem(&r, 404, "unknown-job");
     reply_free(&r);

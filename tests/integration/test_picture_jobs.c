@@ -47,7 +47,7 @@ static caption_picture result_picture(const reply *job, const char *name)
 {
     char path[64];
     snprintf(path, sizeof path, "result/pictures/%s", name);
-    return visual_picture(server, reply_string(job, path));
+    return fetch_visual_picture(server, reply_string(job, path));
 }
 
 static void expect_size(const reply *job, const char *name, int width, int height)
@@ -131,7 +131,7 @@ static void a_fooled_picture_is_taken_for_the_target(void **state)
 static void a_class_is_visualised_from_noise(void **state)
 {
     (void)state;
-    long long id = visual_submit(server, NULL, "/v1/visualize?class=%d&steps=20&preview_every=4", VISUAL_CAT);
+    long long id = visual_submit(server, NULL, "/v1/visualize?class=%d&steps=20&octaves=1&preview_every=4", VISUAL_CAT);
     reply job = training_wait(server, id, "succeeded");
     assert_true(follow(id, "score") >= 1);
     expect_history(&job, 20);
@@ -145,7 +145,8 @@ static void a_class_is_visualised_from_noise(void **state)
 
 static void a_word_is_visualised(void **state)
 {
-    static const char json[] = "{\"word\":\"dog\",\"before\":\"a\",\"model\":\"tiny\",\"steps\":4,\"seed\":3}";
+    static const char json[] =
+        "{\"word\":\"dog\",\"before\":\"a\",\"model\":\"tiny\",\"steps\":4,\"octaves\":1,\"seed\":3}";
     (void)state;
     reply r = client_ask(
         server, &(request){.path = "/v1/visualize", .type = "application/json", .body = json, .size = sizeof json - 1});
@@ -157,6 +158,14 @@ static void a_word_is_visualised(void **state)
     assert_string_equal(reply_string(&job, "result/word"), "dog");
     assert_true(reply_number(&job, "result/score") < 0); /* a log-probability */
     expect_size(&job, "result", CAPTION_IMAGE_SIDE, CAPTION_IMAGE_SIDE);
+    reply_free(&job);
+}
+
+static void a_word_that_the_captioner_does_not_know_fails_the_job(void **state)
+{
+    (void)state;
+    reply job = training_wait(server, visual_submit(server, NULL, "/v1/visualize?word=xyzzy"), "failed");
+    assert_non_null(strstr(reply_string(&job, "error"), "xyzzy"));
     reply_free(&job);
 }
 
@@ -205,10 +214,10 @@ static void a_dream_has_the_photos_shape_within_the_limit(void **state)
 static void only_the_newest_previews_are_kept(void **state)
 {
     (void)state;
-    long long id = visual_submit(server, NULL, "/v1/visualize?class=1&steps=10&preview_every=1");
+    long long id = visual_submit(server, NULL, "/v1/visualize?class=1&steps=10&octaves=1&preview_every=1");
     reply job = training_wait(server, id, "succeeded");
     assert_int_equal(visual_count_files(id, "preview-"), 4);
-    caption_picture last = visual_picture(server, reply_string(&job, "progress/preview"));
+    caption_picture last = fetch_visual_picture(server, reply_string(&job, "progress/preview"));
     assert_int_equal(last.width, CAPTION_IMAGE_SIDE);
     caption_picture_free(&last);
     reply old = dataset_ask(server, "GET", "/v1/jobs/%lld/pictures/preview-1.png", id);
@@ -221,7 +230,7 @@ static void only_the_newest_previews_are_kept(void **state)
 static void previews_come_while_it_runs(void **state)
 {
     (void)state;
-    long long id = visual_submit(server, NULL, "/v1/visualize?class=1&steps=900&preview_every=1");
+    long long id = visual_submit(server, NULL, "/v1/visualize?class=1&steps=900&octaves=1&preview_every=1");
     visual_wait_step(server, id, 2);
     reply job = dataset_ask(server, "GET", "/v1/jobs/%lld", id);
     assert_string_equal(reply_string(&job, "state"), "running");
@@ -237,7 +246,7 @@ static void the_same_request_makes_the_same_picture(void **state)
     caption_picture pictures[3];
     (void)state;
     for (int i = 0; i < 3; i++) {
-        long long id = visual_submit(server, NULL, "/v1/visualize?class=1&steps=3&seed=%d", i < 2 ? 5 : 6);
+        long long id = visual_submit(server, NULL, "/v1/visualize?class=1&steps=3&octaves=1&seed=%d", i < 2 ? 5 : 6);
         reply job = training_wait(server, id, "succeeded");
         pictures[i] = result_picture(&job, "result");
         reply_free(&job);
@@ -284,6 +293,7 @@ int main(void)
         cmocka_unit_test(a_fooled_picture_is_taken_for_the_target),
         cmocka_unit_test(a_class_is_visualised_from_noise),
         cmocka_unit_test(a_word_is_visualised),
+        cmocka_unit_test(a_word_that_the_captioner_does_not_know_fails_the_job),
         cmocka_unit_test(a_layer_is_inverted),
         cmocka_unit_test(a_dream_has_the_photos_shape_within_the_limit),
         cmocka_unit_test(only_the_newest_previews_are_kept),

@@ -103,7 +103,7 @@ static void numbers_out_of_range_are_refused(void **state)
 static void more_work_than_the_limits_is_refused(void **state)
 {
     (void)state;
-    expect_refused("/v1/visualize?class=1&steps=201", "bad-option", "200");
+    expect_refused("/v1/visualize?class=1&steps=67&octaves=3", "bad-option", "200");
     expect_refused("/v1/dream?steps=51&octaves=4", "bad-option", "200"); /* of all octaves together */
     expect_refused("/v1/dream?max_side=321", "bad-option", "320");
 }
@@ -184,7 +184,7 @@ static void more_jobs_than_the_limit_are_503(void **state)
     long long ids[3];
     (void)state;
     for (int i = 0; i < 3; i++) {
-        reply r = post_cat(i == 1 ? "/v1/invert?steps=200" : "/v1/visualize?class=1&steps=200");
+        reply r = post_cat(i == 1 ? "/v1/invert?steps=200" : "/v1/visualize?class=1&steps=200&octaves=1");
         assert_int_equal(r.status, 202);
         ids[i] = (long long)reply_number(&r, "id");
         reply_free(&r);

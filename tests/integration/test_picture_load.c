@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -108,18 +109,24 @@ static void several_workers_do_both(void **state)
     captions_and_saliency_share_the_workers("3");
 }
 
+/* A map that takes long. */
+static asking *begin_map(void)
+{
+    return client_begin(server, &(request){.path = "/v1/saliency?method=smoothgrad&samples=16&size=7",
+                                           .type = "image/jpeg",
+                                           .body = cat.bytes,
+                                           .size = cat.size});
+}
+
 /* Maps that take long occupy all workers but one, however many are asked for: a caption asked for last is answered
  * while maps still wait. */
 static void maps_leave_a_worker_for_captions(void **state)
 {
     asking *maps[CLIENTS];
     (void)state;
-    server = captiond_serve((const char *[]){"--workers", "2", NULL});
+    server = captiond_serve((const char *[]){"--workers", "2", "--deadline-ms", "3600000", NULL});
     for (int i = 0; i < CLIENTS; i++)
-        maps[i] = client_begin(server, &(request){.path = "/v1/saliency?method=smoothgrad&samples=32&size=7",
-                                                  .type = "image/jpeg",
-                                                  .body = cat.bytes,
-                                                  .size = cat.size});
+        maps[i] = begin_map();
     captiond_wait_log(server, "event=queued", CLIENTS);
     char *text = caption();
     free(text);
@@ -133,29 +140,28 @@ static void maps_leave_a_worker_for_captions(void **state)
     captiond_stop(server);
 }
 
-/* They may fill half of the queue. */
+/* They may fill half of the queue: here one is at work, two wait, and the others are refused. */
 static void maps_leave_room_for_captions(void **state)
 {
-    asking *maps[3];
-    int served = 0, refused = 0;
+    asking *maps[CLIENTS];
     (void)state;
-    server =
-        captiond_serve((const char *[]){"--workers", "1", "--queue", "2", "--batch", "1", "--max-parts", "1", NULL});
-    for (int i = 0; i < 3; i++)
-        maps[i] = client_begin(server, &(request){.path = "/v1/saliency?method=smoothgrad&samples=32&size=7",
-                                                  .type = "image/jpeg",
-                                                  .body = cat.bytes,
-                                                  .size = cat.size});
-    for (int i = 0; i < 3; i++) {
+    server = captiond_serve((const char *[]){"--workers", "1", "--queue", "4", "--batch", "1", "--max-parts", "1",
+                                             "--deadline-ms", "3600000", NULL});
+    for (int i = 0; i < CLIENTS; i++)
+        maps[i] = begin_map();
+    while (captiond_count_log(server, "event=queued") + captiond_count_log(server, "status=503") < CLIENTS)
+        usleep(1000);
+    char *text = caption();
+    free(text);
+    int served = 0;
+    for (int i = 0; i < CLIENTS; i++) {
         reply r = client_end(maps[i]);
         served += r.status == 200;
-        refused += r.status == 503;
-        if (r.status == 503)
+        if (r.status != 200)
             client_expect_problem(&r, 503, "queue-full");
         reply_free(&r);
     }
-    assert_int_equal(served + refused, 3);
-    assert_true(served >= 1);
+    assert_true(served >= 2);
     captiond_stop(server);
 }
 

@@ -185,13 +185,13 @@ static void a_word_of_the_caption_is_a_target_by_place_or_text(void **state)
     (void)state;
     caption_of(caption, first);
     reply place = visual_post(server, &cat, NULL, "/v1/saliency?word=0&size=14");
-    reply text = visual_post(server, &cat, NULL, "/v1/saliency?word=%s&size=14&model=tiny", first);
+    reply text = visual_post(server, &cat, NULL, "/v1/saliency?word=%s&size=14&model=other", first);
     read_grid(&place, 14, &x, &y);
     assert_string_equal(reply_string(&place, "target/word"), first);
     assert_int_equal(reply_number(&place, "target/index"), 0);
     assert_string_equal(reply_string(&place, "target/caption"), caption);
     assert_true(reply_number(&place, "target/logprob") < 0);
-    assert_string_equal(reply_string(&place, "model"), "tiny");
+    assert_string_equal(reply_string(&place, "model"), "other");
     assert_true(
         cJSON_Compare(cJSON_GetObjectItem(place.json, "saliency"), cJSON_GetObjectItem(text.json, "saliency"), 1));
     reply_free(&place);

@@ -89,15 +89,21 @@ static void the_rnn_says_what_is_written_down(void **state)
     the_command_says("rnn");
 }
 
-static void the_daemon_serves_the_lstm_by_default(void **state)
+static void the_attention_captioner_says_what_is_written_down(void **state)
 {
     (void)state;
-    skip_if_not_shipped("lstm");
+    the_command_says("attention");
+}
+
+static void the_daemon_serves_the_attention_captioner_by_default(void **state)
+{
+    (void)state;
+    skip_if_not_shipped("attention");
     captiond *c = captiond_serve((const char *[]){"--weights", "weights", NULL});
     reply r = client_ask(c, &(request){.path = "/v1/caption", .body = picture.bytes, .size = picture.size});
     client_expect_captions(&r, 1);
-    assert_string_equal(reply_string(&r, "model"), "lstm");
-    expect_caption("lstm", reply_string(&r, "captions/0/text"));
+    assert_string_equal(reply_string(&r, "model"), "attention");
+    expect_caption("attention", reply_string(&r, "captions/0/text"));
     reply_free(&r);
     r = client_ask(c, &(request){.path = "/v1/models"});
     assert_true(reply_number(&r, "models/0/scores/cider") > 0);
@@ -111,7 +117,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_lstm_says_what_is_written_down),
         cmocka_unit_test(the_rnn_says_what_is_written_down),
-        cmocka_unit_test(the_daemon_serves_the_lstm_by_default),
+        cmocka_unit_test(the_attention_captioner_says_what_is_written_down),
+        cmocka_unit_test(the_daemon_serves_the_attention_captioner_by_default),
     };
     return cmocka_run_group_tests_name("shipped_weights", tests, start, end);
 }

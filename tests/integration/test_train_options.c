@@ -154,6 +154,22 @@ static void what_the_base_decides_cannot_be_asked_for(void **state)
                    "hidden: with a base");
     expect_refusal("\"dataset\":\"lessons\",\"model\":\"m\",\"base\":\"tiny\",\"kind\":\"rnn\"", 400, "bad-option",
                    "kind: with a base");
+    expect_refusal("\"dataset\":\"lessons\",\"model\":\"m\",\"base\":\"tiny\",\"attention\":64", 400, "bad-option",
+                   "attention: with a base");
+}
+
+static void the_objective_decides_defaults(void **state)
+{
+    (void)state;
+    expect_refusal("\"dataset\":\"lessons\",\"model\":\"m\",\"objective\":\"bleu\"", 400, "bad-option",
+                   "objective: \"bleu\" is neither words nor cider");
+    long long id = training_submit(server, "{\"dataset\":\"lessons\",\"model\":\"rewarded\",\"objective\":\"cider\","
+                                           "\"epochs\":1,\"hidden\":8,\"words\":8,\"minimum_count\":1}");
+    reply job = training_wait(server, id, "succeeded");
+    assert_string_equal(reply_string(&job, "request/objective"), "cider");
+    assert_int_equal(reply_number(&job, "request/samples"), 5);
+    assert_int_equal(reply_number(&job, "request/batch"), 200);
+    reply_free(&job);
 }
 
 static void files_outside_the_training_root_are_refused(void **state)
@@ -235,6 +251,7 @@ int main(void)
         cmocka_unit_test(a_bad_model_name_is_400),
         cmocka_unit_test(a_dataset_that_is_too_small_is_409),
         cmocka_unit_test(what_the_base_decides_cannot_be_asked_for),
+        cmocka_unit_test(the_objective_decides_defaults),
         cmocka_unit_test(files_outside_the_training_root_are_refused),
         cmocka_unit_test(files_below_the_training_root_are_learnt_from),
         cmocka_unit_test(a_network_that_is_too_large_fails_its_job),

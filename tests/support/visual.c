@@ -135,7 +135,7 @@ caption_picture visual_decode(const reply *r)
     return picture;
 }
 
-caption_picture visual_picture(const captiond *c, const char *url)
+caption_picture fetch_visual_picture(const captiond *c, const char *url)
 {
     reply r = dataset_ask(c, "GET", "%s", url);
     caption_picture picture = visual_decode(&r);

@@ -3,7 +3,7 @@
  *     photo cat = visual_photo();
  *     long long id = visual_submit(c, "/v1/dream?layer=deep&steps=2", &cat);
  *     training_expect(c, id, "succeeded");
- *     caption_picture dream = visual_picture(c, id, "result"); */
+ *     caption_picture dream = fetch_visual_picture(c, id, "result"); */
 #ifndef TESTS_SUPPORT_VISUAL_H
 #define TESTS_SUPPORT_VISUAL_H
 
@@ -34,7 +34,7 @@ long long visual_submit(const captiond *c, const photo *image, const char *path,
 void visual_wait_step(const captiond *c, long long id, int step);
 
 /* A picture of the job, decoded; fails the test unless it is a PNG. The caller frees it. */
-caption_picture visual_picture(const captiond *c, const char *url);
+caption_picture fetch_visual_picture(const captiond *c, const char *url);
 
 /* The same of an answer's body. */
 caption_picture visual_decode(const reply *r);

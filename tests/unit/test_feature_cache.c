@@ -30,30 +30,30 @@ static feature_cache *open_cache(const char *encoder)
     return cache;
 }
 
-static feature_key key_of(int picture, int mirrored)
+static feature_key key_of(int picture, uint32_t view)
 {
-    return feature_cache_key(&picture, sizeof picture, mirrored);
+    return feature_cache_key(&picture, sizeof picture, view);
 }
 
-static void append(feature_cache *cache, int picture, int mirrored)
+static void append(feature_cache *cache, int picture, uint32_t view)
 {
     float data[FLOATS];
     for (int i = 0; i < FLOATS; i++)
-        data[i] = (float)(100 * picture + 50 * mirrored + i);
-    feature_key key = key_of(picture, mirrored);
+        data[i] = (float)(100 * picture + 50 * view + i);
+    feature_key key = key_of(picture, view);
     assert_int_equal(feature_cache_append(cache, &key, data, NULL), CAPTION_OK);
 }
 
 /* Whether the picture is found, and with its own numbers. */
-static int holds(const feature_cache *cache, int picture, int mirrored)
+static int holds(const feature_cache *cache, int picture, uint32_t view)
 {
-    feature_key key = key_of(picture, mirrored);
+    feature_key key = key_of(picture, view);
     long record = feature_cache_find(cache, &key);
     if (record == FEATURE_CACHE_ABSENT)
         return 0;
     const float *data = feature_cache_at(cache, record);
     for (int i = 0; i < FLOATS; i++)
-        assert_float_equal(data[i], 100 * picture + 50 * mirrored + i, 0);
+        assert_float_equal(data[i], 100 * picture + 50 * view + i, 0);
     return 1;
 }
 
@@ -147,7 +147,7 @@ static void files_that_are_no_cache_are_replaced(void **state)
 static void damaged_record_alone_is_lost(void **state)
 {
     (void)state;
-    static const size_t places[] = {0, 31, 32, 36, 64, RECORD - 1}; /* key, mirrored, CRC, first and last float */
+    static const size_t places[] = {0, 31, 32, 36, 64, RECORD - 1}; /* key, view, CRC, first and last float */
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
         make_cache(3);
         damage(HEADER + RECORD + places[i]);
