@@ -24,6 +24,11 @@ static const char *const dangling[] = {
     "against", "during", "like",  "or",      "but",    "because", "he",     "she",     "they",   NULL,
 };
 
+static const char *const articles[] = {"a", "an", "the", NULL};
+static const char *const colours[] = {"red",  "blue", "green",  "white",  "black",  "brown", "grey",
+                                      "gray", "pink", "yellow", "orange", "purple", NULL};
+static const char *const joining[] = {"and", NULL};
+
 static int knows(const vocabulary *words, const char *word)
 {
     return vocabulary_id(words, word, strlen(word)) != VOCABULARY_UNK;
@@ -44,6 +49,29 @@ void fluency_flags(const vocabulary *words, unsigned char *flags)
         return;
     mark(words, repeating, FLUENCY_REPEATS, flags);
     mark(words, dangling, FLUENCY_DANGLES, flags);
+    mark(words, articles, FLUENCY_ARTICLE, flags);
+    mark(words, colours, FLUENCY_COLOUR, flags);
+    mark(words, joining, FLUENCY_JOINS, flags);
+}
+
+/* Do n words, whose flags are `flags_of(words, i)`, end within colours of a thing that is to come: "a", "a red and"? */
+static int lacks_its_thing(unsigned (*flags_of)(const void *words, int i), const void *words, int n)
+{
+    int i = n - 1;
+    while (i >= 0 && flags_of(words, i) & (FLUENCY_COLOUR | FLUENCY_JOINS))
+        i--;
+    return i >= 0 && flags_of(words, i) & FLUENCY_ARTICLE;
+}
+
+struct ids {
+    const unsigned char *flags;
+    const int *written;
+};
+
+static unsigned flags_of_id(const void *words, int i)
+{
+    const struct ids *ids = words;
+    return ids->flags[ids->written[i]];
 }
 
 void fluency_forbid(const unsigned char *flags, int size, const int *written, int n, int room, float *scores)
@@ -54,10 +82,11 @@ void fluency_forbid(const unsigned char *flags, int size, const int *written, in
         if (written[t] == last || ends_phrase || !(flags[written[t]] & FLUENCY_REPEATS))
             scores[written[t]] = -INFINITY;
     }
-    if (n == 0 || flags[last] & FLUENCY_DANGLES)
+    int thing_is_missing = lacks_its_thing(flags_of_id, &(struct ids){flags, written}, n);
+    if (n == 0 || flags[last] & FLUENCY_DANGLES || thing_is_missing)
         scores[VOCABULARY_END] = -INFINITY;
     for (int v = VOCABULARY_SPECIALS; v < size && room == 1; v++)
-        if (flags[v] & FLUENCY_DANGLES)
+        if (flags[v] & FLUENCY_DANGLES || (thing_is_missing && flags[v] & FLUENCY_COLOUR))
             scores[v] = -INFINITY;
 }
 
@@ -95,6 +124,18 @@ static unsigned faults_at(const char *const *words, int i)
     return faults;
 }
 
+static unsigned flags_of_word(const void *words, int i)
+{
+    const char *word = ((const char *const *)words)[i];
+    return (is_among(articles, word) ? FLUENCY_ARTICLE : 0) | (is_among(colours, word) ? FLUENCY_COLOUR : 0) |
+           (is_among(joining, word) ? FLUENCY_JOINS : 0);
+}
+
+static int is_unfinished(const char *const *words, int n)
+{
+    return n == 0 || is_among(dangling, words[n - 1]) || lacks_its_thing(flags_of_word, words, n);
+}
+
 unsigned caption_faults(const char *text)
 {
     char copy[CAPTION_TEXT_BYTES];
@@ -104,7 +145,7 @@ unsigned caption_faults(const char *text)
     copy[length] = '\0';
     vocabulary_tokenise(copy);
     int n = cut(copy, words);
-    unsigned faults = n == 0 || is_among(dangling, words[n - 1]) ? CAPTION_FAULT_UNFINISHED : 0;
+    unsigned faults = is_unfinished(words, n) ? CAPTION_FAULT_UNFINISHED : 0;
     for (int i = 0; i < n; i++)
         faults |= faults_at(words, i);
     return faults;

@@ -104,7 +104,7 @@ static void what_train_learns_eval_scores(void **state)
     assert_int_equal(o.status, 0);
     cJSON *scores = cJSON_Parse(o.out);
     assert_non_null(scores);
-    assert_int_equal(cJSON_GetArraySize(scores), 7);
+    assert_int_equal(cJSON_GetArraySize(scores), 10);
     assert_int_equal(number(scores, "images"), PICTURES);
     assert_true(number(scores, "CIDEr") > 5);
     assert_true(number(scores, "ROUGE_L") > 0.9);

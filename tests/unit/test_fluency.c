@@ -54,9 +54,12 @@ static void words_and_phrases_do_not_stand_twice(void **state)
         {english, "a dog runs in the", 9, "<END> the dog runs"},
         {english, "a dog in the water with a", 9, "<END> a dog water"},    /* "with" may */
         {english, "the cat in the grass in", 9, "<END> the in cat grass"}, /* "in the" twice */
-        {english, "a dog", 1, "a the in dog with is and two"},             /* no such word in the last place */
-        {"ein\nhund\nim\nwasser", "ein hund im wasser", 9, "wasser"},      /* not English: repeating is not judged */
-        {"ein\nhund\nim\nwasser", "ein hund im ein", 9, "ein hund"},       /* but no phrase twice */
+        {english, "in the red", 9, "<END> red"},                    /* the red what? */
+        {english, "the dog is red", 9, "red dog"},
+        {english, "the", 1, "<END> a the in red with is and two"},
+        {english, "a dog", 1, "a the in dog with is and two"},        /* no such word in the last place */
+        {"ein\nhund\nim\nwasser", "ein hund im wasser", 9, "wasser"}, /* not English: repeating is not judged */
+        {"ein\nhund\nim\nwasser", "ein hund im ein", 9, "ein hund"},  /* but no phrase twice */
         {"ein\nhund\nim\nwasser", "ein", 1, "ein"},
     };
     (void)state;
@@ -77,6 +80,8 @@ static void faults_of_texts_are_told(void **state)
         {"A man in a red shirt, and a woman with a ball.", 0},
         {"others look on", CAPTION_FAULT_UNFINISHED}, /* a human wrote it, but it is rare */
         {"", CAPTION_FAULT_UNFINISHED},
+        {"a man in a red and white", CAPTION_FAULT_UNFINISHED},
+        {"the dog is black and white", 0},
         {"a dog runs with a", CAPTION_FAULT_UNFINISHED},
         {"a dog is", CAPTION_FAULT_UNFINISHED},
         {"a dog and a dog", CAPTION_FAULT_WORD | CAPTION_FAULT_PHRASE},
