@@ -90,6 +90,10 @@ compare() {
         launch 0 "epoch 4/4" -n 2 $(arguments two_rewarded $rewarded) && compare one_rewarded two_rewarded)
     verdict "rewards teach two processes what they teach one" "$reason"
 
+    reason=$(launch 0 "epoch 4/4" -n 1 $(arguments one_looking --kind attention) &&
+        launch 0 "epoch 4/4" -n 2 $(arguments two_looking --kind attention) && compare one_looking two_looking)
+    verdict "two processes learn where to look as one does" "$reason"
+
     reason=$(launch 0 "" -n 2 $(arguments two) && [ "$(grep -c 'epoch 4/4: dev' "$directory/log")" -ne 1 ] &&
         tail -3 "$directory/log")
     verdict "only the first process reports" "$reason"

@@ -29,7 +29,7 @@ async function testMax(server) {
         assert.ok(Math.abs(Math.log(answer.predictions[0].probability) - own.logprob) < 1e-3);
     });
     await test('MAX: the metadata name the model', async () => {
-        assert.equal((await get(server, '/model/metadata')).body.id, 'lstm');
+        assert.equal((await get(server, '/model/metadata')).body.id, 'attention');
     });
 }
 
