@@ -62,10 +62,11 @@ BROWSER_TESTS     := $(if $(shell command -v node),$(wildcard tests/browser/test
 FUZZERS           := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 TEST_LIBS         := $(call pkg,libs,$(TEST_PACKAGES) libcjson)
 
-# What says nothing new under a sanitizer: captiond built again for every planted error, installed, deployed, in a browser.
-PAGE    := $(if $(SANITIZE),,$(BROWSER_TESTS))
+# What says nothing new under a sanitizer: captiond built again for every planted error, other people's programs as its
+# clients, installed, deployed, in a browser.
 PLANTED := $(if $(SANITIZE),,tests/planted_errors.sh)
-DEPLOY  := $(if $(SANITIZE),,$(addprefix tests/,installed.sh manifests.py balancer.sh container.sh))
+DEPLOY  := $(addprefix tests/,installed.sh manifests.py balancer.sh container.sh)
+OTHERS  := $(if $(SANITIZE),,tests/fooled.sh tests/clients.sh $(DEPLOY) $(BROWSER_TESTS))
 PLANT    = CC='$(CC)' CFLAGS='$(CFLAGS)' \
            LINK='$(LDFLAGS) $(SERVER_OBJECTS) $(BUILD)/libcaption.a $(SERVER_LIBS) $(MODEL_LIBS)'
 
@@ -93,13 +94,13 @@ test: ## install what is missing, build, run every test
 
 check: all tests ## the same without installing anything
 	@BUILD=$(BUILD) $(PLANT) tests/run.sh tests/boundaries.sh $(PLANTED) $(UNIT_TESTS) $(INTEGRATION_TESTS) \
-	    tests/fooled.sh tests/clients.sh $(DEPLOY) $(PAGE)
+	    $(OTHERS)
 
 check-planted: all ## prove that the gradient self-test notices planted errors
 	@BUILD=$(BUILD) $(PLANT) tests/run.sh tests/planted_errors.sh
 
 check-server: all $(INTEGRATION_TESTS) ## the integration tests alone (after `make test` installed what they need)
-	@BUILD=$(BUILD) tests/run.sh $(INTEGRATION_TESTS) tests/clients.sh
+	@BUILD=$(BUILD) tests/run.sh $(INTEGRATION_TESTS)
 
 check-deploy: all ## what concerns running it: installed, behind HAProxy, in a container; installs what that needs
 	@docker/packages.sh build deploy

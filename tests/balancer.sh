@@ -21,18 +21,7 @@ end() {
     rm -rf "$directory"
 }
 trap end EXIT
-count=0 failures=0
-
-verdict() { # sentence, reason; no reason: good
-    count=$((count + 1))
-    if [ -z "$2" ]; then
-        echo "ok $count - ${1// /_}"
-    else
-        failures=$((failures + 1))
-        echo "not ok $count - ${1// /_}"
-        printf '%s\n' "$2" | head -20 | sed 's/^/# /'
-    fi
-}
+. tests/support/verdict.sh
 
 # Waits until a command succeeds; gives up only when a test that hangs would be worse.
 wait_until() {

@@ -27,18 +27,7 @@ end() {
     rm -rf --one-file-system "$directory"
 }
 trap end EXIT
-count=0 failures=0
-
-verdict() { # sentence, reason; no reason: good
-    count=$((count + 1))
-    if [ -z "$2" ]; then
-        echo "ok $count - ${1// /_}"
-    else
-        failures=$((failures + 1))
-        echo "not ok $count - ${1// /_}"
-        printf '%s\n' "$2" | head -30 | sed 's/^/# /'
-    fi
-}
+. tests/support/verdict.sh
 
 # ---- build -----------------------------------------------------------------------------------------------------
 

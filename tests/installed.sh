@@ -6,18 +6,8 @@ cd "$(dirname "$0")/.." || exit 1
 
 directory=$(mktemp -d)
 trap 'rm -rf "$directory"' EXIT
-count=0 failures=0
+. tests/support/verdict.sh
 
-verdict() { # sentence, reason; no reason: good
-    count=$((count + 1))
-    if [ -z "$2" ]; then
-        echo "ok $count - ${1// /_}"
-    else
-        failures=$((failures + 1))
-        echo "not ok $count - ${1// /_}"
-        printf '%s\n' "$2" | head -20 | sed 's/^/# /'
-    fi
-}
 skip() { # sentence, reason
     count=$((count + 1))
     echo "ok $count - ${1// /_} # SKIP $2"

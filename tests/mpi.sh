@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.." || exit 1
 captiond=${BUILD:-build/mpi}/captiond
 directory=$(mktemp -d)
 trap 'rm -rf "$directory"' EXIT
-count=0 failures=0
+. tests/support/verdict.sh
 
 # Root is who runs CI; loopback is enough for processes on one machine, which may have fewer cores than processes.
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
@@ -39,17 +39,6 @@ launch() { # status, pattern, arguments of mpirun
     [ "$status" -eq "$wanted" ] && grep -q -e "$pattern" "$directory/log" && return
     echo "exit status $status, not $wanted with \"$pattern\""
     head -5 "$directory/log"
-}
-
-verdict() { # sentence, reason; no reason: good
-    count=$((count + 1))
-    if [ -z "$2" ]; then
-        echo "ok $count - ${1// /_}"
-    else
-        failures=$((failures + 1))
-        echo "not ok $count - ${1// /_}"
-        printf '%s\n' "$2" | sed 's/^/# /'
-    fi
 }
 
 # The numbers of a weight file, one a line: behind a length and so many bytes of header there are half floats.

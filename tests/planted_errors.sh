@@ -12,18 +12,7 @@ cd "$(dirname "$0")/.." || exit 1
 
 directory=$(mktemp -d)
 trap 'rm -rf "$directory"' EXIT
-count=0 failures=0
-
-verdict() { # sentence, reason; no reason: good
-    count=$((count + 1))
-    if [ -z "$2" ]; then
-        echo "ok $count - ${1// /_}"
-    else
-        failures=$((failures + 1))
-        echo "not ok $count - ${1// /_}"
-        printf '%s\n' "$2" | sed 's/^/# /'
-    fi
-}
+. tests/support/verdict.sh
 
 # Builds $directory/captiond with these sources in place of libcaption's own; prints what went wrong. The options behind
 # CFLAGS: the build is to be quick, and what an error leaves unused is no matter.
