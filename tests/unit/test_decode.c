@@ -78,7 +78,8 @@ static void enumerate(const caption_model *m, const captioner_pictures *picture,
     arena_free(&scratch);
     for (int v = VOCABULARY_SPECIALS; v < shape->vocabulary && n < FEW_WORDS; v++) {
         int longer[FEW_WORDS] = {0};
-        memcpy(longer, so_far, (size_t)n * sizeof *longer);
+        for (int t = 0; t < n; t++)
+            longer[t] = so_far[t];
         longer[n] = v;
         enumerate(m, picture, longer, n + 1, penalty, all, count);
     }

@@ -97,6 +97,8 @@ static void heat_becomes_colour_where_it_is_hot(void **state)
     caption_picture over;
     assert_int_equal(caption_heat_picture(&over, heat, 2, 2, &alone, 0, 0, NULL), CAPTION_OK);
     assert_int_equal(over.width, 40);
+    caption_picture_free(&over);
+    caption_picture_free(&alone);
     assert_int_equal(caption_heat_picture(&over, heat, 2, 2, NULL, 0, 20, NULL), CAPTION_EINVAL);
     assert_null(over.rgb);
 }
