@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <arpa/inet.h>
@@ -47,18 +46,6 @@ static void one_that_serves_is_well(void **state)
     expect(port, "/readyz", 1, "", "Connection refused");
 }
 
-static void one_that_still_loads_is_alive_but_not_ready(void **state)
-{
-    char pipe[256];
-    (void)state;
-    snprintf(pipe, sizeof pipe, "%s", scratch_path("slow.safetensors"));
-    assert_int_equal(mkfifo(pipe, 0600), 0);
-    captiond *c = captiond_serve_loading((const char *[]){"--models", pipe, NULL});
-    expect(c->port, "/healthz", 0, "200 ", "");
-    expect(c->port, "/readyz", 1, "", "503 ");
-    captiond_kill(c);
-}
-
 /* A socket that listens on a port of its own, and nobody behind it. */
 static int listen_mute(int *port)
 {
@@ -83,25 +70,40 @@ static void one_that_does_not_answer_is_ill(void **state)
     close(fd);
 }
 
-static void one_that_does_not_speak_http_is_ill(void **state)
+/* Asks /readyz of somebody who answers `text` to whatever he is asked. */
+static captiond_output ask_one_who_says(const char *text)
 {
-    static const char nonsense[] = "220 mail.example.org ESMTP\r\n";
     int port, fd = listen_mute(&port);
-    (void)state;
     pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0) {
         char question[512];
         int client = accept(fd, NULL, NULL);
-        if (recv(client, question, sizeof question, 0) > 0 && send(client, nonsense, sizeof nonsense - 1, 0) > 0)
+        if (recv(client, question, sizeof question, 0) > 0 && send(client, text, strlen(text), 0) > 0)
             shutdown(client, SHUT_RDWR);
         _exit(0);
     }
     captiond_output o = ask(port, "--path", "/readyz");
+    close(fd);
+    return o;
+}
+
+static void one_that_is_not_ready_is_ill(void **state)
+{
+    (void)state;
+    captiond_output o = ask_one_who_says("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 2\r\n\r\n{}");
+    assert_int_equal(o.status, 1);
+    assert_non_null(strstr(o.err, "503 "));
+    captiond_output_free(&o);
+}
+
+static void one_that_does_not_speak_http_is_ill(void **state)
+{
+    (void)state;
+    captiond_output o = ask_one_who_says("220 mail.example.org ESMTP\r\n");
     assert_int_equal(o.status, 1);
     assert_string_equal(o.out, "");
     captiond_output_free(&o);
-    close(fd);
 }
 
 static void wrong_options_are_refused(void **state)
@@ -122,10 +124,8 @@ static void wrong_options_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(one_that_serves_is_well),
-        cmocka_unit_test(one_that_still_loads_is_alive_but_not_ready),
-        cmocka_unit_test(one_that_does_not_answer_is_ill),
-        cmocka_unit_test(one_that_does_not_speak_http_is_ill),
+        cmocka_unit_test(one_that_serves_is_well),         cmocka_unit_test(one_that_is_not_ready_is_ill),
+        cmocka_unit_test(one_that_does_not_answer_is_ill), cmocka_unit_test(one_that_does_not_speak_http_is_ill),
         cmocka_unit_test(wrong_options_are_refused),
     };
     return cmocka_run_group_tests_name("health", tests, captiond_setup, captiond_teardown);
