@@ -8,24 +8,9 @@
 #include "model/kernels/convolution.h"
 
 #include "model/kernels/simd/kernels.h"
-#include "model/kernels/simd/vector.h"
-
-#define INLINE static inline __attribute__((always_inline))
+#include "model/kernels/simd/lanes.h"
 
 enum { PIXELS = 7 };
-
-INLINE vec load(const real *x, size_t lanes)
-{
-    return lanes == LANES ? vec_load(x) : vec_load_part(x, lanes, 0);
-}
-
-INLINE void store(real *x, size_t lanes, vec v)
-{
-    if (lanes == LANES)
-        vec_store(x, v);
-    else
-        vec_store_part(x, lanes, v);
-}
 
 /* ---- depthwise ---------------------------------------------------------------------------------------------- */
 
