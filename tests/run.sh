@@ -8,6 +8,7 @@ log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 for program in "$@"; do
     name=${program#"${BUILD:-build}"/}
+    begun=$(date +%s)
     CMOCKA_MESSAGE_OUTPUT=TAP timeout "${TEST_TIMEOUT:-900}" "$program" >"$log" 2>&1
     status=$?
     skip=$(grep -c '^\(not \)\?ok .*# SKIP' "$log")
@@ -17,7 +18,7 @@ for program in "$@"; do
     if [ "$bad" -eq 0 ] && { [ "$status" -ne 0 ] || [ "$((good + skip))" -eq 0 ]; }; then bad=1; fi
     passed=$((passed + good)) failed=$((failed + bad)) skipped=$((skipped + skip))
     if [ "$bad" -eq 0 ]; then
-        echo "ok    $name: $good passed, $skip skipped"
+        echo "ok    $name: $good passed, $skip skipped, $(($(date +%s) - begun)) s"
         grep '# SKIP' "$log" | sed 's/.*# SKIP/      skipped:/'
     else
         echo "FAIL  $name: exit status $status"
