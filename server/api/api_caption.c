@@ -77,7 +77,7 @@ static void answer(caption_call *c)
     for (int i = 0; good && i < c->ticket.n; i++)
         good = cJSON_AddItemToArray(captions, image_json(c, i));
     if (good && c->input.options.decode == CAPTION_SAMPLE)
-        good = cJSON_AddNumberToObject(object, "seed", (double)c->input.options.seed) != NULL;
+        good = json_add_integer(object, "seed", c->input.options.seed);
     good = good && caption_json_add_facts(object, c);
     http_answer_json(c->request, 200, json_finish(object, good));
 }

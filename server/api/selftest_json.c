@@ -43,19 +43,11 @@ static int collect(void *context, const caption_gradcheck *check)
     return c->lost || (c->stop && c->stop(c->context));
 }
 
-/* Not as a double, which would round it. */
-static int add_seed(cJSON *answer, uint64_t seed)
-{
-    char digits[24];
-    snprintf(digits, sizeof digits, "%llu", (unsigned long long)seed);
-    return cJSON_AddRawToObject(answer, "seed", digits) != NULL;
-}
-
 /* Takes over c->checks. */
 static char *print(const collection *c, uint64_t seed, double seconds)
 {
     cJSON *answer = cJSON_CreateObject();
-    int good = cJSON_AddBoolToObject(answer, "passed", c->failed == 0) && add_seed(answer, seed) &&
+    int good = cJSON_AddBoolToObject(answer, "passed", c->failed == 0) && json_add_integer(answer, "seed", seed) &&
                cJSON_AddStringToObject(answer, "precision", "float64") &&
                json_add_rounded(answer, "seconds", seconds, 6);
     if (!cJSON_AddItemToObjectCS(answer, "checks", c->checks)) {

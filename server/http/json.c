@@ -2,6 +2,7 @@
 #include "server/http/json.h"
 
 #include <ctype.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,6 +19,13 @@ int json_add_rounded(cJSON *object, const char *name, double value, int decimals
         return cJSON_AddNullToObject(object, name) != NULL;
     snprintf(text, sizeof text, "%.*f", decimals, value);
     return cJSON_AddRawToObject(object, name, text) != NULL;
+}
+
+int json_add_integer(cJSON *object, const char *name, uint64_t value)
+{
+    char digits[24];
+    snprintf(digits, sizeof digits, "%" PRIu64, value);
+    return cJSON_AddRawToObject(object, name, digits) != NULL;
 }
 
 int json_add_time(cJSON *object, const char *name, long long seconds)

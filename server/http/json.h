@@ -3,11 +3,15 @@
 #define SERVER_JSON_H
 
 #include <cjson/cJSON.h>
+#include <stdint.h>
 
 #include "server/http/problem.h"
 
 /* Adds a number with a fixed count of decimals: durations need no nanoseconds. Returns 0 when out of memory. */
 int json_add_rounded(cJSON *object, const char *name, double value, int decimals);
+
+/* Adds all digits of an integer: cJSON writes large ones as doubles, rounded. Returns 0 when out of memory. */
+int json_add_integer(cJSON *object, const char *name, uint64_t value);
 
 /* Adds seconds since 1970 as "2024-05-01T12:00:00Z". Returns 0 when out of memory. */
 int json_add_time(cJSON *object, const char *name, long long seconds);

@@ -259,7 +259,7 @@ char *train_request_json(const train_request *r)
                (*r->base ? cJSON_AddStringToObject(object, "base", r->base)
                          : cJSON_AddStringToObject(object, "kind", r->kind)) &&
                cJSON_AddStringToObject(object, "objective", r->objective) &&
-               cJSON_AddNumberToObject(object, "seed", (double)r->options.seed) &&
+               json_add_integer(object, "seed", r->options.seed) &&
                (*r->files.dev || cJSON_AddNumberToObject(object, "dev_fraction", r->dev_fraction));
     for (size_t i = 0; good && (o = caption_train_option_at(i)); i++)
         good = (*r->base && is_the_base_s(o)) || add_option(object, &r->options, o);

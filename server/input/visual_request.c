@@ -150,7 +150,7 @@ char *visual_request_json(const visual_request *r)
     int good =
         object && add_target(object, r) &&
         (!visual_option_is_known(r->visual, "layer") || cJSON_AddNumberToObject(object, "layer", r->options.layer)) &&
-        cJSON_AddNumberToObject(object, "seed", (double)r->options.seed);
+        json_add_integer(object, "seed", r->options.seed);
     for (size_t i = 0; good && (o = caption_visual_option_at(r->visual, i)); i++)
         good = add_number(object, &r->options, o);
     return json_finish(object, good);

@@ -138,6 +138,22 @@ static void a_seed_gives_the_same_samples_again(void **state)
     photo_free(&form);
 }
 
+/* Printed as a double of 15 digits, either would be another seed. */
+static void a_large_seed_is_answered_to_its_last_digit(void **state)
+{
+    static const char *const seeds[] = {"9007199254740991", "18446744073709551615"};
+    (void)state;
+    for (size_t i = 0; i < sizeof seeds / sizeof *seeds; i++) {
+        char path[64], member[64];
+        snprintf(path, sizeof path, "/v1/caption?decode=sample&seed=%s", seeds[i]);
+        snprintf(member, sizeof member, "\"seed\":%s,", seeds[i]);
+        reply r = ask(path, NULL);
+        client_expect_captions(&r, 1);
+        assert_non_null(strstr(r.body, member));
+        reply_free(&r);
+    }
+}
+
 static void plain_captions_may_be_cut(void **state)
 {
     (void)state;
@@ -388,6 +404,7 @@ int main(void)
         cmocka_unit_test(a_beam_gives_its_best_captions_in_order),
         cmocka_unit_test(options_of_other_ways_of_decoding_change_nothing),
         cmocka_unit_test(a_seed_gives_the_same_samples_again),
+        cmocka_unit_test(a_large_seed_is_answered_to_its_last_digit),
         cmocka_unit_test(plain_captions_may_be_cut),
         cmocka_unit_test(options_come_in_json_with_their_own_types),
         cmocka_unit_test(wrong_options_are_refused_by_name),
