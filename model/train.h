@@ -67,11 +67,12 @@ typedef struct caption_train_options {
     int batch;                    /* captions a batch */
     double learning_rate, warmup; /* peak rate; warmup in epochs */
     double dropout, feature_dropout, label_smoothing, weight_decay, clip, average;
-    int flip;      /* also learn from mirror images */
-    int crops;     /* and from that many crops of each image, up to 5 */
-    int samples;   /* objective "cider": captions tried out an image, to learn from their rewards; 0: "words" */
-    int max_words; /* training captions are cut there; dev captions generated up to it */
-    int mixed;     /* bfloat16 factors in large products, where the CPU has AVX512-BF16: faster, less precise */
+    int flip;       /* also learn from mirror images */
+    int crops;      /* and from that many crops of each image, up to 5 */
+    double example; /* objective "cider": weight of a caption of the dataset learnt beside an image's samples */
+    int samples;    /* objective "cider": captions tried out an image, to learn from their rewards; 0: "words" */
+    int max_words;  /* training captions are cut there; dev captions generated up to it */
+    int mixed;      /* bfloat16 factors in large products, where the CPU has AVX512-BF16: faster, less precise */
     uint64_t seed;
 
     /* What does not. */

@@ -12,7 +12,8 @@ int curriculum_open(curriculum *c, train_data *data, const decoder_shape *shape,
     if (!c->weights)
         return caption_fail(err, CAPTION_ENOMEM, "out of memory for batches of %d captions", o->batch);
     if (o->samples)
-        return reinforce_new(&c->reinforce, o->train, data->words, shape, o->max_words, o->batch, o->samples, err);
+        return reinforce_new(&c->reinforce, o->train, data->words, shape,
+                             &(reinforce_plan){o->batch, o->samples, (float)o->example, o->max_words}, err);
     return batches_new(&c->batches, o->train, data->words, o->max_words, o->batch, err);
 }
 

@@ -31,7 +31,7 @@ int curriculum_longest(const curriculum *c);  /* T of the longest batch */
 void curriculum_shuffle(curriculum *c, int epoch);
 
 /* This process's share, which may be empty, of the i-th batch of the epoch, all but its seed; valid until the next
- * call. `words` to predict; `reward`: the sum of rewards, 0 without samples. Everything random is drawn from r. */
+ * call. `words` to predict; `reward`: the mean of the samples', 0 without them. Everything random is drawn from r. */
 decoder_batch_f curriculum_batch(curriculum *c, size_t i, const float *parameters, random_stream *r, size_t *words,
                                  double *reward);
 

@@ -9,14 +9,17 @@
 
 struct reinforce {
     decoder_shape shape;
+    const caption_dataset *dataset;
+    const vocabulary *vocabulary;
+    reinforce_plan plan; /* size: a whole number of images */
+    int rows;            /* of an image: its samples, and its example if there is one */
     rewards *rewards;
-    int max_words, size, samples;
     size_t n_images;
     size_t *order;         /* [n_images] shuffled */
     size_t *images;        /* [size] of the current batch */
     float *weights;        /* [size] */
     int *captions;         /* [max_words + 2, size] time-major */
-    int *ids, *words;      /* [size, max_words] and [size]: what was sampled */
+    int *ids, *words;      /* [size, max_words] and [size] */
     int *finished;         /* [size] */
     random_stream *random; /* [size] what each row draws from */
     arena scratch;         /* of the decoder, sized for a batch */
@@ -39,14 +42,16 @@ static size_t scratch_bytes(const decoder_shape *shape, int size)
 }
 
 int reinforce_new(reinforce **out, const caption_dataset *dataset, const vocabulary *v, const decoder_shape *shape,
-                  int max_words, int size, int samples, caption_error *err)
+                  const reinforce_plan *plan, caption_error *err)
 {
     *out = NULL;
     reinforce *r = calloc(1, sizeof *r);
     if (!r)
         return caption_fail(err, CAPTION_ENOMEM, "out of memory to learn from rewards");
-    size_t rows = (size_t)(size / samples * samples), longest = (size_t)max_words;
-    *r = (reinforce){.shape = *shape, .max_words = max_words, .size = (int)rows, .samples = samples};
+    *r = (reinforce){.shape = *shape, .dataset = dataset, .vocabulary = v, .plan = *plan};
+    r->rows = plan->samples + (plan->example > 0);
+    r->plan.size = plan->size / r->rows * r->rows;
+    size_t rows = (size_t)r->plan.size, longest = (size_t)plan->max_words;
     r->n_images = caption_dataset_size(dataset);
     r->order = calloc(r->n_images, sizeof *r->order);
     r->images = calloc(rows, sizeof *r->images);
@@ -59,9 +64,9 @@ int reinforce_new(reinforce **out, const caption_dataset *dataset, const vocabul
     int status = arena_reserve(&r->scratch, scratch_bytes(shape, (int)rows), err);
     if (status == CAPTION_OK &&
         (!r->order || !r->images || !r->weights || !r->captions || !r->ids || !r->words || !r->finished || !r->random))
-        status = caption_fail(err, CAPTION_ENOMEM, "out of memory for batches of %d captions", size);
+        status = caption_fail(err, CAPTION_ENOMEM, "out of memory for batches of %d captions", plan->size);
     if (status == CAPTION_OK)
-        status = rewards_new(&r->rewards, dataset, v, max_words, err);
+        status = rewards_new(&r->rewards, dataset, v, plan->max_words, err);
     if (status == CAPTION_OK)
         *out = r;
     else
@@ -90,7 +95,7 @@ void reinforce_free(reinforce *r)
 
 static size_t images_per_batch(const reinforce *r)
 {
-    return (size_t)(r->size / r->samples);
+    return (size_t)(r->plan.size / r->rows);
 }
 
 size_t reinforce_count(const reinforce *r)
@@ -107,16 +112,16 @@ void reinforce_shuffle(reinforce *r, uint64_t seed, int epoch)
 batch_view reinforce_images(reinforce *r, size_t i, batch_share share)
 {
     const batch_share next = {share.index + 1, share.count};
-    size_t start = i * images_per_batch(r), left = r->n_images - start, samples = (size_t)r->samples;
+    size_t start = i * images_per_batch(r), left = r->n_images - start, rows = (size_t)r->rows;
     size_t all = left < images_per_batch(r) ? left : images_per_batch(r);
     size_t first = batch_share_start(share, all), n = batch_share_start(next, all) - first;
-    for (size_t k = 0; k < n * samples; k++)
-        r->images[k] = r->order[start + first + k / samples];
+    for (size_t k = 0; k < n * rows; k++)
+        r->images[k] = r->order[start + first + k / rows];
     return (batch_view){
-        .first = (int)(first * samples),
-        .all = (int)(all * samples),
-        .n = (int)(n * samples),
-        .per_image = r->samples,
+        .first = (int)(first * rows),
+        .all = (int)(all * rows),
+        .n = (int)(n * rows),
+        .per_image = r->rows,
         .images = r->images,
     };
 }
@@ -135,22 +140,19 @@ static int draw_word(int n, float *scores, random_stream *random)
 }
 
 /* Every image is looked at once, then gets a row for each of its samples. */
-static void begin(reinforce *r, const float *parameters, const image_features *of, uint64_t seed, int n,
-                  struct sampling *s)
+static void begin(reinforce *r, const float *parameters, const image_features *of, int images, struct sampling *s)
 {
+    int samples = r->plan.samples, n = s->n = images * samples;
     arena_reset(&r->scratch);
-    s->n = n;
-    s->state = decoder_start_f(&r->shape, parameters, n / r->samples, n, of->features, of->map, &r->scratch);
+    s->state = decoder_start_f(&r->shape, parameters, images, n, of->features, of->map, &r->scratch);
     s->scores = arena_take(&r->scratch, (size_t)n * (size_t)r->shape.vocabulary, sizeof *s->scores);
     s->word = arena_take(&r->scratch, (size_t)n, sizeof *s->word);
     s->row = arena_take(&r->scratch, (size_t)n, sizeof *s->row);
     s->kept = arena_take(&r->scratch, (size_t)n, sizeof *s->kept);
     for (int e = 0; e < n; e++) {
         s->word[e] = VOCABULARY_START;
-        s->row[e] = e;
-        s->kept[e] = e / r->samples;
-        r->words[e] = r->finished[e] = 0;
-        r->random[e] = random_seeded(seed + (uint64_t)e);
+        s->row[e] = e / samples * r->rows + e % samples;
+        s->kept[e] = e / samples;
     }
     decoder_select_f(&r->shape, &s->state, n, s->kept);
 }
@@ -163,15 +165,15 @@ static int extend(reinforce *r, struct sampling *s, int e)
     r->finished[row] = word == VOCABULARY_END;
     if (r->finished[row])
         return 0;
-    r->ids[row * r->max_words + r->words[row]++] = word;
+    r->ids[row * r->plan.max_words + r->words[row]++] = word;
     s->word[e] = word;
-    return r->words[row] < r->max_words;
+    return r->words[row] < r->plan.max_words;
 }
 
-static void sample_captions(reinforce *r, const float *parameters, const image_features *of, uint64_t seed, int n)
+static void sample_captions(reinforce *r, const float *parameters, const image_features *of, int images)
 {
     struct sampling s;
-    begin(r, parameters, of, seed, n, &s);
+    begin(r, parameters, of, images, &s);
     while (s.n > 0) {
         int kept = 0;
         decoder_step_f(&r->shape, parameters, s.word, &s.state, s.scores, &r->scratch);
@@ -187,20 +189,31 @@ static void sample_captions(reinforce *r, const float *parameters, const image_f
     }
 }
 
+/* One of the captions that people wrote, for each image. */
+static void copy_examples(reinforce *r, const batch_view *view)
+{
+    for (int row = r->plan.samples; r->plan.example > 0 && row < view->n; row += r->rows) {
+        const caption_dataset_image *image = caption_dataset_at(r->dataset, view->images[row]);
+        const char *caption = image->captions[random_below(&r->random[row], image->n_captions)];
+        r->words[row] = vocabulary_encode(r->vocabulary, caption, r->ids + row * r->plan.max_words, r->plan.max_words);
+        r->finished[row] = 1;
+    }
+}
+
 /* ---- the batch -------------------------------------------------------------------------------------------------- */
 
-/* Lays the samples out as decoder.h wants them. One that was cut has no END to learn. */
+/* Lays the captions out as decoder.h wants them. One that was cut has no END to learn. */
 static void lay_out(reinforce *r, batch_view *view)
 {
     int n = view->n;
     view->t = 0;
     view->words = 0;
-    memset(r->captions, 0, (size_t)(r->max_words + 2) * (size_t)n * sizeof *r->captions);
+    memset(r->captions, 0, (size_t)(r->plan.max_words + 2) * (size_t)n * sizeof *r->captions);
     for (int row = 0; row < n; row++) {
         int words = r->words[row], predicted = words + r->finished[row];
         r->captions[row] = VOCABULARY_START;
         for (int k = 0; k < words; k++)
-            r->captions[(k + 1) * n + row] = r->ids[row * r->max_words + k];
+            r->captions[(k + 1) * n + row] = r->ids[row * r->plan.max_words + k];
         if (r->finished[row])
             r->captions[(words + 1) * n + row] = VOCABULARY_END;
         view->words += (size_t)predicted;
@@ -209,30 +222,45 @@ static void lay_out(reinforce *r, batch_view *view)
     view->captions = r->captions;
 }
 
-/* weights[row]: the reward less the mean of the other samples of the image; returns the sum of the rewards. */
+/* The rewards of an image's samples, which begin at row `first`, less the mean of the other samples; returns their sum.
+ */
+static double weigh_samples(reinforce *r, size_t image, int first)
+{
+    int samples = r->plan.samples;
+    double sum = 0;
+    for (int row = first; row < first + samples; row++) {
+        const int *ids = r->ids + row * r->plan.max_words;
+        double reward = rewards_of(r->rewards, image, ids, r->words[row], r->finished[row]);
+        r->weights[row] = (float)reward;
+        sum += reward;
+    }
+    for (int row = first; row < first + samples; row++)
+        r->weights[row] -= (float)((sum - r->weights[row]) / (samples - 1));
+    return sum;
+}
+
+/* Returns the mean reward. */
 static double weigh(reinforce *r, batch_view *view)
 {
-    double all = 0;
-    for (int first = 0; first < view->n; first += r->samples) {
-        double sum = 0;
-        for (int row = first; row < first + r->samples; row++) {
-            const int *ids = r->ids + row * r->max_words;
-            double reward = rewards_of(r->rewards, view->images[row], ids, r->words[row], r->finished[row]);
-            r->weights[row] = (float)reward;
-            sum += reward;
-        }
-        for (int row = first; row < first + r->samples; row++)
-            r->weights[row] -= (float)((sum - r->weights[row]) / (r->samples - 1));
-        all += sum;
+    double sum = 0;
+    for (int first = 0; first < view->n; first += r->rows) {
+        sum += weigh_samples(r, view->images[first], first);
+        if (r->rows > r->plan.samples)
+            r->weights[first + r->plan.samples] = r->plan.example;
     }
     view->weights = r->weights;
-    return all;
+    return sum / (view->n / r->rows * r->plan.samples);
 }
 
 double reinforce_sample(reinforce *r, const float *parameters, const image_features *of, uint64_t seed,
                         batch_view *view)
 {
-    sample_captions(r, parameters, of, seed + (uint64_t)view->first, view->n);
+    for (int row = 0; row < view->n; row++) {
+        r->words[row] = r->finished[row] = 0;
+        r->random[row] = random_seeded(seed + (uint64_t)(view->first + row));
+    }
+    sample_captions(r, parameters, of, view->n / r->rows);
+    copy_examples(r, view);
     lay_out(r, view);
     return weigh(r, view);
 }

@@ -37,6 +37,8 @@ static const caption_train_option table[] = {
     {"crops", "also learn from that many crops of each image", CAPTION_TRAIN_INTEGER, AT(crops), 0, FEATURE_CROPS},
     {"samples", "objective cider: captions tried out an image; 0: objective words", CAPTION_TRAIN_INTEGER, AT(samples),
      0, 64},
+    {"example", "objective cider: weight of a caption of the dataset learnt beside an image's samples",
+     CAPTION_TRAIN_REAL, AT(example), 0, 100},
     {"max-words", "longer captions are cut", CAPTION_TRAIN_INTEGER, AT(max_words), 1, CAPTION_MAX_WORDS},
     {"mixed", "mixed precision: bfloat16 factors in large products, if the CPU has AVX512-BF16", CAPTION_TRAIN_FLAG,
      AT(mixed), 0, 1},
@@ -109,9 +111,9 @@ int caption_train_check(const caption_train_options *options, caption_error *err
             return caption_fail(err, CAPTION_EINVAL, "%s: %g is not between %g and %g", table[i].name, value,
                                 table[i].minimum, table[i].maximum);
     }
-    if (options->samples == 1 || options->samples > options->batch)
-        return caption_fail(err, CAPTION_EINVAL, "samples: %d is neither 0 nor between 2 and the batch of %d",
-                            options->samples, options->batch);
+    if (options->samples == 1 || options->samples + (options->example > 0) > options->batch)
+        return caption_fail(err, CAPTION_EINVAL, "samples: %d is neither 0 nor between 2 and the batch of %d%s",
+                            options->samples, options->batch, options->example > 0 ? ", less the example" : "");
     if (options->threads < 1)
         return caption_fail(err, CAPTION_EINVAL, "threads: %d is less than 1", options->threads);
     return CAPTION_OK;

@@ -117,7 +117,7 @@ static void learn_share(trainer *t, float totals[TOTALS])
         curriculum_batch(&t->curriculum, (size_t)t->state.batch, t->parameters, &r, &words, &reward);
     batch.seed = random_bits(&r);
     totals[TOTAL_LOSS] = 0;
-    totals[TOTAL_REWARD] = (float)reward;
+    totals[TOTAL_REWARD] = (float)(reward * batch.n);
     totals[TOTAL_WORDS] = (float)words;
     totals[TOTAL_CAPTIONS] = (float)batch.n;
     if (batch.n > 0)

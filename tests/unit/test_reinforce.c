@@ -110,10 +110,11 @@ static float *simple_parameters(void)
     return parameters;
 }
 
-static reinforce *make_reinforce(void)
+static reinforce *make_reinforce(float example)
 {
     reinforce *r;
-    assert_int_equal(reinforce_new(&r, dataset, words, &shape, MAX_WORDS, SIZE, SAMPLES, NULL), CAPTION_OK);
+    const reinforce_plan plan = {.size = SIZE, .samples = SAMPLES, .example = example, .max_words = MAX_WORDS};
+    assert_int_equal(reinforce_new(&r, dataset, words, &shape, &plan, NULL), CAPTION_OK);
     reinforce_shuffle(r, 1, 0);
     return r;
 }
@@ -121,7 +122,7 @@ static reinforce *make_reinforce(void)
 static void every_image_comes_once_an_epoch_with_all_its_samples(void **state)
 {
     (void)state;
-    reinforce *r = make_reinforce();
+    reinforce *r = make_reinforce(0);
     int seen[IMAGES] = {0};
     assert_int_equal(reinforce_count(r), 3); /* two images a batch of nine */
     for (size_t i = 0; i < 3; i++) {
@@ -142,7 +143,7 @@ static void words_are_drawn_with_the_captioners_probabilities(void **state)
     /* Of 8000 first words about 4000 are END, 2667 "a", 1333 "dog": 5 standard deviations are 224, 211, 167. */
     (void)state;
     enum { ROUNDS = 1000 };
-    reinforce *r = make_reinforce();
+    reinforce *r = make_reinforce(0);
     float *parameters = simple_parameters(), features[SIZE * 2] = {0};
     random_stream random = random_seeded(3);
     int ends = 0, a = 0, dog = 0, id_a = vocabulary_id(words, "a", 1), id_dog = vocabulary_id(words, "dog", 3);
@@ -167,7 +168,7 @@ static void words_are_drawn_with_the_captioners_probabilities(void **state)
 static void samples_become_a_batch_whose_weights_balance(void **state)
 {
     (void)state;
-    reinforce *r = make_reinforce();
+    reinforce *r = make_reinforce(0);
     float *parameters = simple_parameters(), features[SIZE * 2] = {0};
     random_stream random = random_seeded(5);
     int cut = 0;
@@ -207,13 +208,13 @@ static void samples_become_a_batch_whose_weights_balance(void **state)
 static void weights_are_rewards_less_the_mean_of_the_other_samples(void **state)
 {
     (void)state;
-    reinforce *r = make_reinforce();
+    reinforce *r = make_reinforce(0);
     rewards *worth;
     float *parameters = simple_parameters(), features[SIZE * 2] = {0};
     random_stream random = random_seeded(11);
     assert_int_equal(rewards_new(&worth, dataset, words, MAX_WORDS, NULL), CAPTION_OK);
     batch_view view = reinforce_images(r, 0, BATCH_WHOLE);
-    double sum = reinforce_sample(r, parameters, &(image_features){features, NULL}, random_bits(&random), &view),
+    double mean = reinforce_sample(r, parameters, &(image_features){features, NULL}, random_bits(&random), &view),
            values[2 * SAMPLES], all = 0;
     for (int row = 0; row < view.n; row++) {
         int ids[MAX_WORDS], n = 0, finished = 0;
@@ -223,7 +224,7 @@ static void weights_are_rewards_less_the_mean_of_the_other_samples(void **state)
         values[row] = rewards_of(worth, view.images[row], ids, n, finished);
         all += values[row];
     }
-    assert_float_equal(sum, all, 1e-4);
+    assert_float_equal(mean, all / view.n, 1e-4);
     for (int row = 0; row < view.n; row++) {
         double others = 0;
         for (int k = row / SAMPLES * SAMPLES; k < row / SAMPLES * SAMPLES + SAMPLES; k++)
@@ -231,6 +232,34 @@ static void weights_are_rewards_less_the_mean_of_the_other_samples(void **state)
         assert_float_equal(view.weights[row], values[row] - others, 1e-4);
     }
     rewards_free(worth);
+    free(parameters);
+    reinforce_free(r);
+}
+
+static void an_example_is_a_caption_of_the_image_with_the_weight_asked_for(void **state)
+{
+    (void)state;
+    reinforce *r = make_reinforce(0.25F);
+    float *parameters = simple_parameters(), features[SIZE * 2] = {0};
+    random_stream random = random_seeded(13);
+    assert_int_equal(reinforce_count(r), IMAGES); /* nine rows have room for one image of five */
+    for (size_t i = 0; i < IMAGES; i++) {
+        batch_view view = reinforce_images(r, i, BATCH_WHOLE);
+        reinforce_sample(r, parameters, &(image_features){features, NULL}, random_bits(&random), &view);
+        assert_int_equal(view.n, SAMPLES + 1);
+        assert_int_equal(view.per_image, SAMPLES + 1);
+        int ids[MAX_WORDS];
+        int n =
+            vocabulary_encode(words, caption_dataset_at(dataset, view.images[SAMPLES])->captions[0], ids, MAX_WORDS);
+        for (int t = 0; t < n; t++)
+            assert_int_equal(view.captions[(t + 1) * view.n + SAMPLES], ids[t]);
+        assert_int_equal(view.captions[(n + 1) * view.n + SAMPLES], VOCABULARY_END);
+        assert_float_equal(view.weights[SAMPLES], 0.25F, 0);
+        float sum = 0;
+        for (int row = 0; row < SAMPLES; row++)
+            sum += view.weights[row];
+        assert_float_equal(sum, 0, 1e-4);
+    }
     free(parameters);
     reinforce_free(r);
 }
@@ -245,6 +274,7 @@ int main(void)
         cmocka_unit_test(words_are_drawn_with_the_captioners_probabilities),
         cmocka_unit_test(samples_become_a_batch_whose_weights_balance),
         cmocka_unit_test(weights_are_rewards_less_the_mean_of_the_other_samples),
+        cmocka_unit_test(an_example_is_a_caption_of_the_image_with_the_weight_asked_for),
     };
     return cmocka_run_group_tests(tests, make_dataset, free_dataset);
 }
