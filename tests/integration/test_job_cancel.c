@@ -32,15 +32,6 @@ static int end(void **state)
     return captiond_teardown(state);
 }
 
-static void cancel(long long id)
-{
-    reply r = dataset_ask(server, "DELETE", "/v1/jobs/%lld", id);
-    assert_int_equal(r.status, 200);
-    assert_string_equal(reply_string(&r, "state"), "cancelled");
-    assert_true(strlen(reply_string(&r, "ended")) > 0);
-    reply_free(&r);
-}
-
 static void expect_state(long long id, const char *state)
 {
     reply r = dataset_ask(server, "GET", "/v1/jobs/%lld", id);
@@ -62,7 +53,7 @@ static void a_running_job_is_cancelled_and_its_thread_ends(void **state)
     long long id = training_submit(server, TRAINING_ENDLESS, "lessons", "running");
     training_wait_iteration(server, id, 1);
     assert_true(has_files(id));
-    cancel(id);
+    training_cancel(server, id);
     captiond_wait_log(server, "event=job-ended", ended + 1);
     expect_state(id, "cancelled");
 }
@@ -75,8 +66,8 @@ static void a_queued_job_is_cancelled_and_never_runs(void **state)
     training_wait_state(server, first, "running");
     long long second = training_submit(server, TRAINING_ENDLESS, "lessons", "second");
     expect_state(second, "queued"); /* one training at a time */
-    cancel(second);
-    cancel(first);
+    training_cancel(server, second);
+    training_cancel(server, first);
     long long third = training_submit(server, TRAINING_TINY, "lessons", "third", 1);
     training_expect(server, third, "succeeded");
     assert_int_equal(captiond_count_log(server, "event=job-started"), started + 2);
@@ -99,7 +90,7 @@ static void a_cancelled_job_stays_so_after_a_restart_and_leaves_nothing(void **s
     (void)state;
     long long id = training_submit(server, TRAINING_ENDLESS, "lessons", "gone");
     training_wait_iteration(server, id, 1);
-    cancel(id);
+    training_cancel(server, id);
     captiond_signal(server, SIGKILL);
     captiond_wait(server);
     server = captiond_serve((const char *[]){"--max-jobs", "3", NULL});
@@ -125,7 +116,7 @@ static void more_jobs_than_the_limit_are_503(void **state)
     client_expect_problem(&r, 503, "queue-full");
     reply_free(&r);
     for (int i = 0; i < 3; i++)
-        cancel(ids[i]);
+        training_cancel(server, ids[i]);
 }
 
 static void an_unknown_job_is_404(void **state)

@@ -173,13 +173,6 @@ static asking *begin_following(long long id, char path[64])
     return follower;
 }
 
-static void cancel(long long id)
-{
-    reply r = dataset_ask(server, "DELETE", "/v1/jobs/%lld", id);
-    assert_int_equal(r.status, 200);
-    reply_free(&r);
-}
-
 static void slow_readers_are_bounded_and_hold_nothing_up(void **state)
 {
     char path[64];
@@ -198,7 +191,7 @@ static void slow_readers_are_bounded_and_hold_nothing_up(void **state)
     char *caption = training_caption(server, 0, "finished");
     assert_string_equal(caption, lesson_caption(0));
     free(caption);
-    cancel(id);
+    training_cancel(server, id);
     reply r = client_end(follower);
     expect_end(r.body, "cancelled");
     reply_free(&r);
@@ -229,7 +222,7 @@ static void sigterm_ends_streams_and_they_go_on_with_the_next_daemon(void **stat
     snprintf(header, sizeof header, "Last-Event-ID: %lld", ids[n - 1]);
     asking *follower = client_begin(server, &(request){.path = path, .headers = (const char *[]){header, NULL}});
     captiond_wait_log(server, "event=stream ", 1);
-    cancel(id);
+    training_cancel(server, id);
     reply r = client_end(follower);
     assert_true(read_ids(r.body, more, 64) > 0);
     assert_true(more[0] > ids[n - 1]);

@@ -8,31 +8,18 @@
 
 #include "tests/support/client.h"
 #include "tests/support/photo.h"
-
-static captiond *server;
-static photo picture;
+#include "tests/support/served.h"
 
 static int start(void **state)
 {
-    if (captiond_setup(state))
-        return -1;
-    picture = photo_make("png", 50, 40, 1);
-    server = captiond_serve(NULL);
-    return 0;
-}
-
-static int end(void **state)
-{
-    captiond_stop(server);
-    photo_free(&picture);
-    return captiond_teardown(state);
+    return served_start(state, photo_make("png", 50, 40, 1), NULL);
 }
 
 /* Asks on the connection, which must not be a new one. */
 static reply ask_again(CURL *curl, const request *what)
 {
     long opened;
-    reply r = client_ask_with(curl, server, what);
+    reply r = client_ask_with(curl, served, what);
     curl_easy_getinfo(curl, CURLINFO_NUM_CONNECTS, &opened);
     assert_int_equal(opened, 0);
     return r;
@@ -41,26 +28,26 @@ static reply ask_again(CURL *curl, const request *what)
 static void one_connection_carries_captions_and_errors(void **state)
 {
     (void)state;
-    const request caption = {.path = "/v1/caption", .body = picture.bytes, .size = picture.size};
+    const request caption = {.path = "/v1/caption", .body = served_photo.bytes, .size = served_photo.size};
     const struct {
         request what;
         long status;
         const char *name;
     } faults[] = {
         {{.path = "/nowhere"}, 404, "not-found"},
-        {{.path = "/nowhere", .body = picture.bytes, .size = picture.size}, 404, "not-found"},
-        {{.path = "/nowhere", .body = picture.bytes, .size = picture.size, .chunked = 1}, 404, "not-found"},
+        {{.path = "/nowhere", .body = served_photo.bytes, .size = served_photo.size}, 404, "not-found"},
+        {{.path = "/nowhere", .body = served_photo.bytes, .size = served_photo.size, .chunked = 1}, 404, "not-found"},
         {{.path = "/v1/caption"}, 405, "method-not-allowed"},
-        {{.path = "/healthz", .body = picture.bytes, .size = picture.size}, 405, "method-not-allowed"},
+        {{.path = "/healthz", .body = served_photo.bytes, .size = served_photo.size}, 405, "method-not-allowed"},
         {{.path = "/v1/caption", .body = "", .size = 0}, 400, "empty-body"},
         {{.path = "/v1/caption", .body = "hello", .size = 5}, 415, "unsupported-image"},
         {{.path = "/v1/caption", .type = "text/plain", .body = "hello", .size = 5}, 415, "unsupported-media-type"},
-        {{.path = "/v1/caption", .body = picture.bytes, .size = picture.size / 2}, 422, "damaged-image"},
-        {{.path = "/v1/caption?x=1", .body = picture.bytes, .size = picture.size}, 400, "unknown-option"},
-        {{.path = "/v1/caption?model=x", .body = picture.bytes, .size = picture.size}, 404, "unknown-model"},
+        {{.path = "/v1/caption", .body = served_photo.bytes, .size = served_photo.size / 2}, 422, "damaged-image"},
+        {{.path = "/v1/caption?x=1", .body = served_photo.bytes, .size = served_photo.size}, 400, "unknown-option"},
+        {{.path = "/v1/caption?model=x", .body = served_photo.bytes, .size = served_photo.size}, 404, "unknown-model"},
     };
     CURL *curl = curl_easy_init();
-    reply r = client_ask_with(curl, server, &caption);
+    reply r = client_ask_with(curl, served, &caption);
     client_expect_captions(&r, 1);
     reply_free(&r);
     for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
@@ -77,8 +64,8 @@ static void one_connection_carries_captions_and_errors(void **state)
 static void a_refusal_before_the_body_was_sent_closes(void **state)
 {
     (void)state;
-    reply r =
-        client_ask(server, &(request){.path = "/nowhere", .body = picture.bytes, .size = picture.size, .expect = 1});
+    reply r = client_ask(
+        served, &(request){.path = "/nowhere", .body = served_photo.bytes, .size = served_photo.size, .expect = 1});
     client_expect_problem(&r, 404, "not-found");
     assert_string_equal(reply_header(&r, "Connection"), "close");
     assert_null(strstr(r.headers, "100 Continue"));
@@ -91,5 +78,5 @@ int main(void)
         cmocka_unit_test(one_connection_carries_captions_and_errors),
         cmocka_unit_test(a_refusal_before_the_body_was_sent_closes),
     };
-    return cmocka_run_group_tests_name("keep_alive", tests, start, end);
+    return cmocka_run_group_tests_name("keep_alive", tests, start, served_end);
 }

@@ -12,25 +12,13 @@
 
 #include "tests/support/photo.h"
 #include "tests/support/scratch.h"
+#include "tests/support/served.h"
 #include "tests/support/training.h"
-
-static captiond *server;
-static photo picture;
 
 static int start(void **state)
 {
-    if (captiond_setup(state))
-        return -1;
-    picture = photo_make("png", 50, 40, 1);
-    server = captiond_serve((const char *[]){"--models", "tiny,other", "--model", "other", NULL});
-    return 0;
-}
-
-static int end(void **state)
-{
-    captiond_stop(server);
-    photo_free(&picture);
-    return captiond_teardown(state);
+    return served_start(state, photo_make("png", 50, 40, 1),
+                        (const char *[]){"--models", "tiny,other", "--model", "other", NULL});
 }
 
 /* ---- reading ----------------------------------------------------------------------------------------------------- */
@@ -114,14 +102,15 @@ static void a_caption_counts_everywhere(void **state)
         CAPTIONED,
     };
     (void)state;
-    reply before = scrape(server);
-    reply r = client_ask(server, &(request){.path = "/v1/caption", .body = picture.bytes, .size = picture.size});
+    reply before = scrape(served);
+    reply r =
+        client_ask(served, &(request){.path = "/v1/caption", .body = served_photo.bytes, .size = served_photo.size});
     client_expect_captions(&r, 1);
-    reply after = scrape_until(server, CAPTIONED, counted(&before, CAPTIONED) + 1);
+    reply after = scrape_until(served, CAPTIONED, counted(&before, CAPTIONED) + 1);
     for (size_t i = 0; i < sizeof by_one / sizeof *by_one; i++)
         expect_moved(&before, &after, by_one[i], 1);
     expect_moved(&before, &after, "captiond_caption_words_total", reply_number(&r, "captions/0/words"));
-    expect_moved(&before, &after, "captiond_http_received_bytes_total", (double)picture.size);
+    expect_moved(&before, &after, "captiond_http_received_bytes_total", (double)served_photo.size);
     assert_true(counted(&after, "captiond_stage_duration_seconds_sum{stage=\"encode\"}") > 0);
     assert_true(counted(&after, "process_cpu_seconds_total") >= counted(&before, "process_cpu_seconds_total"));
     reply_free(&r);
@@ -132,10 +121,11 @@ static void a_caption_counts_everywhere(void **state)
 static void a_problem_counts_by_its_type_and_status(void **state)
 {
     (void)state;
-    reply before = scrape(server);
-    reply r = client_ask(server, &(request){.path = "/v1/caption", .body = picture.bytes, .size = picture.size / 2});
+    reply before = scrape(served);
+    reply r = client_ask(served,
+                         &(request){.path = "/v1/caption", .body = served_photo.bytes, .size = served_photo.size / 2});
     client_expect_problem(&r, 422, "damaged-image");
-    reply after = scrape_until(server, DAMAGED, counted(&before, DAMAGED) + 1);
+    reply after = scrape_until(served, DAMAGED, counted(&before, DAMAGED) + 1);
     expect_moved(&before, &after, "captiond_problems_total{type=\"damaged-image\"}", 1);
     expect_moved(&before, &after, DAMAGED, 1);
     expect_moved(&before, &after, "captiond_captions_total", 0);
@@ -152,13 +142,13 @@ static void paths_of_clients_are_no_labels(void **state)
     static const char models[] =
         "captiond_http_requests_total{method=\"DELETE\",route=\"/v1/models/{name}\",status=\"404\"}";
     (void)state;
-    reply r = client_ask(server, &(request){.path = "/made-up-path"});
+    reply r = client_ask(served, &(request){.path = "/made-up-path"});
     client_expect_problem(&r, 404, "not-found");
     reply_free(&r);
-    r = client_ask(server, &(request){.path = "/v1/models/made-up-name", .method = "DELETE"});
+    r = client_ask(served, &(request){.path = "/v1/models/made-up-name", .method = "DELETE"});
     client_expect_problem(&r, 404, "unknown-model");
     reply_free(&r);
-    reply first = scrape_until(server, other, 1), second = scrape_until(server, models, 1);
+    reply first = scrape_until(served, other, 1), second = scrape_until(served, models, 1);
     assert_null(strstr(second.body, "made-up"));
     reply_free(&first);
     reply_free(&second);
@@ -167,16 +157,16 @@ static void paths_of_clients_are_no_labels(void **state)
 static void the_models_are_told_and_which_is_the_default(void **state)
 {
     (void)state;
-    reply models = client_ask(server, &(request){.path = "/v1/models"});
+    reply models = client_ask(served, &(request){.path = "/v1/models"});
     for (int i = 0; i < 2; i++) {
         char path[64], sample[256];
         snprintf(path, sizeof path, "models/%d/sha256", i);
         snprintf(sample, sizeof sample, "captiond_model_info{model=\"%s\",kind=\"%s\",sha256=\"%s\",default=\"%s\"}",
                  i ? "other" : "tiny", i ? "rnn" : "lstm", reply_string(&models, path), i ? "true" : "false");
-        assert_true(look(server, sample) == 1);
+        assert_true(look(served, sample) == 1);
     }
     reply_free(&models);
-    assert_true(look(server, "captiond_ready") == 1);
+    assert_true(look(served, "captiond_ready") == 1);
 }
 
 static void the_process_is_told(void **state)
@@ -184,17 +174,17 @@ static void the_process_is_told(void **state)
     long long resident = 0;
     char path[64];
     (void)state;
-    snprintf(path, sizeof path, "/proc/%d/statm", (int)server->pid);
+    snprintf(path, sizeof path, "/proc/%d/statm", (int)served->pid);
     FILE *file = fopen(path, "r");
     assert_non_null(file);
     assert_int_equal(fscanf(file, "%*d %lld", &resident), 1);
     fclose(file);
-    double told = look(server, "process_resident_memory_bytes");
+    double told = look(served, "process_resident_memory_bytes");
     double really = (double)resident * (double)sysconf(_SC_PAGESIZE);
     assert_true(told > really / 2 && told < really * 2);
-    assert_true(look(server, "process_threads") > 2);
-    assert_true(look(server, "process_open_fds") > 3);
-    assert_true(look(server, "process_start_time_seconds") > 1e9);
+    assert_true(look(served, "process_threads") > 2);
+    assert_true(look(served, "process_open_fds") > 3);
+    assert_true(look(served, "process_start_time_seconds") > 1e9);
 }
 
 /* A worker that waits for a batch of two to fill holds the first image. */
@@ -203,7 +193,7 @@ static void the_queue_tells_what_waits(void **state)
     (void)state;
     captiond *c = captiond_serve(
         (const char *[]){"--batch", "2", "--batch-wait-ms", "3600000", "--queue", "3", "--max-parts", "3", NULL});
-    const request ask = {.path = "/v1/caption", .body = picture.bytes, .size = picture.size};
+    const request ask = {.path = "/v1/caption", .body = served_photo.bytes, .size = served_photo.size};
     assert_true(look(c, "captiond_queue_images") == 0);
     assert_true(look(c, "captiond_queue_capacity_images") == 3);
     asking *first = client_begin(c, &ask);
@@ -226,24 +216,24 @@ static void jobs_count_when_they_end(void **state)
     static const char done[] = "captiond_jobs_ended_total{kind=\"train\",state=\"succeeded\"}";
     static const char cancelled[] = "captiond_jobs_ended_total{kind=\"train\",state=\"cancelled\"}";
     (void)state;
-    training_upload(server, "lessons", 4);
-    assert_true(look(server, done) == 0);
-    training_expect(server, training_submit(server, TRAINING_TINY, "lessons", "mine", 1), "succeeded");
-    reply r = scrape_until(server, done, 1);
+    training_upload(served, "lessons", 4);
+    assert_true(look(served, done) == 0);
+    training_expect(served, training_submit(served, TRAINING_TINY, "lessons", "mine", 1), "succeeded");
+    reply r = scrape_until(served, done, 1);
     reply_free(&r);
-    long long id = training_submit(server, TRAINING_ENDLESS, "lessons", "endless");
-    training_wait_state(server, id, "running");
-    r = scrape_until(server, "captiond_jobs_running", 1);
+    long long id = training_submit(served, TRAINING_ENDLESS, "lessons", "endless");
+    training_wait_state(served, id, "running");
+    r = scrape_until(served, "captiond_jobs_running", 1);
     reply_free(&r);
     char path[64];
     snprintf(path, sizeof path, "/v1/jobs/%lld", id);
-    r = client_ask(server, &(request){.path = path, .method = "DELETE"});
+    r = client_ask(served, &(request){.path = path, .method = "DELETE"});
     assert_int_equal(r.status, 200);
     reply_free(&r);
-    r = scrape_until(server, cancelled, 1);
+    r = scrape_until(served, cancelled, 1);
     assert_true(value_of(&r, cancelled) == 1 && value_of(&r, done) == 1);
     reply_free(&r);
-    for (int tries = 0; look(server, "captiond_jobs_running") != 0; tries++) {
+    for (int tries = 0; look(served, "captiond_jobs_running") != 0; tries++) {
         assert_true(tries < 6000);
         usleep(10000);
     }
@@ -285,7 +275,7 @@ static void the_dashboard_asks_only_for_what_is_told(void **state)
     char name[128];
     (void)state;
     char *text = (char *)scratch_read("docker/grafana/captiond.json", &size);
-    reply r = scrape(server);
+    reply r = scrape(served);
     for (const char *expression = text; (expression = strstr(expression, "\"expr\": \"")) != NULL; expression += 9) {
         const char *line_end = strchr(expression, '\n');
         for (const char *at = expression; at < line_end; at += strspn(at, letters) + (strspn(at, letters) == 0)) {
@@ -311,7 +301,7 @@ static void promtool_finds_no_fault(void **state)
     (void)state;
     if (access(tool, X_OK) != 0)
         skip();
-    reply r = scrape(server);
+    reply r = scrape(served);
     snprintf(command, sizeof command, "%s check metrics <%s >&2", tool, scratch_write("metrics", r.body, r.size));
     int status = system(command);
     reply_free(&r);
@@ -332,5 +322,5 @@ int main(void)
         cmocka_unit_test(the_dashboard_asks_only_for_what_is_told),
         cmocka_unit_test(promtool_finds_no_fault),
     };
-    return cmocka_run_group_tests_name("metrics", tests, start, end);
+    return cmocka_run_group_tests_name("metrics", tests, start, served_end);
 }

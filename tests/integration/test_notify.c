@@ -56,6 +56,14 @@ static void expect(int manager, const char *lines)
     assert_string_equal(got, lines);
 }
 
+static void expect_stopping(captiond *c, int manager)
+{
+    captiond_signal(c, SIGTERM);
+    expect(manager, "STOPPING=1");
+    assert_int_equal(captiond_wait(c), 0);
+    manager_close(manager);
+}
+
 static void ready_and_stopping_reach(const char *name)
 {
     int manager = manager_open(name);
@@ -64,10 +72,7 @@ static void ready_and_stopping_reach(const char *name)
     reply r = client_ask(c, &(request){.path = "/readyz"});
     assert_int_equal(r.status, 200);
     reply_free(&r);
-    captiond_signal(c, SIGTERM);
-    expect(manager, "STOPPING=1");
-    assert_int_equal(captiond_wait(c), 0);
-    manager_close(manager);
+    expect_stopping(c, manager);
 }
 
 static void the_manager_hears_of_start_and_end(void **state)
@@ -129,10 +134,7 @@ static void the_watchdog_of_another_process_is_left_alone(void **state)
         assert_int_equal(r.status, 200);
         reply_free(&r);
     }
-    captiond_signal(c, SIGTERM);
-    expect(manager, "STOPPING=1");
-    assert_int_equal(captiond_wait(c), 0);
-    manager_close(manager);
+    expect_stopping(c, manager);
 }
 
 static void a_manager_that_is_not_there_does_no_harm(void **state)

@@ -10,28 +10,15 @@
 #include <cmocka.h>
 
 #include "tests/support/dataset.h"
+#include "tests/support/served.h"
 #include "tests/support/training.h"
 #include "tests/support/visual.h"
 
 enum { ESPRESSO = 967 };
 
-static captiond *server;
-static photo cat;
-
 static int start(void **state)
 {
-    if (captiond_setup(state))
-        return -1;
-    server = captiond_serve(NULL);
-    cat = visual_photo();
-    return 0;
-}
-
-static int end(void **state)
-{
-    photo_free(&cat);
-    captiond_stop(server);
-    return captiond_teardown(state);
+    return served_start(state, visual_photo(), NULL);
 }
 
 /* ---- steps of tests ---------------------------------------------------------------------------------------------- */
@@ -47,7 +34,7 @@ static caption_picture result_picture(const reply *job, const char *name)
 {
     char path[64];
     snprintf(path, sizeof path, "result/pictures/%s", name);
-    return fetch_visual_picture(server, reply_string(job, path));
+    return fetch_visual_picture(served, reply_string(job, path));
 }
 
 static void expect_size(const reply *job, const char *name, int width, int height)
@@ -66,7 +53,7 @@ static int follow(long long id, const char *value)
     int previews = 0;
     double step = -1;
     snprintf(name, sizeof name, "\"%s\":", value);
-    reply r = dataset_ask(server, "GET", "/v1/jobs/%lld/events", id);
+    reply r = dataset_ask(served, "GET", "/v1/jobs/%lld/events", id);
     assert_int_equal(r.status, 200);
     assert_non_null(strstr(r.body, "event: end\ndata: {\"state\":\"succeeded\",\"result\":"));
     for (const char *at = r.body; (at = strstr(at, "event: progress\ndata: "));) {
@@ -104,8 +91,8 @@ static void expect_history(const reply *job, int steps)
 static void a_fooled_picture_is_taken_for_the_target(void **state)
 {
     (void)state;
-    long long id = visual_submit(server, &cat, "/v1/fool?class=espresso");
-    reply job = training_wait(server, id, "succeeded");
+    long long id = visual_submit(served, &served_photo, "/v1/fool?class=espresso");
+    reply job = training_wait(served, id, "succeeded");
     assert_true(follow(id, "score") >= 1);
     assert_int_equal(reply_number(&job, "request/class"), ESPRESSO);
     assert_true(cJSON_IsTrue(cJSON_GetObjectItem(cJSON_GetObjectItem(job.json, "result"), "reached")));
@@ -118,9 +105,9 @@ static void a_fooled_picture_is_taken_for_the_target(void **state)
     expect_size(&job, "result", CAPTION_IMAGE_SIDE, CAPTION_IMAGE_SIDE);
     expect_size(&job, "difference", CAPTION_IMAGE_SIDE, CAPTION_IMAGE_SIDE);
 
-    reply png = dataset_ask(server, "GET", "%s", reply_string(&job, "result/pictures/result"));
+    reply png = dataset_ask(served, "GET", "%s", reply_string(&job, "result/pictures/result"));
     photo fooled = {(unsigned char *)png.body, png.size};
-    reply again = visual_post(server, &fooled, NULL, "/v1/saliency?size=7");
+    reply again = visual_post(served, &fooled, NULL, "/v1/saliency?size=7");
     assert_int_equal(again.status, 200);
     assert_int_equal(reply_number(&again, "target/class"), ESPRESSO);
     reply_free(&again);
@@ -131,8 +118,8 @@ static void a_fooled_picture_is_taken_for_the_target(void **state)
 static void a_class_is_visualised_from_noise(void **state)
 {
     (void)state;
-    long long id = visual_submit(server, NULL, "/v1/visualize?class=%d&steps=20&octaves=1&preview_every=4", VISUAL_CAT);
-    reply job = training_wait(server, id, "succeeded");
+    long long id = visual_submit(served, NULL, "/v1/visualize?class=%d&steps=20&octaves=1&preview_every=4", VISUAL_CAT);
+    reply job = training_wait(served, id, "succeeded");
     assert_true(follow(id, "score") >= 1);
     expect_history(&job, 20);
     assert_string_equal(reply_string(&job, "result/label"), visual_cat);
@@ -149,11 +136,11 @@ static void a_word_is_visualised(void **state)
         "{\"word\":\"dog\",\"before\":\"a\",\"model\":\"tiny\",\"steps\":4,\"octaves\":1,\"seed\":3}";
     (void)state;
     reply r = client_ask(
-        server, &(request){.path = "/v1/visualize", .type = "application/json", .body = json, .size = sizeof json - 1});
+        served, &(request){.path = "/v1/visualize", .type = "application/json", .body = json, .size = sizeof json - 1});
     assert_int_equal(r.status, 202);
     long long id = (long long)reply_number(&r, "id");
     reply_free(&r);
-    reply job = training_wait(server, id, "succeeded");
+    reply job = training_wait(served, id, "succeeded");
     assert_string_equal(reply_string(&job, "request/word"), "dog");
     assert_string_equal(reply_string(&job, "result/word"), "dog");
     assert_true(reply_number(&job, "result/score") < 0); /* a log-probability */
@@ -164,7 +151,7 @@ static void a_word_is_visualised(void **state)
 static void a_word_that_the_captioner_does_not_know_fails_the_job(void **state)
 {
     (void)state;
-    reply job = training_wait(server, visual_submit(server, NULL, "/v1/visualize?word=xyzzy"), "failed");
+    reply job = training_wait(served, visual_submit(served, NULL, "/v1/visualize?word=xyzzy"), "failed");
     assert_non_null(strstr(reply_string(&job, "error"), "xyzzy"));
     reply_free(&job);
 }
@@ -173,17 +160,17 @@ static void a_layer_is_inverted(void **state)
 {
     (void)state;
     photo form = {0};
-    photo_form_add(&form, "image", cat.bytes, cat.size);
+    photo_form_add(&form, "image", served_photo.bytes, served_photo.size);
     photo_form_add(&form, "layer", "shallow", 7);
     photo_form_add(&form, "steps", "20", 2);
     photo_form_end(&form);
     reply r = client_ask(
-        server, &(request){.path = "/v1/invert", .type = PHOTO_FORM_TYPE, .body = form.bytes, .size = form.size});
+        served, &(request){.path = "/v1/invert", .type = PHOTO_FORM_TYPE, .body = form.bytes, .size = form.size});
     photo_free(&form);
     assert_int_equal(r.status, 202);
     long long id = (long long)reply_number(&r, "id");
     reply_free(&r);
-    reply job = training_wait(server, id, "succeeded");
+    reply job = training_wait(served, id, "succeeded");
     assert_true(follow(id, "loss") >= 1);
     assert_int_equal(reply_number(&job, "request/layer"), 2);
     assert_true(reply_number(&job, "result/last_loss") < reply_number(&job, "result/first_loss"));
@@ -196,11 +183,12 @@ static void a_dream_has_the_photos_shape_within_the_limit(void **state)
     int width, height;
     caption_error err;
     (void)state;
-    assert_int_equal(caption_image_check(cat.bytes, cat.size, NULL, &width, &height, &err), CAPTION_OK);
+    assert_int_equal(caption_image_check(served_photo.bytes, served_photo.size, NULL, &width, &height, &err),
+                     CAPTION_OK);
     assert_true(width > 160 && height > 0);
-    long long id =
-        visual_submit(server, &cat, "/v1/dream?layer=deep&octaves=2&steps=2&tile=128&max_side=160&preview_every=1");
-    reply job = training_wait(server, id, "succeeded");
+    long long id = visual_submit(served, &served_photo,
+                                 "/v1/dream?layer=deep&octaves=2&steps=2&tile=128&max_side=160&preview_every=1");
+    reply job = training_wait(served, id, "succeeded");
     assert_true(follow(id, "activation") >= 1);
     int longest = width > height ? width : height;
     assert_true(abs((int)reply_number(&job, "result/width") - width * 160 / longest) <= 1);
@@ -214,13 +202,13 @@ static void a_dream_has_the_photos_shape_within_the_limit(void **state)
 static void only_the_newest_previews_are_kept(void **state)
 {
     (void)state;
-    long long id = visual_submit(server, NULL, "/v1/visualize?class=1&steps=10&octaves=1&preview_every=1");
-    reply job = training_wait(server, id, "succeeded");
+    long long id = visual_submit(served, NULL, "/v1/visualize?class=1&steps=10&octaves=1&preview_every=1");
+    reply job = training_wait(served, id, "succeeded");
     assert_int_equal(visual_count_files(id, "preview-"), 4);
-    caption_picture last = fetch_visual_picture(server, reply_string(&job, "progress/preview"));
+    caption_picture last = fetch_visual_picture(served, reply_string(&job, "progress/preview"));
     assert_int_equal(last.width, CAPTION_IMAGE_SIDE);
     caption_picture_free(&last);
-    reply old = dataset_ask(server, "GET", "/v1/jobs/%lld/pictures/preview-1.png", id);
+    reply old = dataset_ask(served, "GET", "/v1/jobs/%lld/pictures/preview-1.png", id);
     client_expect_problem(&old, 404, "unknown-picture");
     reply_free(&old);
     assert_int_equal(visual_count_files(id, "input"), 0);
@@ -230,13 +218,13 @@ static void only_the_newest_previews_are_kept(void **state)
 static void previews_come_while_it_runs(void **state)
 {
     (void)state;
-    long long id = visual_submit(server, NULL, "/v1/visualize?class=1&steps=900&octaves=1&preview_every=1");
-    visual_wait_step(server, id, 2);
-    reply job = dataset_ask(server, "GET", "/v1/jobs/%lld", id);
+    long long id = visual_submit(served, NULL, "/v1/visualize?class=1&steps=900&octaves=1&preview_every=1");
+    visual_wait_step(served, id, 2);
+    reply job = dataset_ask(served, "GET", "/v1/jobs/%lld", id);
     assert_string_equal(reply_string(&job, "state"), "running");
     assert_non_null(strstr(reply_string(&job, "progress/preview"), "/pictures/preview-"));
     reply_free(&job);
-    reply cancelled = dataset_ask(server, "DELETE", "/v1/jobs/%lld", id);
+    reply cancelled = dataset_ask(served, "DELETE", "/v1/jobs/%lld", id);
     assert_int_equal(cancelled.status, 200);
     reply_free(&cancelled);
 }
@@ -246,8 +234,8 @@ static void the_same_request_makes_the_same_picture(void **state)
     caption_picture pictures[3];
     (void)state;
     for (int i = 0; i < 3; i++) {
-        long long id = visual_submit(server, NULL, "/v1/visualize?class=1&steps=3&octaves=1&seed=%d", i < 2 ? 5 : 6);
-        reply job = training_wait(server, id, "succeeded");
+        long long id = visual_submit(served, NULL, "/v1/visualize?class=1&steps=3&octaves=1&seed=%d", i < 2 ? 5 : 6);
+        reply job = training_wait(served, id, "succeeded");
         pictures[i] = result_picture(&job, "result");
         reply_free(&job);
     }
@@ -259,7 +247,7 @@ static void the_same_request_makes_the_same_picture(void **state)
 
 static void expect_unknown_picture(long long id, const char *name)
 {
-    reply r = dataset_ask(server, "GET", "/v1/jobs/%lld/pictures/%s", id, name);
+    reply r = dataset_ask(served, "GET", "/v1/jobs/%lld/pictures/%s", id, name);
     client_expect_problem(&r, 404, "unknown-picture");
     reply_free(&r);
 }
@@ -267,8 +255,8 @@ static void expect_unknown_picture(long long id, const char *name)
 static void only_pictures_are_given_away(void **state)
 {
     (void)state;
-    long long id = visual_submit(server, &cat, "/v1/invert?steps=900");
-    visual_wait_step(server, id, 0);
+    long long id = visual_submit(served, &served_photo, "/v1/invert?steps=900");
+    visual_wait_step(served, id, 0);
     assert_int_equal(visual_count_files(id, "input"), 1);
     expect_unknown_picture(id, "input");
     expect_unknown_picture(id, "input.png");
@@ -276,13 +264,13 @@ static void only_pictures_are_given_away(void **state)
     expect_unknown_picture(id, "result.png");
     expect_unknown_picture(id, ".png");
     expect_unknown_picture(id, "..%5cinput");
-    reply r = dataset_ask(server, "GET", "/v1/jobs/%lld/pictures/..%%2f..%%2f..%%2fjobs.db", id);
+    reply r = dataset_ask(served, "GET", "/v1/jobs/%lld/pictures/..%%2f..%%2f..%%2fjobs.db", id);
     client_expect_problem(&r, 404, "not-found");
     reply_free(&r);
-    r = dataset_ask(server, "GET", "/v1/jobs/424242/pictures/result.png");
+    r = dataset_ask(served, "GET", "/v1/jobs/424242/pictures/result.png");
     client_expect_problem(&r, 404, "unknown-job");
     reply_free(&r);
-    r = dataset_ask(server, "DELETE", "/v1/jobs/%lld", id);
+    r = dataset_ask(served, "DELETE", "/v1/jobs/%lld", id);
     assert_int_equal(r.status, 200);
     reply_free(&r);
 }
@@ -301,5 +289,5 @@ int main(void)
         cmocka_unit_test(the_same_request_makes_the_same_picture),
         cmocka_unit_test(only_pictures_are_given_away),
     };
-    return cmocka_run_group_tests(tests, start, end);
+    return cmocka_run_group_tests(tests, start, served_end);
 }

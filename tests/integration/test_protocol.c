@@ -13,26 +13,13 @@
 #include "tests/support/client.h"
 #include "tests/support/photo.h"
 #include "tests/support/scratch.h"
+#include "tests/support/served.h"
 
 enum { ANSWER_BYTES = 1 << 16 };
 
-static captiond *server;
-static photo picture;
-
 static int start(void **state)
 {
-    if (captiond_setup(state))
-        return -1;
-    picture = photo_make("png", 50, 40, 1);
-    server = captiond_serve(NULL);
-    return 0;
-}
-
-static int end(void **state)
-{
-    captiond_stop(server);
-    photo_free(&picture);
-    return captiond_teardown(state);
+    return served_start(state, photo_make("png", 50, 40, 1), NULL);
 }
 
 /* Reads until the server closes; malloc'd. */
@@ -50,7 +37,8 @@ static char *read_all(int fd)
 
 static void expect_still_serving(void)
 {
-    reply r = client_ask(server, &(request){.path = "/v1/caption", .body = picture.bytes, .size = picture.size});
+    reply r =
+        client_ask(served, &(request){.path = "/v1/caption", .body = served_photo.bytes, .size = served_photo.size});
     client_expect_captions(&r, 1);
     reply_free(&r);
 }
@@ -67,7 +55,7 @@ static void what_is_not_http_does_no_harm(void **state)
     };
     (void)state;
     for (size_t i = 0; i < sizeof openings / sizeof *openings; i++) {
-        int fd = client_connect(server);
+        int fd = client_connect(served);
         client_send(fd, openings[i], 0);
         char *answer = read_all(fd);
         assert_null(strstr(answer, "HTTP/1.1 200"));
@@ -84,7 +72,7 @@ static void noise_does_no_harm(void **state)
         unsigned char noise[512];
         for (size_t k = 0; k < sizeof noise; k++)
             noise[k] = (unsigned char)scratch_random(&seed);
-        int fd = client_connect(server);
+        int fd = client_connect(served);
         client_send(fd, noise, sizeof noise);
         close(fd);
     }
@@ -99,7 +87,7 @@ static void headers_that_are_too_large_are_refused(void **state)
     assert_non_null(head);
     int length = sprintf(head, "GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: ");
     memset(head + length, 'a', size);
-    int fd = client_connect(server);
+    int fd = client_connect(served);
     send(fd, head, (size_t)length + size, MSG_NOSIGNAL);
     char *answer = read_all(fd);
     assert_null(strstr(answer, "HTTP/1.1 200"));
@@ -112,13 +100,13 @@ static void pipelined_requests_are_answered_in_order(void **state)
 {
     (void)state;
     char head[256];
-    int fd = client_connect(server);
+    int fd = client_connect(served);
     for (int i = 0; i < 3; i++) {
         snprintf(head, sizeof head,
                  "POST /v1/caption HTTP/1.1\r\nHost: x\r\nX-Request-Id: pipe-%d\r\n%sContent-Length: %zu\r\n\r\n", i,
-                 i == 2 ? "Connection: close\r\n" : "", picture.size);
+                 i == 2 ? "Connection: close\r\n" : "", served_photo.size);
         client_send(fd, head, 0);
-        client_send(fd, picture.bytes, picture.size);
+        client_send(fd, served_photo.bytes, served_photo.size);
     }
     char *answer = read_all(fd), *at = answer;
     for (int i = 0; i < 3; i++) {
@@ -132,7 +120,7 @@ static void pipelined_requests_are_answered_in_order(void **state)
 static void http_1_0_is_answered_and_closed(void **state)
 {
     (void)state;
-    int fd = client_connect(server);
+    int fd = client_connect(served);
     client_send(fd, "GET /healthz HTTP/1.0\r\n\r\n", 0);
     char *answer = read_all(fd);
     assert_non_null(strstr(answer, " 200 OK"));
@@ -162,5 +150,5 @@ int main(void)
         cmocka_unit_test(http_1_0_is_answered_and_closed),
         cmocka_unit_test(silent_connections_are_closed),
     };
-    return cmocka_run_group_tests_name("protocol", tests, start, end);
+    return cmocka_run_group_tests_name("protocol", tests, start, served_end);
 }

@@ -248,6 +248,27 @@ void client_expect_problem(const reply *r, long status, const char *name)
         assert_true(atoi(reply_header(r, "Retry-After")) >= 1);
 }
 
+void client_expect_refused(reply *r, long status, const char *name, const char *named)
+{
+    client_expect_problem(r, status, name);
+    if (!strstr(reply_string(r, "detail"), named))
+        fprintf(stderr, "\"%s\" does not name \"%s\"\n", reply_string(r, "detail"), named);
+    assert_non_null(strstr(reply_string(r, "detail"), named));
+    reply_free(r);
+}
+
+long long client_expect_job(reply *r, const char *kind)
+{
+    char location[64];
+    expect_status(r, 202);
+    long long id = (long long)reply_number(r, "id");
+    snprintf(location, sizeof location, "/v1/jobs/%lld", id);
+    assert_string_equal(reply_header(r, "Location"), location);
+    assert_string_equal(reply_string(r, "kind"), kind);
+    reply_free(r);
+    return id;
+}
+
 void client_expect_captions(const reply *r, int n)
 {
     static const char *const timings[] = {"queue_ms", "decode_ms", "encode_ms", "caption_ms", "total_ms"};

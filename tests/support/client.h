@@ -58,6 +58,12 @@ double reply_number(const reply *r, const char *path);
 /* The answer is this problem in the one shape of all problems. */
 void client_expect_problem(const reply *r, long status, const char *name);
 
+/* The same, and `named` stands in the detail: the option, say, that is wrong. Frees the answer. */
+void client_expect_refused(reply *r, long status, const char *name, const char *named);
+
+/* The answer is 202 with a job of this kind, whose id is returned. Frees the answer. */
+long long client_expect_job(reply *r, const char *kind);
+
 /* The answer is 200 with `n` captions in the shape of the contract. */
 void client_expect_captions(const reply *r, int n);
 

@@ -52,20 +52,20 @@ reply training_post(const captiond *c, const char *format, ...)
 
 long long training_submit(const captiond *c, const char *format, ...)
 {
-    char location[64];
     va_list arguments;
     va_start(arguments, format);
     reply r = post(c, format, arguments);
     va_end(arguments);
-    if (r.status != 202)
-        fprintf(stderr, "status %ld: %s\n", r.status, r.body ? r.body : "(no body)");
-    assert_int_equal(r.status, 202);
-    long long id = (long long)reply_number(&r, "id");
-    snprintf(location, sizeof location, "/v1/jobs/%lld", id);
-    assert_string_equal(reply_header(&r, "Location"), location);
-    assert_string_equal(reply_string(&r, "kind"), "train");
+    return client_expect_job(&r, "train");
+}
+
+void training_cancel(const captiond *c, long long id)
+{
+    reply r = dataset_ask(c, "DELETE", "/v1/jobs/%lld", id);
+    assert_int_equal(r.status, 200);
+    assert_string_equal(reply_string(&r, "state"), "cancelled");
+    assert_true(strlen(reply_string(&r, "ended")) > 0);
     reply_free(&r);
-    return id;
 }
 
 /* ---- waiting ----------------------------------------------------------------------------------------------------- */

@@ -28,6 +28,9 @@ reply training_post(const captiond *c, const char *format, ...) __attribute__((f
 /* The same; fails the test unless it becomes a job, whose id is returned. */
 long long training_submit(const captiond *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* DELETE: fails the test unless the answer shows the job cancelled and ended. */
+void training_cancel(const captiond *c, long long id);
+
 /* Waits until the job has ended; fails the test unless in this state. The caller frees the job. */
 reply training_wait(const captiond *c, long long id, const char *state);
 void training_expect(const captiond *c, long long id, const char *state); /* the same, and frees it */

@@ -12,6 +12,18 @@
 
 enum { PIXELS = 7 };
 
+/* out[at..] = swish(x), returned too; slope[at..], unless slope is NULL: its derivative. */
+INLINE vec put_swish(vec x, size_t lanes, size_t at, real *out, real *slope)
+{
+    vec y;
+    if (slope)
+        store(slope + at, lanes, vec_swish_slope(x, &y));
+    else
+        y = vec_swish(x);
+    store(out + at, lanes, y);
+    return y;
+}
+
 /* ---- depthwise ---------------------------------------------------------------------------------------------- */
 
 /* `pixels` outputs from `out` on, `lanes` channels; the pointers stand at the first channel already. */
@@ -28,15 +40,8 @@ INLINE void depthwise_step(int kernel, int stride, int pixels, size_t lanes, siz
                 acc[p] += w * load(in + (size_t)ky * row_size + (size_t)(p * stride + kx) * channels, lanes);
         }
     vec total = load(sum, lanes);
-    for (int p = 0; p < pixels; p++) {
-        vec y;
-        if (slope)
-            store(slope + (size_t)p * channels, lanes, vec_swish_slope(acc[p], &y));
-        else
-            y = vec_swish(acc[p]);
-        store(out + (size_t)p * channels, lanes, y);
-        total += y;
-    }
+    for (int p = 0; p < pixels; p++)
+        total += put_swish(acc[p], lanes, (size_t)p * channels, out, slope);
     store(sum, lanes, total);
 }
 
@@ -120,14 +125,8 @@ INLINE void dense_step(const convolution_shape *s, int pixels, size_t lanes, siz
             for (int p = 0; p < pixels; p++)
                 acc[p] += w * in[(size_t)ky * row_size + (size_t)p * step + (size_t)i];
         }
-    for (int p = 0; p < pixels; p++) {
-        vec y;
-        if (slope)
-            store(slope + (size_t)p * channels, lanes, vec_swish_slope(acc[p], &y));
-        else
-            y = vec_swish(acc[p]);
-        store(out + (size_t)p * channels, lanes, y);
-    }
+    for (int p = 0; p < pixels; p++)
+        put_swish(acc[p], lanes, (size_t)p * channels, out, slope);
 }
 
 INLINE void dense_pixels(const convolution_shape *s, int pixels, size_t row_size, const real *in, const real *weight,
