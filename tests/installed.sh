@@ -19,7 +19,7 @@ reason=$(make -s BUILD="${BUILD:-build}" DESTDIR="$directory/root" PREFIX=/usr i
     reason=${reason:-$(tail -5 "$directory/log")}
 for file in bin/captiond share/captiond/weights/efficientnet-b0.safetensors share/man/man1/captiond.1 \
     share/bash-completion/completions/captiond lib/systemd/system/captiond.service share/doc/captiond/API.md \
-    lib/libcaption.a lib/pkgconfig/libcaption.pc include/captiond/model/caption.h; do
+    share/doc/captiond/REFERENCE.md lib/libcaption.a lib/pkgconfig/libcaption.pc include/captiond/model/caption.h; do
     [ -s "$usr/$file" ] || reason+=" no $file"
 done
 verdict "everything is put in its place" "$reason"

@@ -1,4 +1,4 @@
-/* problem.c: the table of problems; docs/API.md lists it for users. */
+/* problem.c: the table of problems; docs/REFERENCE.md lists it for users. */
 #include "server/http/problem.h"
 
 #include <cjson/cJSON.h>
