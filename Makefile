@@ -2,10 +2,10 @@
 
 comma    := ,
 CC       ?= cc
-CFLAGS   ?= -O3 -g
 VERSION  := $(shell sed -n 's,.*CAPTIOND_VERSION "\(.*\)".*,\1,p' server/commands/commands.h)
 PREFIX   ?= /usr/local
 SANITIZE ?=
+CFLAGS   ?= $(if $(SANITIZE),-O1,-O3) -g
 MPI      ?=
 BUILD    ?= build$(if $(MPI),/mpi)$(if $(SANITIZE),/$(subst $(comma),-,$(SANITIZE)))
 
@@ -62,6 +62,11 @@ BROWSER_TESTS     := $(if $(shell command -v node),$(wildcard tests/browser/test
 FUZZERS           := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 TEST_LIBS         := $(call pkg,libs,$(TEST_PACKAGES) libcjson)
 
+# Where threads meet: what ThreadSanitizer is for. The other tests ask one thing at a time through the same doors.
+THREADED := $(addprefix $(BUILD)/tests/integration/test_,datasets drain health items job_cancel job_events limits load metrics \
+            models notify picture_job_ends picture_load queue selftest startup train_teaches two_daemons) \
+            $(BUILD)/tests/unit/test_feature_cache
+
 # What says nothing new under a sanitizer: captiond built again for every planted error, other people's programs as its
 # clients, installed, deployed, in a browser.
 PLANTED := $(if $(SANITIZE),,tests/planted_errors.sh)
@@ -72,7 +77,7 @@ PLANT    = CC='$(CC)' CFLAGS='$(CFLAGS)' \
 
 # ---- what people call ------------------------------------------------------------------------------------------
 
-.PHONY: FORCE all run test check check-planted check-server check-deploy check-browser check-mpi bench fuzz fuzzers help install clean \
+.PHONY: FORCE all run test check check-planted check-threads check-deploy check-browser check-mpi bench fuzz fuzzers help install clean \
         import-encoder screenshots tests
 .DEFAULT_GOAL := all
 
@@ -99,8 +104,8 @@ check: all tests ## the same without installing anything
 check-planted: all ## prove that the gradient self-test notices planted errors
 	@BUILD=$(BUILD) $(PLANT) tests/run.sh tests/planted_errors.sh
 
-check-server: all $(INTEGRATION_TESTS) ## the integration tests alone (after `make test` installed what they need)
-	@BUILD=$(BUILD) tests/run.sh $(INTEGRATION_TESTS)
+check-threads: all $(THREADED) ## what SANITIZE=thread is for (after `make test` installed what it needs)
+	@BUILD=$(BUILD) tests/run.sh $(THREADED)
 
 check-deploy: all ## what concerns running it: installed, behind HAProxy, in a container; installs what that needs
 	@docker/packages.sh build deploy
@@ -199,10 +204,11 @@ $(BUILD)/%.double.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -DREAL_IS_DOUBLE -c -o $@ $<
 
+# Arithmetic on memory that its caller owns: ThreadSanitizer has nothing to find in it and would take most of its time.
 define simd_rule
 $(BUILD)/%.$(1).o: %.c
 	@mkdir -p $$(@D)
-	$$(CC) $$(CFLAGS) -ffp-contract=fast $$(simd_flags_$(1)) -DSIMD_SET=$(1) -c -o $$@ $$<
+	$$(CC) $$(CFLAGS) $(if $(filter thread,$(SANITIZE)),-fno-sanitize=thread) -ffp-contract=fast $$(simd_flags_$(1)) -DSIMD_SET=$(1) -c -o $$@ $$<
 endef
 $(foreach set,$(SIMD_SETS) avx512bf16,$(eval $(call simd_rule,$(set))))
 
