@@ -105,12 +105,16 @@ begin() {
 
 answered() { [ "$(wc -l <"$directory/codes")" -ge "$1" ]; }
 
-# Ends the load; prints what was not answered as it should be.
+# Ends the load. Not in a subshell, which cannot wait for what is not its child.
 finish() {
-    local good all file
     touch "$directory/enough"
     wait "${pids[load]}"
     unset 'pids[load]'
+}
+
+# Prints what was not answered as it should be.
+faults() {
+    local good all file
     good=$(grep -c '^200$' "$directory/codes")
     all=$(wc -l <"$directory/codes")
     [ "$good" -eq "$all" ] || echo "$good of $all answered: $(sort "$directory/codes" | uniq -c | tr '\n' ' ')"
@@ -139,15 +143,15 @@ verdict "three servers are seen to be ready" "$(all_up || cat "$directory/haprox
 
 begin
 wait_until answered 12
-kill -STOP "${pids[a]}" # so that it is in the middle of some when it dies, however fast the machine is
-wait_until has_in_hand a 3
+kill -STOP "${pids[a]}" # so that it is in the middle of one when it dies, however fast the machine is
+wait_until has_in_hand a 1 # no more: curl begins no batch before the last is answered, so at the end of one there may be one
 kill -KILL "${pids[a]}"
 more=$(($(wc -l <"$directory/codes") + 24))
 wait_until answered $more
-reason=$(finish)
-verdict "one that is killed under load loses no request" "$reason"
+finish
+verdict "one that is killed under load loses no request" "$(faults)"
 again=$(statistic a wretr)
-verdict "because what it had in hand was sent again" "$([ "${again:-0}" -ge 3 ] || echo "retries: $again")"
+verdict "because what it had in hand was sent again" "$([ "${again:-0}" -ge 1 ] || echo "retries: $again")"
 wait_until is_down a
 wait "${pids[a]}" 2>/dev/null
 start a "${port[a]}"
@@ -163,7 +167,8 @@ for name in a b c; do
     start $name "${port[$name]}"
     wait_until all_up
 done
-reason+=$(finish)
+finish
+reason+=$(faults)
 verdict "restarting one after the other loses no request" "$reason"
 
 code=$(front -o "$directory/answer" -w '%{http_code}' http://127.0.0.1/metrics)
