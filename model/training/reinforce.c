@@ -1,5 +1,6 @@
 #include "model/training/reinforce.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -128,15 +129,18 @@ batch_view reinforce_images(reinforce *r, size_t i, batch_share share)
 
 /* ---- trying out captions ---------------------------------------------------------------------------------------- */
 
-/* A word drawn from the softmax of scores [V], which is overwritten. NULL and START are no words: <UNK> then. */
+/* A word drawn from the softmax of scores [V], which is overwritten. NULL alone is never drawn, because the loss takes
+ * it for padding. What no caption should contain, START and <UNK>, is drawn as what it is: learnt as another word, or
+ * not at all, it would never be held to account, and become ever more probable. */
 static int draw_word(int n, float *scores, random_stream *random)
 {
     double left = random_uniform(random);
-    int word = 0;
+    int word = VOCABULARY_START;
+    scores[VOCABULARY_NULL] = -INFINITY;
     vector_softmax_f((size_t)n, scores);
     while (word < n - 1 && (left -= scores[word]) >= 0)
         word++;
-    return word < VOCABULARY_END ? VOCABULARY_UNK : word;
+    return word;
 }
 
 /* Every image is looked at once, then gets a row for each of its samples. */

@@ -219,6 +219,12 @@ static int score_candidate(trainer *t, evaluation *e, caption_error *err)
     return status;
 }
 
+static int is_done(const trainer *t)
+{
+    long stale = t->state.epoch - t->state.best_epoch;
+    return t->state.epoch >= t->options->epochs || (t->options->patience > 0 && stale >= t->options->patience);
+}
+
 /* Keeps the folded weights if they are the best so far; the epoch is then done. e: its scores, NULL without dev. */
 static int close_epoch(trainer *t, const evaluation *e, caption_error *err)
 {
@@ -232,7 +238,9 @@ static int close_epoch(trainer *t, const evaluation *e, caption_error *err)
         t->state.best_epoch = t->state.epoch;
         t->state.best_score = e ? e->scores.cider : 0;
     }
-    status = write_checkpoint(t, err);
+    if (!is_done(
+            t)) /* the last epoch's would go at once; without it, who goes on behind a crash tells of that epoch too */
+        status = write_checkpoint(t, err);
     return status == CAPTION_OK ? report(t, e, best, err) : status;
 }
 
@@ -259,12 +267,6 @@ static int finish_epoch(trainer *t, caption_error *err)
     int status = caption_ranks_is_first(t->options->ranks) ? score_epoch(t, err) : CAPTION_OK;
     status = ranks_agree(t->options->ranks, status, err);
     return status == CAPTION_OK ? follow_first(t, err) : status;
-}
-
-static int is_done(const trainer *t)
-{
-    long stale = t->state.epoch - t->state.best_epoch;
-    return t->state.epoch >= t->options->epochs || (t->options->patience > 0 && stale >= t->options->patience);
 }
 
 /* The end of the first process's run: the checkpoint stays or goes. */

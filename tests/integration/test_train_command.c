@@ -109,7 +109,7 @@ static void what_train_learns_eval_scores(void **state)
     assert_true(number(scores, "CIDEr") > 5);
     assert_true(number(scores, "ROUGE_L") > 0.9);
     for (int n = 1; n <= 4; n++) {
-        char key[16];
+        char key[32];
         snprintf(key, sizeof key, "BLEU_%d", n);
         assert_true(number(scores, key) > 0.8 && number(scores, key) <= 1);
     }
