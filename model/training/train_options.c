@@ -81,10 +81,12 @@ int caption_train_objective(caption_train_options *options, const char *objectiv
     if (!cider && strcmp(objective, "words") != 0)
         return caption_fail(err, CAPTION_EINVAL, "objective: \"%.40s\" is neither words nor cider", objective);
     options->samples = 0;
+    options->example = 0;
     if (cider) {
         options->samples = 5;
         options->batch = 200;
-        options->learning_rate = 5e-5; /* twice that collapses: captions that are all alike */
+        options->example = 0.2;
+        options->learning_rate = 5e-5;
         options->warmup = 0.2;
         options->clip = 1;
         options->average = 0.995;
