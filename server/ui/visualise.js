@@ -20,13 +20,17 @@ const place = () => $("visualise-result");
 function frame(alt, caption, large) {
     const image = h("img", { alt, hidden: true });
     const element = h("figure", { class: large ? "picture square" : "picture" }, h("div", { class: "frame" }, image), h("figcaption", {}, caption));
-    const put = async (path, options) => {
-        const url = await getPicture(path, options);
-        const loaded = new Promise((done) => (image.onload = image.onerror = done));
+    let asked = 0;
+    const put = async (path, options) => { // answers may come in another order: the picture asked for last stays
+        const mine = ++asked, url = await getPicture(path, options);
+        if (mine < asked) {
+            URL.revokeObjectURL(url);
+            return;
+        }
         if (image.src) URL.revokeObjectURL(image.src);
         image.src = url;
         image.hidden = false;
-        await loaded;
+        await image.decode().catch(() => 0); // rejected where the next one came first
     };
     return { element, put, image };
 }
