@@ -238,8 +238,8 @@ static int close_epoch(trainer *t, const evaluation *e, caption_error *err)
         t->state.best_epoch = t->state.epoch;
         t->state.best_score = e ? e->scores.cider : 0;
     }
-    if (!is_done(
-            t)) /* the last epoch's would go at once; without it, who goes on behind a crash tells of that epoch too */
+    /* The last epoch's would go at once. Without it, who goes on behind a crash tells of that epoch once more. */
+    if (!is_done(t))
         status = write_checkpoint(t, err);
     return status == CAPTION_OK ? report(t, e, best, err) : status;
 }

@@ -57,7 +57,8 @@ static void catch_signals(void)
 {
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
     sem_init(&signals, 0, 0);
-#ifdef __SANITIZE_THREAD__ /* it loses a signal that comes as a thread first waits, so that is done before one can come */
+#ifdef __SANITIZE_THREAD__
+    /* ThreadSanitizer loses a signal that comes as a thread waits for the first time: wait before one can come. */
     sem_post(&signals);
     sem_wait(&signals);
 #endif

@@ -54,7 +54,7 @@ static void words_and_phrases_do_not_stand_twice(void **state)
         {english, "a dog runs in the", 9, "<END> the dog runs"},
         {english, "a dog in the water with a", 9, "<END> a dog water"},    /* "with" may */
         {english, "the cat in the grass in", 9, "<END> the in cat grass"}, /* "in the" twice */
-        {english, "in the red", 9, "<END> red"},                    /* the red what? */
+        {english, "in the red", 9, "<END> red"},                           /* the red what? */
         {english, "the dog is red", 9, "red dog"},
         {english, "the", 1, "<END> a the in red with is and two"},
         {english, "a dog", 1, "a the in dog with is and two"},        /* no such word in the last place */
