@@ -225,11 +225,7 @@ static void jobs_count_when_they_end(void **state)
     training_wait_state(served, id, "running");
     r = scrape_until(served, "captiond_jobs_running", 1);
     reply_free(&r);
-    char path[64];
-    snprintf(path, sizeof path, "/v1/jobs/%lld", id);
-    r = client_ask(served, &(request){.path = path, .method = "DELETE"});
-    assert_int_equal(r.status, 200);
-    reply_free(&r);
+    training_cancel(served, id);
     r = scrape_until(served, cancelled, 1);
     assert_true(value_of(&r, cancelled) == 1 && value_of(&r, done) == 1);
     reply_free(&r);
