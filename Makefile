@@ -62,10 +62,8 @@ BROWSER_TESTS     := $(if $(shell command -v node),$(wildcard tests/browser/test
 FUZZERS           := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 TEST_LIBS         := $(call pkg,libs,$(TEST_PACKAGES) libcjson)
 
-# Where threads meet: what ThreadSanitizer is for. The other tests ask one thing at a time through the same doors.
-THREADED := $(addprefix $(BUILD)/tests/integration/test_,datasets drain health items job_cancel job_events limits load metrics \
-            models notify picture_job_ends picture_load queue selftest startup train_teaches two_daemons) \
-            $(BUILD)/tests/unit/test_feature_cache
+# What ThreadSanitizer is for: the daemon, and the unit that starts threads of its own.
+THREADED := $(INTEGRATION_TESTS) $(BUILD)/tests/unit/test_feature_cache
 
 # What says nothing new under a sanitizer: captiond built again for every planted error, other people's programs as its
 # clients, installed, deployed, in a browser.
