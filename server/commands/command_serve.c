@@ -35,6 +35,7 @@ typedef struct service {
     config config;
     server server;
     struct MHD_Daemon *http;
+    int listener; /* -1: libmicrohttpd's */
     workers *workers;
     double deadline; /* for stopping; clock_ms */
 } service;
@@ -208,7 +209,7 @@ static void run(service *s)
     wait_for_signal(s);
     notify("STOPPING=1");
     atomic_store(&s->server.state, SERVER_DRAINING);
-    http_stop_listening(s->http);
+    s->listener = http_stop_listening(s->http);
     log_simple(LOG_LEVEL_INFO, "stopping", "signal", strsignal(last_signal));
     queue_drain(s->server.queue);
     data_begin_stop(&s->server);
@@ -238,6 +239,8 @@ static void stop(service *s)
     if (s->http) {
         wait_until_idle(s, FLUSH_MS);
         http_stop(s->http);
+        if (s->listener >= 0)
+            close(s->listener);
     }
     features_stop(s->server.features);
     disk_free(s->server.disk);
@@ -251,7 +254,7 @@ static void stop(service *s)
 
 int command_serve(int argc, char **argv)
 {
-    service s = {.http = NULL};
+    service s = {.http = NULL, .listener = -1};
     caption_error err;
     int status;
     if (!config_parse(&s.config, argc, argv, &status))

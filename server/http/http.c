@@ -23,7 +23,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "server/clock.h"
 #include "server/http/http_body.h"
@@ -313,11 +312,11 @@ struct MHD_Daemon *http_start(server *s, int listener)
         MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_ARRAY, c->http_threads > 1 ? pool : pool + 1, MHD_OPTION_END);
 }
 
-void http_stop_listening(struct MHD_Daemon *daemon)
+int http_stop_listening(struct MHD_Daemon *daemon)
 {
     int listener = MHD_quiesce_daemon(daemon);
-    if (listener >= 0)
-        close(listener);
+    shutdown(listener, SHUT_RDWR);
+    return listener;
 }
 
 void http_stop(struct MHD_Daemon *daemon)

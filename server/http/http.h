@@ -110,8 +110,9 @@ extern const char http_challenge[]; /* WWW-Authenticate of an answer 401 */
 /* Serves on the listening socket, which belongs to the daemon from now on; NULL if libmicrohttpd cannot start. */
 struct MHD_Daemon *http_start(server *s, int listener);
 
-/* Closes the listening socket; connections live on. */
-void http_stop_listening(struct MHD_Daemon *daemon);
+/* Refuses new connections; those there are live on. Returns the listening socket, now the caller's, to be closed only
+ * after http_stop: a thread may be about to accept from it. */
+int http_stop_listening(struct MHD_Daemon *daemon);
 
 /* Closes every connection; none may be suspended. */
 void http_stop(struct MHD_Daemon *daemon);
