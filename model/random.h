@@ -61,7 +61,8 @@ static inline void random_order(random_stream *r, size_t *order, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         size_t k = random_below(r, i + 1);
-        order[i] = order[k];
+        if (k < i)
+            order[i] = order[k];
         order[k] = i;
     }
 }

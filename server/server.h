@@ -32,6 +32,7 @@ typedef struct server {
     _Atomic uint32_t ids;    /* requests so far */
     _Atomic int state;       /* server_state */
     _Atomic int in_flight;   /* requests begun and not completed */
+    _Atomic int answering;   /* those of them that came in whole */
     _Atomic size_t buffered; /* bytes of all bodies being held */
 } server;
 

@@ -29,7 +29,7 @@
 #include "server/store/features.h"
 #include "server/store/store.h"
 
-enum { DRAIN_POLL_MS = 10, FLUSH_MS = 1000 };
+enum { DRAIN_POLL_MS = 10, FLUSH_MS = 5000 };
 
 typedef struct service {
     config config;
@@ -178,12 +178,12 @@ static int start(service *s, caption_error *err)
     return CAPTION_OK;
 }
 
-/* Waits until nothing is in flight or the time is over. */
-static void wait_until_idle(service *s, int ms)
+/* Waits until a count of requests is zero or the time is over. */
+static void wait_until_none(atomic_int *count, int ms)
 {
     const struct timespec pause = {0, DRAIN_POLL_MS * 1000000L};
     double until = clock_ms() + ms;
-    while (atomic_load(&s->server.in_flight) > 0 && clock_ms() < until)
+    while (atomic_load(count) > 0 && clock_ms() < until)
         nanosleep(&pause, NULL);
 }
 
@@ -214,7 +214,7 @@ static void run(service *s)
     queue_drain(s->server.queue);
     data_begin_stop(&s->server);
     s->deadline = clock_ms() + s->config.drain_ms;
-    wait_until_idle(s, s->config.drain_ms);
+    wait_until_none(&s->server.in_flight, s->config.drain_ms);
 }
 
 /* A job that does not stop in time goes on from its last checkpoint when the next daemon starts. Its thread uses what
@@ -237,16 +237,16 @@ static void stop(service *s)
     selftest_stop(s->server.selftest);
     workers_join(s->workers);
     if (s->http) {
-        wait_until_idle(s, FLUSH_MS);
+        wait_until_none(&s->server.answering, FLUSH_MS);
         http_stop(s->http);
         if (s->listener >= 0)
             close(s->listener);
     }
     features_stop(s->server.features);
-    disk_free(s->server.disk);
     selftest_free(s->server.selftest);
     stop_jobs(s);
     data_close(&s->server);
+    disk_free(s->server.disk);
     queue_free(s->server.queue);
     linger_free(s->server.linger);
     registry_free(s->server.registry);

@@ -83,7 +83,10 @@ static int is_local_host(const char *text)
         if (strncasecmp(text, names[i], length) == 0 && (!text[length] || text[length] == ':'))
             return 1;
     }
-    snprintf(address, sizeof address, "%.*s", (int)strcspn(text, ":"), text);
+    size_t length = strcspn(text, ":");
+    if (length >= sizeof address) /* no address, and cut off it might look like one */
+        return 0;
+    snprintf(address, sizeof address, "%.*s", (int)length, text);
     return inet_pton(AF_INET, address, &ip) == 1 && (ntohl(ip.s_addr) >> 24) == IN_LOOPBACKNET;
 }
 

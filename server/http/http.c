@@ -207,6 +207,7 @@ static enum MHD_Result complete(http_request *r)
 {
     if (!r->handled) {
         r->handled = 1;
+        atomic_fetch_add(&r->server->answering, 1);
         if (r->problem.kind)
             http_answer_problem(r, &r->problem);
         else
@@ -276,6 +277,8 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **co
         linger_add(s->linger, http_socket(r));
     if (r->response)
         MHD_destroy_response(r->response);
+    if (r->handled)
+        atomic_fetch_sub(&s->answering, 1);
     http_body_free(r);
     free(r);
     *context = NULL;

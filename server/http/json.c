@@ -50,13 +50,15 @@ char *json_finish(cJSON *object, int complete)
  * cJSON makes a node of some 70 bytes of every value, so a body of "[[[[" or "1,1,1,1" would cost many times its size:
  * the shape is bounded by a scan before cJSON sees it. */
 
-/* The length of the string that begins with the quote at text[0], quotes included; 0 if it does not end or holds a
- * \u0000, which would end it early as a C string. */
+/* The length of the string that begins with the quote at text[0], quotes included; 0 if it does not end or holds a zero
+ * character, as it is or as \u0000, which would end it early as a C string. */
 static size_t scan_string(const char *text, size_t size)
 {
     for (size_t i = 1; i < size; i++) {
         if (text[i] == '"')
             return i + 1;
+        if (text[i] == '\0')
+            return 0;
         if (text[i] == '\\' && size - i >= 6 && memcmp(text + i, "\\u0000", 6) == 0)
             return 0;
         i += text[i] == '\\';

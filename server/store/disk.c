@@ -116,16 +116,17 @@ int disk_start(disk **out, const config *c, caption_error *err)
 
 void disk_stop(disk *d)
 {
-    if (d && d->queue)
-        queue_stop(d->queue);
+    if (!d || !d->queue)
+        return;
+    queue_stop(d->queue);
+    for (int i = 0; i < d->n; i++)
+        pthread_join(d->threads[i], NULL);
 }
 
 void disk_free(disk *d)
 {
     if (!d)
         return;
-    for (int i = 0; i < d->n; i++)
-        pthread_join(d->threads[i], NULL);
     queue_free(d->queue);
     free(d);
 }

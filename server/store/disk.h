@@ -18,7 +18,7 @@ typedef struct disk disk;
 
 int disk_start(disk **out, const config *c, caption_error *err);
 
-/* Refuses what still waits (503); work that has begun is finished. */
+/* Refuses what still waits (503) and returns when work that has begun is finished. */
 void disk_stop(disk *d);
 void disk_free(disk *d); /* after disk_stop. NULL is allowed */
 

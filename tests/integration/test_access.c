@@ -229,7 +229,8 @@ static void without_a_key_a_foreign_page_is_403(void **state)
 {
     static const char *const headers[] = {"Origin: http://evil.example",  "Origin: null",
                                           "Host: evil.example",           "Host: evil.example:8080",
-                                          "Host: 127.0.0.1.evil.example", "Host: localhost.evil.example"};
+                                          "Host: 127.0.0.1.evil.example", "Host: localhost.evil.example",
+                                          "Host: 127.100.100.100.evil.example"};
     char own[96];
     (void)state;
     captiond *c = captiond_serve(NULL);

@@ -230,6 +230,14 @@ static void a_form_with_an_empty_image(void **state)
     photo_free(&form);
 }
 
+static void json_with_a_zero_byte(void **state)
+{
+    static const char body[] = "{\"image\":\"aGVsbG8=\0\"}";
+    (void)state;
+    expect(&(request){.path = "/v1/caption", .type = "application/json", .body = body, .size = sizeof body - 1}, 400,
+           "bad-json");
+}
+
 static void one_bad_image_refuses_its_form_and_is_named(void **state)
 {
     (void)state;
@@ -324,6 +332,7 @@ int main(void)
         cmocka_unit_test(json_that_would_cost_memory),
         cmocka_unit_test(forms_that_cannot_be_used),
         cmocka_unit_test(a_form_with_an_empty_image),
+        cmocka_unit_test(json_with_a_zero_byte),
         cmocka_unit_test(one_bad_image_refuses_its_form_and_is_named),
         cmocka_unit_test(more_images_than_allowed),
         cmocka_unit_test(options_are_refused_by_name_in_every_form),
