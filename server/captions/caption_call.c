@@ -197,9 +197,13 @@ static void submit(http_request *r, caption_call *c)
         return;
     }
     problem p = {.kind = PROBLEM_NONE};
-    problem_set(&p, PROBLEM_QUEUE_FULL, "%d images do not fit: %d of %d are waiting", images,
-                queue_waiting(r->server->queue), r->server->config->queue);
-    p.retry_after = retry_after;
+    if (retry_after == QUEUE_STOPPED) {
+        problem_set(&p, PROBLEM_DRAINING, "the time to finish requests is over");
+    } else {
+        problem_set(&p, PROBLEM_QUEUE_FULL, "%d images do not fit: %d of %d are waiting", images,
+                    queue_waiting(r->server->queue), r->server->config->queue);
+        p.retry_after = retry_after;
+    }
     http_answer_problem(r, &p);
     free_call(c);
     http_resume(r);

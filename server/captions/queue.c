@@ -119,7 +119,9 @@ static int fits(const queue *q, const ticket *t)
 
 static int submit_locked(queue *q, ticket *t)
 {
-    if (q->stopped || !fits(q, t))
+    if (q->stopped)
+        return QUEUE_STOPPED;
+    if (!fits(q, t))
         return retry_after(q);
     struct epoll_event event = {.events = EPOLLRDHUP | EPOLLONESHOT, .data.u64 = ++q->serials};
     if (epoll_ctl(q->epoll, EPOLL_CTL_ADD, t->fd, &event))

@@ -86,7 +86,8 @@ int queue_new(queue **out, const queue_limits *limits, caption_error *err);
 /* When every worker has come back from queue_take with 0. NULL is allowed. */
 void queue_free(queue *q);
 
-/* Takes the ticket, or refuses at once: returns 0, or the seconds after which a retry may fit. */
+/* Takes the ticket, or refuses at once: returns 0, or the seconds after which a retry may fit, or QUEUE_STOPPED. */
+enum { QUEUE_STOPPED = -1 };
 int queue_submit(queue *q, ticket *t);
 
 /* For workers: waits for images and hands out up to limits.batch of them; 0 when stopped. Images of a ticket are

@@ -16,7 +16,7 @@ int caption_input_new(caption_input *input, int max_images, problem *p)
 {
     *input = (caption_input){.max_images = max_images, .options = caption_defaults()};
     input->images = calloc((size_t)max_images, sizeof *input->images);
-    return input->images ? 0 : problem_set(p, PROBLEM_INTERNAL, "out of memory");
+    return input->images ? 0 : problem_set(p, PROBLEM_MEMORY_FULL, "out of memory");
 }
 
 void caption_input_free(caption_input *input)

@@ -73,8 +73,12 @@ void disk_run(http_request *r, void (*work)(http_request *request, void *context
     int retry_after = queue_submit(r->server->disk->queue, &c->ticket);
     if (retry_after == 0)
         return;
-    problem_set(&p, PROBLEM_QUEUE_FULL, "%d requests wait for the disk", r->server->config->disk_queue);
-    p.retry_after = retry_after;
+    if (retry_after == QUEUE_STOPPED) {
+        problem_set(&p, PROBLEM_DRAINING, "the time to finish requests is over");
+    } else {
+        problem_set(&p, PROBLEM_QUEUE_FULL, "%d requests wait for the disk", r->server->config->disk_queue);
+        p.retry_after = retry_after;
+    }
     http_answer_problem(r, &p);
     free_call(c);
     http_resume(r);

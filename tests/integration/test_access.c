@@ -227,9 +227,12 @@ static void without_a_key_what_a_proxy_forwards_is_403(void **state)
  * name to 127.0.0.1 it may even read the answer, but Host still names it. */
 static void without_a_key_a_foreign_page_is_403(void **state)
 {
-    static const char *const headers[] = {"Origin: http://evil.example",  "Origin: null",
-                                          "Host: evil.example",           "Host: evil.example:8080",
-                                          "Host: 127.0.0.1.evil.example", "Host: localhost.evil.example",
+    static const char *const headers[] = {"Origin: http://evil.example",
+                                          "Origin: null",
+                                          "Host: evil.example",
+                                          "Host: evil.example:8080",
+                                          "Host: 127.0.0.1.evil.example",
+                                          "Host: localhost.evil.example",
                                           "Host: 127.100.100.100.evil.example"};
     char own[96];
     (void)state;
