@@ -1,10 +1,10 @@
 /* measure.c: what the encoder's work amounts to, and how fast this machine could do it at best. */
 #include <stdlib.h>
-#include <time.h>
 
 #include "model/caption.h"
 #include "model/encoder/encoder_network.h"
 #include "model/kernels/gemm.h"
+#include "model/seconds.h"
 
 enum { YARDSTICK_SIDE = 768 /* three matrices of this side: 7 MB, large enough for full speed, small enough for L3 */ };
 
@@ -28,13 +28,6 @@ double caption_encoder_operations(void)
         sum += operations(&b->reduce, 1) + operations(&b->excite, 1);
     }
     return sum + operations(&network.head, side * side);
-}
-
-static double seconds_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 /* In the scope of m, or in float. */

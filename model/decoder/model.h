@@ -2,8 +2,9 @@
  *
  * The file is safetensors: the tensors of decoder_layout (F16 or F32) and metadata strings
  *     format      captiond-captioner-1
- *     kind        rnn or lstm
+ *     kind        rnn, lstm or attention
  *     features, words, hidden      the sizes D, W, H
+ *     attention   the length of a query, A, if it has the kind attention
  *     vocabulary  all words, specials included, joined by newlines (vocabulary.h); their number is V
  *     encoder     SHA-256 of the encoder file whose features it was trained on
  * and whatever else the trainer has to say. In memory it is immutable but for the reference count. */

@@ -41,7 +41,7 @@ typedef struct search {
     int *from;                /* [rows] */
     float *looks;             /* [steps, rows, P] NULL for kinds without positions */
     hypothesis *open, *other; /* [rows] */
-    unsigned char *fluency;   /* [V] flags, NULL where the rules are off */
+    unsigned char *fluency;   /* [V] flags of each word (fluency.h) */
 } search;
 
 /* The options with defaults for what is 0. options may be NULL. */

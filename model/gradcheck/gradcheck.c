@@ -6,12 +6,12 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "model/decoder/vocabulary.h"
 #include "model/gradcheck/gradcheck_subject.h"
 #include "model/gradcheck/numeric_gradient.h"
 #include "model/random.h"
+#include "model/seconds.h"
 
 enum { MAX_DRAWS = 1000, BEFORE = 1 /* what every gradient holds before a backward pass */ };
 
@@ -121,13 +121,6 @@ static void evaluate(void *context)
     trial *t = context;
     arena_reset(&t->bench.scratch);
     t->subject->forward(&t->bench);
-}
-
-static double seconds_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
 typedef struct listener {

@@ -4,13 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <nettle/base16.h>
 #include <nettle/sha2.h>
 
 #include "model/features/feature_extract.h"
 #include "model/features/feature_picture.h"
+#include "model/seconds.h"
 #include "model/training/ranks.h"
 #include "model/training/train_options.h"
 
@@ -69,17 +69,10 @@ struct reporter {
     double started, reported;
 };
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static int report_features(void *context, size_t done, size_t total)
 {
     struct reporter *r = context;
-    double time = now();
+    double time = seconds_now();
     if (train_options_stop(r->options))
         return 1;
     if (!r->options->progress || time - r->reported < r->options->report_seconds)
@@ -111,7 +104,7 @@ static int extract_share(train_data *data, feature_work work, caption_error *err
 static int extract(train_data *data, caption_encoder *encoder, const caption_dataset *dataset, feature_choice choice,
                    long **records, caption_error *err)
 {
-    struct reporter reporter = {data->options, now(), now()};
+    struct reporter reporter = {data->options, seconds_now(), seconds_now()};
     const feature_work work = {.encoder = encoder,
                                .dataset = dataset,
                                .choice = choice,

@@ -1,13 +1,13 @@
 /* train_measure.c: how fast a captioner learns: the training step of trainer.c alone, over and over, on made-up
  * captions of equal length. What is left out (shuffling, reading the cache, scoring on dev) is small beside it. */
 #include <stdlib.h>
-#include <time.h>
 
 #include "model/decoder/decoder_init.h"
 #include "model/decoder/model.h"
 #include "model/decoder/vocabulary.h"
 #include "model/kernels/mixed.h"
 #include "model/random.h"
+#include "model/seconds.h"
 #include "model/train.h"
 #include "model/training/optimizer.h"
 
@@ -94,13 +94,6 @@ static void learn(bench *b, const caption_train_load *load, uint64_t seed)
     optimizer_step(&b->optimizer, 1e-3, b->parameters, b->gradients);
 }
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 int caption_train_measure(caption_train_speed *out, const caption_train_load *load, double seconds, caption_error *err)
 {
     bench b = {.shape = {.features = CAPTION_FEATURES,
@@ -118,7 +111,7 @@ int caption_train_measure(caption_train_speed *out, const caption_train_load *lo
         uint64_t steps = 0;
         double begin, end;
         learn(&b, load, steps); /* warms the caches */
-        for (begin = end = now(); end - begin < seconds || steps == 0; end = now())
+        for (begin = end = seconds_now(); end - begin < seconds || steps == 0; end = seconds_now())
             learn(&b, load, ++steps);
         out->captions_per_second = (double)steps * load->batch / (end - begin);
         out->operations = operations(&b.shape, load->steps);

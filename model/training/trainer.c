@@ -12,20 +12,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "model/seconds.h"
 #include "model/training/evaluate.h"
 #include "model/training/ranks.h"
 #include "model/training/train_options.h"
 #include "model/training/trainer.h"
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* ---- counters --------------------------------------------------------------------------------------------------- */
 
@@ -58,13 +51,13 @@ static double learning_rate(const trainer *t)
 
 static int write_checkpoint(trainer *t, caption_error *err)
 {
-    t->checkpointed = now();
+    t->checkpointed = seconds_now();
     return checkpoint_write(t->checkpoint_path, t->run, &t->state, &t->optimizer, t->parameters, err);
 }
 
 static void restart_window(trainer *t)
 {
-    t->window = (struct window){.started = now()};
+    t->window = (struct window){.started = seconds_now()};
 }
 
 static int stopped(caption_error *err)
@@ -76,7 +69,7 @@ static int stopped(caption_error *err)
 static int report(trainer *t, const evaluation *e, int best, caption_error *err)
 {
     const struct window *w = &t->window;
-    double time = now(), elapsed = time - w->started;
+    double time = seconds_now(), elapsed = time - w->started;
     long step = step_of(t), steps = all_steps(t);
     if (!t->options->progress)
         return CAPTION_OK;
@@ -152,9 +145,9 @@ static int look_around(trainer *t, caption_error *err)
 {
     int first = caption_ranks_is_first(t->options->ranks);
     int status = train_options_stop(t->options) ? stopped(err) : CAPTION_OK;
-    if (status == CAPTION_OK && first && now() - t->window.started >= t->options->report_seconds)
+    if (status == CAPTION_OK && first && seconds_now() - t->window.started >= t->options->report_seconds)
         status = report(t, NULL, 0, err);
-    if (status == CAPTION_OK && first && now() - t->checkpointed >= 60 * t->options->checkpoint_minutes)
+    if (status == CAPTION_OK && first && seconds_now() - t->checkpointed >= 60 * t->options->checkpoint_minutes)
         status = write_checkpoint(t, err);
     return ranks_agree(t->options->ranks, status, err);
 }
@@ -283,7 +276,7 @@ static int conclude(trainer *t, int status, caption_error *err)
 static int run(trainer *t, caption_error *err)
 {
     int status = CAPTION_OK;
-    t->started = t->checkpointed = now();
+    t->started = t->checkpointed = seconds_now();
     t->first_step = step_of(t);
     restart_window(t);
     while (status == CAPTION_OK && !is_done(t)) {

@@ -11,7 +11,7 @@
 #include "model/encoder/encoder_gradient.h"
 #include "model/image/picture.h"
 #include "model/visual/target.h"
-#include "model/visual/visual.h"
+#include "model/visual/visual_report.h"
 
 enum { SIDE = CAPTION_IMAGE_SIDE, SMALLEST = 64 };
 

@@ -11,7 +11,7 @@
 
 #include "model/encoder/encoder_gradient.h"
 #include "model/image/picture.h"
-#include "model/visual/visual.h"
+#include "model/visual/visual_report.h"
 
 enum { SMALLEST = 32 /* side that the encoder takes */, SMALLEST_OCTAVE = 96 };
 

@@ -1,25 +1,18 @@
 /* measure_gradient.c: how long the way to the pixels and back takes. */
-#include <time.h>
 
 #include "model/encoder/encoder_gradient.h"
+#include "model/seconds.h"
 #include "model/visual/pixels.h"
 
 enum { SIDE = CAPTION_IMAGE_SIDE };
 
-static double milliseconds_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return 1e3 * (double)t.tv_sec + 1e-6 * (double)t.tv_nsec;
-}
-
 static double pass(encoder_gradient_f *network, const pixels *image, const pixels *gradient)
 {
     static const float seed[CAPTION_CLASSES] = {1};
-    const double begin = milliseconds_now();
+    const double begin = seconds_now();
     encoder_gradient_forward_f(network, image->values, ENCODER_LOGITS);
     encoder_gradient_backward_f(network, &(encoder_seeds_f){.logits = seed}, gradient->values);
-    return milliseconds_now() - begin;
+    return 1e3 * (seconds_now() - begin);
 }
 
 int caption_gradient_measure(caption_encoder *encoder, double seconds, double *best_ms, double *mean_ms, int *passes,

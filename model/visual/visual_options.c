@@ -5,7 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "model/visual/visual.h"
+#include "model/visual/visual_report.h"
 
 enum {
     S = 1 << CAPTION_SALIENCY,

@@ -2,8 +2,8 @@
  *
  * One mutex, e->lock, guards all streams. HTTP threads hold it for a copy, so the keeper must not wait for the database
  * with it held: it marks the stream it fetches for as `fetching`, and if the client leaves meanwhile, frees it then.
- * Suspending and resuming happen with it held, so neither is lost; libmicrohttpd calls nothing back with its own locks
- * held, so the order is always e->lock first. */
+ * Suspending and resuming happen with it held, so neither is lost; libmicrohttpd reads a stream with a lock of that
+ * response alone, which neither suspending nor resuming takes. */
 #include "server/api/events.h"
 
 #include <pthread.h>

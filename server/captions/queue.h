@@ -12,7 +12,7 @@
 typedef enum ticket_outcome {
     TICKET_OPEN,     /* not decided yet */
     TICKET_DONE,     /* every image has its result */
-    TICKET_FAILED,   /* an image failed: failed_image, failed_status, failed_reason */
+    TICKET_FAILED,   /* an image failed: failed_image; its status and reason say why */
     TICKET_EXPIRED,  /* the deadline passed while images were waiting */
     TICKET_GONE,     /* the client closed its connection */
     TICKET_SHUTDOWN, /* the queue was stopped first */

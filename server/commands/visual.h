@@ -12,7 +12,7 @@ typedef struct visual_command {
     weights_place place;
     const char *out, *previews;                    /* PNG file; directory, or NULL */
     const char *class_name, *word, *model, *layer; /* as given, or NULL */
-    int max_file_mb, max_pixels, quiet;
+    int max_file_mb, max_pixels;
     caption_encoder *encoder;
     caption_model *captioner; /* if --word was given */
 } visual_command;

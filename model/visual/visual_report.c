@@ -1,4 +1,4 @@
-#include "model/visual/visual.h"
+#include "model/visual/visual_report.h"
 
 #include "model/image/picture.h"
 

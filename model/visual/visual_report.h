@@ -1,6 +1,6 @@
-/* visual.h: what the long views share: reporting each step. */
-#ifndef CAPTION_VISUAL_H
-#define CAPTION_VISUAL_H
+/* visual_report.h: what the long views share: reporting each step. */
+#ifndef CAPTION_VISUAL_REPORT_H
+#define CAPTION_VISUAL_REPORT_H
 
 #include "model/visual/pixels.h"
 
