@@ -6,19 +6,16 @@
 #include "server/api/api.h"
 #include "server/api/caption_json.h"
 #include "server/captions/attention_picture.h"
+#include "server/http/accept.h"
 
 static int read(caption_call *c, problem *p)
 {
     return caption_input_query(&c->input, c->request, p) || caption_input_body(&c->input, c->request, p);
 }
 
-/* 1 if the client prefers a PNG. Who accepts anything gets JSON. */
 static int wants_png(const caption_call *c)
 {
-    const char *accept = http_header(c->request, "Accept");
-    const char *png = accept ? strcasestr(accept, "image/png") : NULL;
-    const char *json = accept ? strcasestr(accept, "application/json") : NULL;
-    return c->input.attention && c->ticket.n == 1 && png && (!json || png < json);
+    return c->input.attention && c->ticket.n == 1 && accept_prefers(http_header(c->request, "Accept"), "image/png");
 }
 
 /* The i-th photo, to lay attention over; it has been decoded before, so only memory can fail. */

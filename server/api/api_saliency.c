@@ -6,10 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "server/api/api.h"
 #include "server/api/caption_json.h"
+#include "server/http/accept.h"
 #include "server/input/input.h"
 #include "server/input/visual_request.h"
 
@@ -25,22 +25,13 @@ typedef struct saliency {
 /* ---- the way in ----------------------------------------------------------------------------------------------------
  */
 
-/* 1 if the client prefers a PNG. Who accepts anything gets JSON. */
-static int wants_png(const http_request *r)
-{
-    const char *accept = http_header(r, "Accept");
-    const char *png = accept ? strcasestr(accept, "image/png") : NULL;
-    const char *json = accept ? strcasestr(accept, "application/json") : NULL;
-    return png && (!json || png < json);
-}
-
 static int read_request(caption_call *c, problem *p)
 {
     saliency *s = calloc(1, sizeof *s);
     if (!s)
         return problem_set(p, PROBLEM_MEMORY_FULL, "out of memory");
     c->own = s;
-    s->wants_png = wants_png(c->request);
+    s->wants_png = accept_prefers(http_header(c->request, "Accept"), "image/png");
     if (visual_request_read(&s->request, CAPTION_SALIENCY, c->request, p))
         return 1;
     memcpy(c->input.model, s->request.model, sizeof s->request.model);

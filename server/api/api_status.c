@@ -18,12 +18,6 @@ static int add_route(cJSON *routes, const route *r)
     return 0;
 }
 
-static int wants_page(const http_request *request)
-{
-    const char *accept = http_header(request, "Accept");
-    return accept_quality(accept, "text/html") > accept_quality(accept, "application/json");
-}
-
 static void answer_routes(http_request *request)
 {
     cJSON *answer = cJSON_CreateObject();
@@ -38,7 +32,7 @@ static void answer_routes(http_request *request)
 
 void api_index(http_request *request)
 {
-    if (wants_page(request))
+    if (accept_prefers(http_header(request, "Accept"), "text/html"))
         api_page(request);
     else
         answer_routes(request);

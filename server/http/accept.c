@@ -49,3 +49,8 @@ double accept_quality(const char *accept, const char *type)
     }
     return wanted;
 }
+
+int accept_prefers(const char *accept, const char *type)
+{
+    return accept_quality(accept, type) > accept_quality(accept, "application/json");
+}

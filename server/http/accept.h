@@ -6,4 +6,7 @@
  * RFC 9110 has it; a header that is absent (NULL) or empty accepts everything. */
 double accept_quality(const char *accept, const char *type);
 
+/* 1 if it wants this type more than JSON, which is what all answers can be. */
+int accept_prefers(const char *accept, const char *type);
+
 #endif

@@ -69,12 +69,23 @@ static void browsers_want_the_page(void **state)
     expect(chromium, "application/json", 0.8);
 }
 
+static void json_is_preferred_in_doubt(void **state)
+{
+    (void)state;
+    assert_int_equal(accept_prefers(NULL, "image/png"), 0);
+    assert_int_equal(accept_prefers("*/*", "image/png"), 0);
+    assert_int_equal(accept_prefers("image/png, application/json", "image/png"), 0);
+    assert_int_equal(accept_prefers("application/json, image/png;q=0", "image/png"), 0);
+    assert_int_equal(accept_prefers("image/png;q=0.5, application/json;q=0.4", "image/png"), 1);
+    assert_int_equal(accept_prefers("image/avif,image/webp,image/*,*/*;q=0.8", "image/png"), 1); /* <img> */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_said_accepts_everything), cmocka_unit_test(the_most_specific_range_decides),
         cmocka_unit_test(what_is_not_named_is_not_wanted), cmocka_unit_test(broken_headers_are_survived),
-        cmocka_unit_test(browsers_want_the_page),
+        cmocka_unit_test(browsers_want_the_page),          cmocka_unit_test(json_is_preferred_in_doubt),
     };
     return cmocka_run_group_tests_name("accept", tests, NULL, NULL);
 }
