@@ -15,10 +15,12 @@
 
 /* ---- the request: each function returns 0, or 1 with *p set ------------------------------------------------------ */
 
-static int read_parameters(caption_input *input, const cJSON *parameters, problem *p)
+static int read_parameters(caption_input *input, const cJSON *object, problem *p)
 {
-    const cJSON *member;
+    const cJSON *parameters, *member;
     char text[24];
+    if (json_optional(object, "parameters", cJSON_IsObject, "an object", &parameters, p))
+        return 1;
     cJSON_ArrayForEach(member, parameters)
     {
         if (strcmp(member->string, "max_new_tokens") != 0)
@@ -41,8 +43,7 @@ static int read_json(caption_input *input, const http_request *r, problem *p)
     if (object && !inputs)
         problem_set(p, PROBLEM_MISSING_IMAGE, "inputs must be a string: the image as base64");
     else if (object)
-        failed = caption_input_base64(input, inputs, p) ||
-                 read_parameters(input, cJSON_GetObjectItemCaseSensitive(object, "parameters"), p);
+        failed = caption_input_base64(input, inputs, p) || read_parameters(input, object, p);
     cJSON_Delete(object);
     return failed;
 }
@@ -54,9 +55,9 @@ static int read(caption_call *c, problem *p)
     c->input.max_images = 1;
     if (caption_input_option(&c->input, "model", r->parameter[0], p) || caption_input_query(&c->input, r, p))
         return 1;
-    if (r->size > 0 && type && input_is_type(type, "application/json"))
-        return read_json(&c->input, r, p);
-    return caption_input_body(&c->input, r, p);
+    int is_json = r->size > 0 && type && input_is_type(type, "application/json");
+    return (is_json ? read_json(&c->input, r, p) : caption_input_body(&c->input, r, p)) ||
+           caption_input_texts_alone(&c->input, CAPTION_MAX_BEAM, p);
 }
 
 /* ---- the answer -------------------------------------------------------------------------------------------------- */
@@ -71,17 +72,28 @@ static int wants_the_element_alone(const http_request *r)
     return major > 4 || (major == 4 && (minor > 13 || (minor == 13 && patch >= 15)));
 }
 
+static int add_text(cJSON *list, const caption_result *result)
+{
+    cJSON *item = cJSON_CreateObject();
+    if (cJSON_AddStringToObject(item, "generated_text", result->text) && cJSON_AddItemToArray(list, item))
+        return 1;
+    cJSON_Delete(item);
+    return 0;
+}
+
 static void answer(caption_call *c)
 {
-    cJSON *item = cJSON_CreateObject(), *list = NULL;
-    int good = cJSON_AddStringToObject(item, "generated_text", c->ticket.images[0].result.text) != NULL;
-    if (good && !wants_the_element_alone(c->request)) {
-        list = cJSON_CreateArray();
-        good = cJSON_AddItemToArray(list, item);
-        if (!good)
-            cJSON_Delete(list);
+    const ticket_image *image = &c->ticket.images[0];
+    cJSON *list = cJSON_CreateArray();
+    int good = add_text(list, &image->result);
+    for (int i = 0; good && i < image->n_others; i++)
+        good = add_text(list, &image->others[i]);
+    if (good && wants_the_element_alone(c->request)) {
+        cJSON *first = cJSON_DetachItemFromArray(list, 0);
+        cJSON_Delete(list);
+        list = first;
     }
-    http_answer_json(c->request, 200, json_finish(good && list ? list : item, good));
+    http_answer_json(c->request, 200, json_finish(list, good));
 }
 
 void api_huggingface(http_request *r)

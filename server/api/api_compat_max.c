@@ -1,6 +1,7 @@
 /* api_compat_max.c: POST /model/predict and GET /model/metadata, as IBM's MAX Image Caption Generator has them: a form
  * with one part `image` in, predictions out. */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "server/api/api.h"
@@ -10,14 +11,17 @@
 static int read(caption_call *c, problem *p)
 {
     c->input.max_images = 1;
-    return caption_input_query(&c->input, c->request, p) || caption_input_body(&c->input, c->request, p);
+    return caption_input_query(&c->input, c->request, p) || caption_input_body(&c->input, c->request, p) ||
+           caption_input_texts_alone(&c->input, CAPTION_MAX_BEAM, p);
 }
 
 /* The index is a string there. */
-static int add_prediction(cJSON *predictions, const caption_result *result)
+static int add_prediction(cJSON *predictions, int index, const caption_result *result)
 {
+    char text[12];
     cJSON *item = cJSON_CreateObject();
-    if (cJSON_AddStringToObject(item, "index", "0") && cJSON_AddStringToObject(item, "caption", result->text) &&
+    snprintf(text, sizeof text, "%d", index);
+    if (cJSON_AddStringToObject(item, "index", text) && cJSON_AddStringToObject(item, "caption", result->text) &&
         cJSON_AddNumberToObject(item, "probability", exp((double)result->logprob)) &&
         cJSON_AddItemToArray(predictions, item))
         return 1;
@@ -27,10 +31,13 @@ static int add_prediction(cJSON *predictions, const caption_result *result)
 
 static void answer(caption_call *c)
 {
+    const ticket_image *image = &c->ticket.images[0];
     cJSON *object = cJSON_CreateObject();
     int good = cJSON_AddStringToObject(object, "status", "ok") != NULL;
     cJSON *predictions = cJSON_AddArrayToObject(object, "predictions");
-    good = good && predictions && add_prediction(predictions, &c->ticket.images[0].result);
+    good = good && predictions && add_prediction(predictions, 0, &image->result);
+    for (int i = 0; good && i < image->n_others; i++)
+        good = add_prediction(predictions, i + 1, &image->others[i]);
     http_answer_json(c->request, 200, json_finish(object, good));
 }
 

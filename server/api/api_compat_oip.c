@@ -6,6 +6,7 @@
  *                  {"name": "logprob", "datatype": "FP32", ...}, {"name": "words", "datatype": "INT32", ...}]}
  *
  * "parameters" are the options of POST /v1/caption. JSON alone is read, not the extension for binary tensors. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,9 +50,14 @@ static int check_shape(const cJSON *shape, int n, problem *p)
 {
     const cJSON *side;
     double product = 1;
-    if (!cJSON_IsArray(shape))
+    if (!cJSON_IsArray(shape) || !shape->child)
         return problem_set(p, PROBLEM_BAD_JSON, "an input has a shape: an array of numbers");
-    cJSON_ArrayForEach(side, shape) product *= cJSON_IsNumber(side) ? side->valuedouble : 0;
+    cJSON_ArrayForEach(side, shape)
+    {
+        if (!cJSON_IsNumber(side) || side->valuedouble < 0 || side->valuedouble != floor(side->valuedouble))
+            return problem_set(p, PROBLEM_BAD_OPTION, "the sides of a shape are whole numbers from 0 on");
+        product *= side->valuedouble;
+    }
     return product == n ? 0 : problem_set(p, PROBLEM_BAD_OPTION, "the shape does not hold the %d elements of data", n);
 }
 
@@ -76,9 +82,11 @@ static int read_inputs(caption_input *input, const cJSON *inputs, problem *p)
     return read_tensor(input, cJSON_GetArrayItem(inputs, 0), p);
 }
 
-static int read_outputs(inference *own, const cJSON *list, problem *p)
+static int read_outputs(inference *own, const cJSON *object, problem *p)
 {
-    const cJSON *item;
+    const cJSON *list, *item;
+    if (json_optional(object, "outputs", cJSON_IsArray, "an array", &list, p))
+        return 1;
     own->wanted = cJSON_GetArraySize(list) > 0 ? 0 : ALL;
     cJSON_ArrayForEach(item, list)
     {
@@ -93,11 +101,13 @@ static int read_outputs(inference *own, const cJSON *list, problem *p)
     return 0;
 }
 
-static int read_parameters(caption_input *input, const cJSON *parameters, problem *p)
+static int read_parameters(caption_input *input, const cJSON *object, problem *p)
 {
-    const cJSON *member;
+    const cJSON *parameters, *member;
+    if (json_optional(object, "parameters", cJSON_IsObject, "an object", &parameters, p))
+        return 1;
     cJSON_ArrayForEach(member, parameters) if (caption_input_member(input, member, p)) return 1;
-    return 0;
+    return caption_input_texts_alone(input, 1, p);
 }
 
 static int read_object(caption_call *c, const cJSON *object, problem *p)
@@ -107,8 +117,7 @@ static int read_object(caption_call *c, const cJSON *object, problem *p)
     if (id && (!cJSON_IsString(id) || strlen(id->valuestring) >= sizeof own->id))
         return problem_set(p, PROBLEM_BAD_OPTION, "id must be a string shorter than %d bytes", ID_BYTES);
     strcpy(own->id, id ? id->valuestring : "");
-    return read_parameters(&c->input, cJSON_GetObjectItemCaseSensitive(object, "parameters"), p) ||
-           read_outputs(own, cJSON_GetObjectItemCaseSensitive(object, "outputs"), p) ||
+    return read_parameters(&c->input, object, p) || read_outputs(own, object, p) ||
            read_inputs(&c->input, cJSON_GetObjectItemCaseSensitive(object, "inputs"), p);
 }
 
@@ -230,11 +239,8 @@ void api_oip_model(http_request *r)
     caption_model *model = named_model(r, name);
     if (!model)
         return;
-    const char *version = caption_model_sha256(model);
     cJSON *object = cJSON_CreateObject();
-    int good = cJSON_AddStringToObject(object, "name", name) &&
-               cJSON_AddItemToObject(object, "versions", cJSON_CreateStringArray(&version, 1)) &&
-               cJSON_AddStringToObject(object, "platform", "captiond");
+    int good = cJSON_AddStringToObject(object, "name", name) && cJSON_AddStringToObject(object, "platform", "captiond");
     cJSON *in = cJSON_AddArrayToObject(object, "inputs"), *out = cJSON_AddArrayToObject(object, "outputs");
     good = good && in && out && add_tensor(in, "image", "BYTES", -1);
     for (int i = 0; good && i < OUTPUTS; i++)

@@ -10,6 +10,7 @@
  *
  * With "stream": true the answer is the same in chunks, a word each. Captions are written a batch at a time, in
  * milliseconds, so the chunks come at once. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,13 +89,15 @@ static int read_messages(caption_input *input, const cJSON *messages, problem *p
 static int read_length(caption_input *input, const cJSON *object, problem *p)
 {
     char text[24];
-    const cJSON *limit = cJSON_GetObjectItemCaseSensitive(object, "max_completion_tokens");
-    if (!cJSON_IsNumber(limit))
-        limit = cJSON_GetObjectItemCaseSensitive(object, "max_tokens");
-    if (!limit || cJSON_IsNull(limit))
+    const cJSON *limit, *older;
+    if (json_optional(object, "max_completion_tokens", cJSON_IsNumber, "a number", &limit, p) ||
+        json_optional(object, "max_tokens", cJSON_IsNumber, "a number", &older, p))
+        return 1;
+    limit = limit ? limit : older;
+    if (!limit)
         return 0;
-    if (!cJSON_IsNumber(limit) || limit->valuedouble < 1)
-        return problem_set(p, PROBLEM_BAD_OPTION, "max_tokens must be a number from 1 on");
+    if (limit->valuedouble < 1 || limit->valuedouble != floor(limit->valuedouble))
+        return problem_set(p, PROBLEM_BAD_OPTION, "%s must be a whole number from 1 on", limit->string);
     snprintf(text, sizeof text, "%d",
              limit->valuedouble > CAPTION_MAX_WORDS ? CAPTION_MAX_WORDS : (int)limit->valuedouble);
     return caption_input_option(input, "max_words", text, p);
@@ -102,24 +105,31 @@ static int read_length(caption_input *input, const cJSON *object, problem *p)
 
 static int read_model(caption_input *input, const cJSON *object, problem *p)
 {
-    const cJSON *model = cJSON_GetObjectItemCaseSensitive(object, "model");
-    if (!model)
-        return 0;
-    if (!cJSON_IsString(model))
-        return problem_set(p, PROBLEM_BAD_OPTION, "model must be a string");
-    return caption_input_option(input, "model", model->valuestring, p);
+    const cJSON *model;
+    if (json_optional(object, "model", cJSON_IsString, "a string", &model, p))
+        return 1;
+    return !model ? 0 : caption_input_option(input, "model", model->valuestring, p);
+}
+
+/* How the answer is to come: one, whole or in chunks. */
+static int read_form(chat *own, const cJSON *object, problem *p)
+{
+    const cJSON *n, *stream, *options, *usage;
+    if (json_optional(object, "n", cJSON_IsNumber, "a number", &n, p) ||
+        json_optional(object, "stream", cJSON_IsBool, "true or false", &stream, p) ||
+        json_optional(object, "stream_options", cJSON_IsObject, "an object", &options, p) ||
+        json_optional(options, "include_usage", cJSON_IsBool, "true or false", &usage, p))
+        return 1;
+    if (n && n->valuedouble != 1)
+        return problem_set(p, PROBLEM_BAD_OPTION, "n: there is one answer");
+    own->stream = cJSON_IsTrue(stream);
+    own->stream_usage = cJSON_IsTrue(usage);
+    return 0;
 }
 
 static int read_object(caption_call *c, const cJSON *object, problem *p)
 {
-    chat *own = c->own;
-    const cJSON *n = cJSON_GetObjectItemCaseSensitive(object, "n");
-    const cJSON *stream_options = cJSON_GetObjectItemCaseSensitive(object, "stream_options");
-    if (cJSON_IsNumber(n) && n->valuedouble != 1)
-        return problem_set(p, PROBLEM_BAD_OPTION, "n: there is one answer");
-    own->stream = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(object, "stream"));
-    own->stream_usage = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(stream_options, "include_usage"));
-    return read_model(&c->input, object, p) || read_length(&c->input, object, p) ||
+    return read_form(c->own, object, p) || read_model(&c->input, object, p) || read_length(&c->input, object, p) ||
            read_messages(&c->input, cJSON_GetObjectItemCaseSensitive(object, "messages"), p);
 }
 
@@ -131,6 +141,8 @@ static int read(caption_call *c, problem *p)
     c->own = calloc(1, sizeof(chat));
     if (!c->own)
         return problem_set(p, PROBLEM_MEMORY_FULL, "out of memory");
+    if (caption_input_query(&c->input, r, p) || caption_input_texts_alone(&c->input, 1, p))
+        return 1;
     cJSON *object = json_parse_object((const char *)r->body, r->size, p);
     int failed = object ? read_object(c, object, p) : 1;
     cJSON_Delete(object);

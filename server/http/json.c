@@ -108,3 +108,11 @@ cJSON *json_parse_object(const char *text, size_t size, problem *p)
     cJSON_Delete(object);
     return NULL;
 }
+
+int json_optional(const cJSON *object, const char *name, int (*is)(const cJSON *item), const char *what,
+                  const cJSON **out, problem *p)
+{
+    const cJSON *member = cJSON_GetObjectItemCaseSensitive(object, name);
+    *out = cJSON_IsNull(member) ? NULL : member;
+    return *out && !is(*out) ? problem_set(p, PROBLEM_BAD_OPTION, "%s must be %s", name, what) : 0;
+}

@@ -67,7 +67,8 @@ problem_dialect routes_dialect(const char *path)
         problem_dialect dialect;
     } others[] = {
         {"/v1/chat/", PROBLEM_ERROR_OBJECT},
-        {"/models/", PROBLEM_ERROR_TEXT},
+        {"/v1/models", PROBLEM_ERROR_OBJECT},
+        {"/model", PROBLEM_ERROR_TEXT},
         {"/v2", PROBLEM_ERROR_TEXT},
     };
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)

@@ -231,6 +231,16 @@ int caption_input_option(caption_input *input, const char *name, const char *val
     return set_option(input, i, name, value ? value : "", p);
 }
 
+int caption_input_texts_alone(const caption_input *input, int most, problem *p)
+{
+    if (input->logprobs || input->attention)
+        return problem_set(p, PROBLEM_BAD_OPTION, "this answer has no place for %s",
+                           input->logprobs ? "logprobs" : "attention");
+    if (input->options.n > most)
+        return problem_set(p, PROBLEM_BAD_OPTION, "n: this answer has place for %d", most);
+    return 0;
+}
+
 int caption_input_finish(caption_input *input, problem *p)
 {
     caption_error err;

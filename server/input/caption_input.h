@@ -50,6 +50,10 @@ int caption_input_is_text(const caption_input *input, const char *name);
 /* After all options: do they fit each other? A sample without a seed gets one. */
 int caption_input_finish(caption_input *input, problem *p);
 
+/* After all options, where the answer has room for `most` captions of an image and nothing more about them: refuses
+ * what would be worked out and dropped. */
+int caption_input_texts_alone(const caption_input *input, int most, problem *p);
+
 /* An option as text. An unknown name, a second value or a wrong one is refused by name. */
 int caption_input_option(caption_input *input, const char *name, const char *value, problem *p);
 

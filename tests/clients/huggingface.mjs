@@ -34,6 +34,18 @@ export async function testHuggingface(server) {
         const [item] = await (await post(JSON.stringify(body), 'application/json')).json();
         assert.equal(item.generated_text, (await captionOf(server, '?model=rnn&max_words=2')).text);
     });
+    await test('hugging face: n captions are n elements', async () => {
+        const list = await (await post(photo, 'image/jpeg', '?decode=beam&n=2')).json();
+        assert.equal(list.length, 2);
+        assert.notEqual(list[0].generated_text, list[1].generated_text);
+    });
+    await test('hugging face: parameters are an object of those that have a meaning', async () => {
+        for (const parameters of [[1], 'x', 7, { top_k: 3 }, { max_new_tokens: '3' }]) {
+            const body = JSON.stringify({ inputs: photo.toString('base64'), parameters });
+            assert.equal((await post(body, 'application/json')).status, 400, body.slice(-60));
+        }
+        assert.equal((await post(photo, 'image/jpeg', '?attention=true')).status, 400);
+    });
     await test('hugging face: errors say why in their member, too', async () => {
         const answer = await post('no image', 'image/jpeg');
         const problem = await answer.json();

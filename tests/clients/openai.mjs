@@ -117,6 +117,21 @@ export async function testOpenai(server) {
         await refused({ ...ask(photoUri), n: 2 }, sdk.BadRequestError, 400, 'bad-option');
         await refused({ ...ask(), model: 'lstm' }, sdk.BadRequestError, 400, 'missing-image');
         await refused({ model: 'lstm', messages: [] }, sdk.BadRequestError, 400, 'bad-json');
+        const odd = [{ n: '1' }, { stream: 'false' }, { stream_options: [] }, { max_tokens: '5' }, { max_completion_tokens: 1.5 }];
+        for (const member of odd) await refused({ ...ask(photoUri), ...member }, sdk.BadRequestError, 400, 'bad-option');
+        await assert.rejects(client.models.retrieve('nope'), (error) => {
+            assert.ok(error instanceof sdk.NotFoundError);
+            assert.equal(error.code, 'unknown-model');
+            return true;
+        });
+    });
+
+    await test('openai: how to search is said in the query', async () => {
+        const own = await captionOf(server, '?model=lstm&decode=beam&beam=16');
+        const query = { decode: 'beam', beam: 16 };
+        const completion = await client.chat.completions.create(ask(photoUri), { query });
+        assert.equal(completion.choices[0].message.content, own.text);
+        await assert.rejects(client.chat.completions.create(ask(photoUri), { query: { nonsense: 1 } }), sdk.BadRequestError);
     });
 
     await test('openai: its key is the key for captions', async () => {

@@ -4,15 +4,23 @@
 // The examples tell a story in the order of the document: a dataset is made and filled, a captioner taught with it and
 // made the default. What deletes comes last, backwards.
 import assert from 'node:assert/strict';
-import { optional, photoBlob, serve, skip, test } from './support.mjs';
+import { execFileSync } from 'node:child_process';
+import { binary, optional, photoBlob, serve, skip, test } from './support.mjs';
 
 const methods = ['put', 'post', 'get', 'patch', 'delete'];
 
+function resolve(document, object) {
+    if (!object?.$ref) return object;
+    return object.$ref.slice(2).split('/').reduce((at, key) => at[key], document);
+}
+
 function* operationsOf(document) {
     for (const [path, item] of Object.entries(document.paths))
-        for (const method of methods)
-            if (item[method])
-                yield { path, method, about: item[method], parameters: [...(item.parameters ?? []), ...(item[method].parameters ?? [])] };
+        for (const method of methods) {
+            if (!item[method]) continue;
+            const parameters = [...(item.parameters ?? []), ...(item[method].parameters ?? [])];
+            yield { path, method, about: item[method], parameters: parameters.map((p) => resolve(document, p)) };
+        }
 }
 
 const called = (operation) => `${operation.method.toUpperCase()} ${operation.path}`;
@@ -66,11 +74,6 @@ function close(schema) {
     if (schema.type === 'object' && schema.properties && schema.additionalProperties === undefined)
         closed.additionalProperties = false;
     return closed;
-}
-
-function resolve(document, object) {
-    if (!object?.$ref) return object;
-    return object.$ref.slice(2).split('/').reduce((at, key) => at[key], document);
 }
 
 const covers = (described, type) =>
@@ -133,6 +136,27 @@ async function testRoutes(server, document) {
     });
 }
 
+// Every schema of a member or parameter of this name, wherever in the document it stands.
+function* schemasOf(name, at) {
+    if (at === null || typeof at !== 'object') return;
+    if (at.name === name && at.in === 'query') yield at.schema;
+    if (at.properties?.[name]) yield at.properties[name];
+    for (const value of Object.values(at)) yield* schemasOf(name, value);
+}
+
+// What the program itself says of an option, and what the document says of it wherever it says anything.
+async function testDefaults(document) {
+    await test('openapi: the options of captions have the defaults of the program', () => {
+        const help = execFileSync(binary, ['caption', '--help'], { encoding: 'utf8' });
+        for (const name of ['max_words', 'decode', 'beam', 'length_penalty', 'temperature', 'top_k', 'top_p']) {
+            const line = new RegExp(`--${name.replace('_', '-')} .*\\(default ([^,]+),`).exec(help);
+            const schemas = [...schemasOf(name, { ...document.paths['/v1/caption'], ...document.components })];
+            assert.ok(schemas.length > 1, `${name}: a parameter and a member`);
+            for (const schema of schemas) assert.equal(`${schema.default}`, line[1], name);
+        }
+    });
+}
+
 // A job that runs until it is cancelled, for the one route that needs it.
 async function startEndlessJob(server) {
     const body = { dataset: 'pets', model: 'never', epochs: 100000, hidden: 16, words: 8, minimum_count: 1, patience: 0 };
@@ -179,6 +203,7 @@ async function testExamples(server, document, Ajv) {
             ['post', '/v1/chat/completions', { body: '{}', headers: { 'Content-Type': 'application/json' } }, 400],
             ['post', '/v2/models/{name}/infer', { body: '{}' }, 400],
             ['post', '/v1/train', { body: '{"dataset":"none","model":"x"}' }, 404],
+            ['post', '/v1/train', { body: `{"dataset":"${'x'.repeat(17 << 20)}"}` }, 413],
             ['get', '/v1/jobs/{id}', {}, 404],
             ['delete', '/v1/datasets/{name}', {}, 404],
         ];
@@ -192,10 +217,44 @@ async function testExamples(server, document, Ajv) {
     });
 }
 
+// The example with each member, at every depth, in turn replaced by values of every type.
+function* mutantsOf(value) {
+    yield* [null, true, -1, 1e308, 'x', [], [1], {}, { x: 1 }];
+    if (value === null || typeof value !== 'object') return;
+    for (const key of Object.keys(value))
+        for (const mutant of mutantsOf(value[key])) {
+            const copy = structuredClone(value);
+            copy[key] = mutant;
+            yield copy;
+        }
+}
+
+// 503 is for jobs: those that start fill the queue.
+async function testMutants(document) {
+    const server = await serve();
+    await fetch(`${server.url}/v1/datasets/pets`, { method: 'PUT' });
+    for (const operation of operationsOf(document)) {
+        const example = operation.about.requestBody?.content?.['application/json']?.example;
+        if (!example) continue;
+        await test(`openapi: ${called(operation)}: members of any type are answered`, async () => {
+            const [url] = urlOf(server, operation).split('?');
+            for (const mutant of mutantsOf(example)) {
+                const body = JSON.stringify(mutant);
+                const answer = await fetch(url, { method: 'POST', body, headers: { 'Content-Type': 'application/json' } });
+                const what = `${body}: ${answer.status}: ${await answer.text()}`;
+                assert.ok(answer.status < 500 || answer.status === 503, what);
+                assert.ok(operation.about.responses[answer.status], `not described: ${what}`);
+            }
+        });
+    }
+    await server.stop();
+}
+
 export async function testOpenapi() {
     const server = await serve('--max-picture-jobs', '32');
     const document = await (await fetch(`${server.url}/openapi.json`)).json();
     await testRoutes(server, document);
+    await testDefaults(document);
 
     const validator = await optional('@seriousme/openapi-schema-validator');
     if (validator)
@@ -210,4 +269,5 @@ export async function testOpenapi() {
     if (ajv) await testExamples(server, document, ajv.default.default ?? ajv.default);
     else skip('openapi: the examples', 'npm could not install ajv');
     await server.stop();
+    await testMutants(document);
 }

@@ -28,6 +28,20 @@ async function testMax(server) {
         assert.equal(answer.predictions[0].caption, own.text);
         assert.ok(Math.abs(Math.log(answer.predictions[0].probability) - own.logprob) < 1e-3);
     });
+    await test('MAX: n captions are n predictions; what has no place is refused', async () => {
+        const form = new FormData();
+        form.append('image', photoBlob(), 'cat.jpg');
+        const ask = async (query) => {
+            const answer = await fetch(`${server.url}/model/predict?${query}`, { method: 'POST', body: form });
+            return { status: answer.status, body: await answer.json() };
+        };
+        const { body } = await ask('decode=beam&n=3');
+        assert.deepEqual(body.predictions.map((each) => each.index), ['0', '1', '2']);
+        assert.equal(new Set(body.predictions.map((each) => each.caption)).size, 3);
+        const refused = await ask('logprobs=true');
+        assert.equal(refused.status, 400);
+        assert.match(refused.body.error, /logprobs/);
+    });
     await test('MAX: the metadata name the model', async () => {
         assert.equal((await get(server, '/model/metadata')).body.id, 'attention');
     });
@@ -82,6 +96,13 @@ async function testOip(server) {
             [{ inputs: [] }, 400],
             [{ inputs: [tensor(base64)], outputs: [{ name: 'colour' }] }, 400],
             [{ inputs: [tensor(base64)], parameters: { colour: 1 } }, 400],
+            [{ inputs: [tensor(base64)], parameters: [1] }, 400],
+            [{ inputs: [tensor(base64)], parameters: 'x' }, 400],
+            [{ inputs: [tensor(base64)], parameters: { decode: 'beam', n: 2 } }, 400],
+            [{ inputs: [tensor(base64)], outputs: 'caption' }, 400],
+            [{ inputs: [{ ...tensor(base64), shape: [] }] }, 400],
+            [{ inputs: [{ ...tensor(base64), shape: [-1, -1] }] }, 400],
+            [{ inputs: [{ ...tensor(base64), shape: [0.5, 2] }] }, 400],
         ];
         for (const [request, status] of cases) {
             const answer = await post(server, infer, request);

@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-const binary = `${process.env.BUILD ?? 'build'}/captiond`;
+export const binary = `${process.env.BUILD ?? 'build'}/captiond`;
 
 // Starts `captiond serve` on a free port with the shipped weights and a data directory of its own; ready when it returns.
 export async function serve(...options) {

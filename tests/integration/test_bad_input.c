@@ -238,6 +238,19 @@ static void json_with_a_zero_byte(void **state)
            "bad-json");
 }
 
+static void parameters_that_are_no_object(void **state)
+{
+    static const char body[] = "{\"inputs\":\"AAAA\",\"parameters\":[1]}";
+    static const char *const paths[] = {"/models/tiny", "/v2/models/tiny/infer"};
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        reply r = client_ask(
+            server, &(request){.path = paths[i], .type = "application/json", .body = body, .size = sizeof body - 1});
+        client_expect_problem(&r, 400, "bad-option");
+        reply_free(&r);
+    }
+}
+
 static void one_bad_image_refuses_its_form_and_is_named(void **state)
 {
     (void)state;
@@ -333,6 +346,7 @@ int main(void)
         cmocka_unit_test(forms_that_cannot_be_used),
         cmocka_unit_test(a_form_with_an_empty_image),
         cmocka_unit_test(json_with_a_zero_byte),
+        cmocka_unit_test(parameters_that_are_no_object),
         cmocka_unit_test(one_bad_image_refuses_its_form_and_is_named),
         cmocka_unit_test(more_images_than_allowed),
         cmocka_unit_test(options_are_refused_by_name_in_every_form),
