@@ -147,8 +147,9 @@ import-encoder: $(BUILD)/import_encoder ## make weights/efficientnet-b0.safetens
 
 install: all $(BUILD)/libcaption.pc $(BUILD)/captiond.1 $(BUILD)/captiond.service ## install program, library, weights, manual, service below PREFIX
 	install -D -m 755 $(BUILD)/captiond $(DESTDIR)$(PREFIX)/bin/captiond
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/captiond/weights weights/*.safetensors weights/MODEL_CARD.md
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/captiond README.md LICENSE NOTICE docs/*.md
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/captiond/weights weights/*.safetensors
+	for each in README.md LICENSE NOTICE weights/MODEL_CARD.md docs/*.md docs/images/* docs/gallery/* docker/*.*; do \
+	    install -D -m 644 $$each $(DESTDIR)$(PREFIX)/share/doc/captiond/$$each || exit 1; done
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 $(BUILD)/captiond.1
 	install -D -m 644 docker/completion.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/captiond
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system $(BUILD)/captiond.service
@@ -177,8 +178,9 @@ FORCE:
 # For programs that caption without the daemon: cc $$(pkg-config --cflags --libs libcaption) ...
 $(BUILD)/libcaption.pc: Makefile FORCE
 	@mkdir -p $(@D)
-	@printf '%s\n' 'Name: libcaption' 'Description: photos in, captions out' 'Version: $(VERSION)' \
-	    'Requires: $(MODEL_PACKAGES)' 'Cflags: -I$(PREFIX)/include/captiond' 'Libs: -L$(PREFIX)/lib -lcaption -lm -pthread' >$@
+	@printf '%s\n' 'prefix=$(PREFIX)' 'Name: libcaption' 'Description: photos in, captions out' 'Version: $(VERSION)' \
+	    'Requires: $(MODEL_PACKAGES)' 'Cflags: -I$${prefix}/include/captiond' \
+	    'Libs: -L$${prefix}/lib -lcaption -lm -pthread' >$@
 
 # Made anew each time, because PREFIX may have changed.
 $(BUILD)/captiond.service: docker/systemd/captiond.service FORCE

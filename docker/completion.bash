@@ -5,6 +5,15 @@ _captiond_words() { # the first words of the indented lines of a help text, whic
     sed -n 's/^  \([a-z-][a-z0-9-]*\).*/\1/p'
 }
 
+_captiond_models() { # the captioners beside the program that is asked for: $1
+    local file weights
+    weights=$(dirname "$(command -v "$1")")/../share/captiond/weights
+    for file in "${CAPTIOND_WEIGHTS:-$weights}"/*.safetensors; do
+        file=${file##*/}
+        [[ $file = efficientnet* ]] || echo "${file%.safetensors}"
+    done
+}
+
 _captiond() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} depth=1 help argument
     local -a ask=("${COMP_WORDS[0]}")
@@ -28,7 +37,8 @@ _captiond() {
     case $argument in
     *'|'*) mapfile -t COMPREPLY < <(compgen -W "${argument//|/ }" -- "$word") ;;
     DIR) mapfile -t COMPREPLY < <(compgen -d -- "$word") ;;
-    FILE | MODEL | NAME | LIST) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
+    MODEL | MODELS) mapfile -t COMPREPLY < <(compgen -f -W "$(_captiond_models "${COMP_WORDS[0]}")" -- "$word") ;;
+    FILE) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
     ?*) ;; # a number or the like
     *)
         case $word in

@@ -18,8 +18,8 @@ unset MAKEFLAGS MAKELEVEL
 reason=$(make -s BUILD="${BUILD:-build}" DESTDIR="$directory/root" PREFIX=/usr install 2>&1 >"$directory/log") ||
     reason=${reason:-$(tail -5 "$directory/log")}
 for file in bin/captiond share/captiond/weights/efficientnet-b0.safetensors share/man/man1/captiond.1 \
-    share/bash-completion/completions/captiond lib/systemd/system/captiond.service share/doc/captiond/API.md \
-    share/doc/captiond/REFERENCE.md lib/libcaption.a lib/pkgconfig/libcaption.pc include/captiond/model/caption.h; do
+    share/bash-completion/completions/captiond lib/systemd/system/captiond.service share/doc/captiond/README.md \
+    lib/libcaption.a lib/pkgconfig/libcaption.pc include/captiond/model/caption.h; do
     [ -s "$usr/$file" ] || reason+=" no $file"
 done
 verdict "everything is put in its place" "$reason"
@@ -28,6 +28,13 @@ photo=$PWD/docs/images/chelsea.jpg
 reason=$(cd / && "$usr/bin/captiond" caption "$photo" 2>&1 >"$directory/caption") || reason=${reason:-it failed}
 [ -n "$reason" ] || grep -qE $'^/.*chelsea.jpg\t[a-z]+ [a-z ]+$' "$directory/caption" || reason=$(cat "$directory/caption")
 verdict "what is installed captions a photo from any directory" "$reason"
+
+reason=$(cd "$usr/share/doc/captiond" && find . -name '*.md' | while read -r file; do
+    grep -oE '\]\([^)#]+|src="[^"]+' "$file" | sed 's/^](//; s/^src="//' | grep -v '^https:' | while read -r target; do
+        [ -e "$(dirname "$file")/$target" ] || echo "$file: $target"
+    done
+done)
+verdict "every link of the installed documents leads somewhere" "$reason"
 
 # ---- the manual ------------------------------------------------------------------------------------------------
 
@@ -88,6 +95,9 @@ reason+=$(
     expect_words "photos" captiond train --images ph
     expect_words "photo.jpg photos" captiond caption ph
     expect_words "" captiond serve --port ''
+    expect_words "attention" captiond caption --model att
+    expect_words "photo.jpg photos" captiond serve --models ph
+    expect_words "" captiond fool --class ''
 )
 verdict "the shell completes commands options and values" "$reason"
 

@@ -136,7 +136,7 @@ int command_caption(int argc, char **argv)
     decode_options decode;
     const option named[] = {
         WEIGHTS_OPTIONS(&place),
-        {"model", OPTION_TEXT, &model, 0, 0, "NAME", "captioner: a name in the weights directory, or a file"},
+        {"model", OPTION_TEXT, &model, 0, 0, "MODEL", "captioner: a name in the weights directory, or a file"},
         {"logprobs", OPTION_FLAG, &c.logprobs, 0, 1, NULL, "add the log-probabilities of the caption and its words"},
         {"attention", OPTION_TEXT, &c.attention, 0, 0, "FILE", "PNG of where one photo was looked at for each word"},
         {"max-file-mb", OPTION_INTEGER, &max_file_mb, 1, 4096, "N", "larger files are refused"},

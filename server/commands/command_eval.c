@@ -144,7 +144,7 @@ int command_eval(int argc, char **argv)
     const option named[] = {
         {"images", OPTION_TEXT, &images, 0, 0, "DIR", "directory of the images (needed)"},
         {"captions", OPTION_TEXT, &captions, 0, 0, "FILE", "TSV: image name, tab, reference caption (needed)"},
-        {"model", OPTION_TEXT, &model, 0, 0, "NAME", "captioner: a name in the weights directory, or a file"},
+        {"model", OPTION_TEXT, &model, 0, 0, "MODEL", "captioner: a name in the weights directory, or a file"},
         {"tsv", OPTION_TEXT, &tsv, 0, 0, "FILE", "write a line an image: name, caption, its CIDEr, faults"},
         {"train-captions", OPTION_TEXT, &training, 0, 0, "FILE", "TSV it learnt from: how many captions are copies?"},
         WEIGHTS_OPTIONS(&place),

@@ -73,9 +73,9 @@ int command_saliency(int argc, char **argv)
     visual_command *c = &r.command;
     const char *photo, *method = "gradient", *view = "overlay";
     const option more[] = {
-        {"class", OPTION_TEXT, &c->class_name, 0, 0, "NAME", "a class's index or name, else the photo's top class"},
+        {"class", OPTION_TEXT, &c->class_name, 0, 0, "CLASS", "a class's index or name, else the photo's top class"},
         {"word", OPTION_TEXT, &c->word, 0, 0, "WORD", "a word of the caption, or its position from 0"},
-        {"model", OPTION_TEXT, &c->model, 0, 0, "NAME", "captioner of the word"},
+        {"model", OPTION_TEXT, &c->model, 0, 0, "MODEL", "captioner of the word"},
         {"method", OPTION_CHOICE, &method, 0, 0, "gradient|smoothgrad|gradcam", "how it is computed"},
         {"view", OPTION_CHOICE, &view, 0, 0, "heat|overlay", "the map alone, or over the photo"},
         {0},
@@ -128,7 +128,7 @@ int command_fool(int argc, char **argv)
     visual_command c = command_of("fool", CAPTION_FOOL);
     const char *photo, *difference = NULL;
     const option more[] = {
-        {"class", OPTION_TEXT, &c.class_name, 0, 0, "NAME", "class to become, index or name (needed)"},
+        {"class", OPTION_TEXT, &c.class_name, 0, 0, "CLASS", "class to become, index or name (needed)"},
         {"difference", OPTION_TEXT, &difference, 0, 0, "FILE", "PNG file for what changed, magnified"},
         {0},
     };
@@ -153,10 +153,10 @@ int command_visualize(int argc, char **argv)
     visual_command c = command_of("visualize", CAPTION_VISUALIZE);
     const char *photo, *before = NULL;
     const option more[] = {
-        {"class", OPTION_TEXT, &c.class_name, 0, 0, "NAME", "a class's index or name"},
+        {"class", OPTION_TEXT, &c.class_name, 0, 0, "CLASS", "a class's index or name"},
         {"word", OPTION_TEXT, &c.word, 0, 0, "WORD", "a word of a caption"},
         {"before", OPTION_TEXT, &before, 0, 0, "WORDS", "the words before it, else \"a\""},
-        {"model", OPTION_TEXT, &c.model, 0, 0, "NAME", "captioner of the word"},
+        {"model", OPTION_TEXT, &c.model, 0, 0, "MODEL", "captioner of the word"},
         {0},
     };
     int status;

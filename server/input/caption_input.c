@@ -34,7 +34,8 @@ int caption_input_add(caption_input *input, unsigned char *bytes, size_t size, p
 {
     if (input->n == input->max_images) {
         free(bytes);
-        return problem_set(p, PROBLEM_TOO_MANY_IMAGES, "more than %d images", input->max_images);
+        return problem_set(p, PROBLEM_TOO_MANY_IMAGES, "more than %d image%s", input->max_images,
+                           input->max_images == 1 ? "" : "s");
     }
     input->images[input->n++] = (input_image){bytes, size};
     return 0;

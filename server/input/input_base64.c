@@ -48,5 +48,5 @@ int input_base64(const char *text, const char *called, unsigned char **bytes, si
     if (base64_decode_update(&decoder, size, *bytes, length, text) && base64_decode_final(&decoder))
         return 0;
     free(*bytes);
-    return problem_set(p, PROBLEM_BAD_BASE64, "%s", called);
+    return problem_set(p, PROBLEM_BAD_BASE64, "%s: this is no base64", called);
 }
