@@ -80,15 +80,18 @@ photos() {
     } >"$directory/photo1"
 }
 
-text_of() { grep -o '"text":"[^"]*"' "$1"; }
+text_of() { sed -n 's/.*\(text\|caption\)":"\([^"]*\)".*/\2/p' "$1"; }
 
-# One client of twelve: asks, and asks again when it is answered, as long as $directory/going is there.
+paths=(v1/caption models/lstm model/predict)
+
+# One client of twelve, in one of three protocols: asks, and asks again when it is answered, as long as there is
+# $directory/going.
 client() { # its number
     local n=0 which
     while [ -e "$directory/going" ]; do
         n=$((n + 1)) which=$((($1 + n) % 2))
         front -o "$directory/answers/$1-$n-$which" -w '%{http_code}\n' --data-binary "@$directory/photo$which" \
-            http://balancer/v1/caption
+            "http://balancer/${paths[$1 % 3]}"
     done
 }
 
@@ -142,8 +145,7 @@ for i in 0 1; do
 done
 balance
 wait_until test -S "$directory/statistics"
-wait_until all_up
-verdict "three servers are seen to be ready" "$(all_up || cat "$directory/haproxy.log")"
+verdict "three servers are seen to be ready" "$(wait_until all_up || cat "$directory/haproxy.log")"
 
 begin
 wait_until answered 12
@@ -159,8 +161,7 @@ verdict "because what it had in hand was sent again" "$([ "${again:-0}" -ge 3 ] 
 wait_until is_down a
 wait "${pids[a]}" 2>/dev/null
 start a "${port[a]}"
-wait_until is_up a
-verdict "a server that comes back is used again" "$(is_up a || statistic a status)"
+verdict "a server that comes back is used again" "$(wait_until is_up a || statistic a status)"
 
 begin
 reason=

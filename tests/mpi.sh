@@ -103,6 +103,17 @@ compare() {
     reason=$(launch 1 "captiond train: $directory/nowhere/never" -n 2 $(arguments nowhere/never --cache "$directory"))
     verdict "weights that cannot be written end all" "$reason"
 
+    # Kills every process with this word on its command line: timeout, mpirun and what that started. Returns when none is left.
+    kill_all() { # word
+        local left=1 process
+        while [ -n "$left" ]; do
+            left=
+            for process in /proc/[0-9]*; do
+                ! grep -qsF -- "$1" "$process/cmdline" || { left=1 && kill -KILL "${process#/proc/}" 2>/dev/null; }
+            done
+        done
+    }
+
     # Signals the second process as soon as the first epoch is scored, then waits.
     signal_second() { # signal, weight file
         : >"$directory/log"
@@ -127,7 +138,7 @@ compare() {
 
     timeout 120 mpirun -n 2 $(arguments halves --checkpoint-minutes 0) >"$directory/log" 2>&1 &
     until [ -s "$directory/halves.checkpoint" ] || ! kill -0 $!; do sleep 0.05; done
-    kill -KILL $!
+    kill_all "$directory/halves"
     wait $! 2>"$directory/log"
     reason=$(launch 0 "epoch 4/4" -n 2 $(arguments halves --resume) && cmp "$directory/two" "$directory/halves" 2>&1)
     verdict "a killed run resumes to the same bytes" "$reason"

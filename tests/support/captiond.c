@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -11,7 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -21,17 +22,17 @@
 #include "tests/support/scratch.h"
 #include "tests/support/tiny_model.h"
 
-enum { PATIENCE_S = 120, MAX_ARGUMENTS = 64, LOG_BYTES = 1 << 22 };
+enum { PATIENCE_S = 300, LOOK_MS = 5, MAX_ARGUMENTS = 64 };
+
+#define AN_HOUR "3600" /* a busy machine is given time */
 
 const char captiond_encoder[] = "weights/efficientnet-b0.safetensors";
 
+/* A file in memory that the process writes its stderr to: what it has written is there to be read, at once. */
 struct captiond_log {
-    pthread_t reader;
-    pthread_mutex_t lock;
-    pthread_cond_t grew;
-    int fd, ended;
+    int fd;
     size_t size;
-    char text[LOG_BYTES];
+    char *text; /* what was read of it so far, NUL-terminated */
 };
 
 int captiond_setup(void **state)
@@ -74,7 +75,7 @@ static void find_binary(char out[PATH_MAX])
 }
 
 /* In the child: only what may be called between fork and exec. A test that fails leaves no process behind. */
-static void become(const char *binary, char **arguments, int in, int out, int err)
+static void become(const char *binary, char **arguments, char **environment, int in, int out, int err)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (in >= 0)
@@ -83,11 +84,11 @@ static void become(const char *binary, char **arguments, int in, int out, int er
         dup2(out, STDOUT_FILENO);
     if (err >= 0)
         dup2(err, STDERR_FILENO);
-    execv(binary, arguments);
+    execve(binary, arguments, environment);
     _exit(127);
 }
 
-static pid_t spawn(const char *const *arguments, int in, int out, int err)
+static pid_t spawn(const char *const *arguments, char **environment, int in, int out, int err)
 {
     char binary[PATH_MAX];
     char *list[MAX_ARGUMENTS] = {(char *)"captiond"};
@@ -100,7 +101,7 @@ static pid_t spawn(const char *const *arguments, int in, int out, int err)
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0)
-        become(binary, list, in, out, err);
+        become(binary, list, environment, in, out, err);
     return pid;
 }
 
@@ -114,46 +115,34 @@ static int wait_for(pid_t pid)
 
 /* ---- the log --------------------------------------------------------------------------------------------------- */
 
-static void *read_log(void *context)
-{
-    struct captiond_log *log = context;
-    char piece[4096];
-    ssize_t n;
-    while ((n = read(log->fd, piece, sizeof piece)) > 0 || (n < 0 && errno == EINTR)) {
-        pthread_mutex_lock(&log->lock);
-        if (n > 0 && log->size + (size_t)n < sizeof log->text) {
-            memcpy(log->text + log->size, piece, (size_t)n);
-            log->size += (size_t)n;
-            log->text[log->size] = '\0';
-        }
-        pthread_cond_broadcast(&log->grew);
-        pthread_mutex_unlock(&log->lock);
-    }
-    pthread_mutex_lock(&log->lock);
-    log->ended = 1;
-    pthread_cond_broadcast(&log->grew);
-    pthread_mutex_unlock(&log->lock);
-    return NULL;
-}
-
-static struct captiond_log *open_log(int fd)
+static struct captiond_log *open_log(void)
 {
     struct captiond_log *log = calloc(1, sizeof *log);
     assert_non_null(log);
-    log->fd = fd;
-    pthread_mutex_init(&log->lock, NULL);
-    pthread_cond_init(&log->grew, NULL);
-    assert_int_equal(pthread_create(&log->reader, NULL, read_log, log), 0);
+    log->fd = memfd_create("log", MFD_CLOEXEC);
+    assert_true(log->fd >= 0);
+    assert_int_equal(fcntl(log->fd, F_SETFL, O_APPEND), 0); /* else threads that write at once overwrite each other */
     return log;
 }
 
-/* After its reader has been joined. */
 static void close_log(struct captiond_log *log)
 {
     close(log->fd);
-    pthread_cond_destroy(&log->grew);
-    pthread_mutex_destroy(&log->lock);
+    free(log->text);
     free(log);
+}
+
+static const char *read_log(struct captiond_log *log)
+{
+    struct stat file;
+    assert_int_equal(fstat(log->fd, &file), 0);
+    size_t size = (size_t)file.st_size;
+    log->text = realloc(log->text, size + 1);
+    assert_non_null(log->text);
+    assert_int_equal(pread(log->fd, log->text + log->size, size - log->size, (off_t)log->size), size - log->size);
+    log->size = size;
+    log->text[size] = '\0';
+    return log->text;
 }
 
 static int count(const char *text, const char *wanted)
@@ -164,45 +153,41 @@ static int count(const char *text, const char *wanted)
     return n;
 }
 
-/* Returns 0 if the log ended, or patience did, without it. */
-static int wait_log(struct captiond_log *log, const char *wanted, int times)
+static int has_ended(pid_t pid)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += PATIENCE_S;
-    pthread_mutex_lock(&log->lock);
-    while (count(log->text, wanted) < times && !log->ended)
-        if (pthread_cond_timedwait(&log->grew, &log->lock, &until))
-            break;
-    int found = count(log->text, wanted) >= times;
-    if (!found)
-        fprintf(stderr, "no \"%s\" in:\n%s\n", wanted, log->text);
-    pthread_mutex_unlock(&log->lock);
-    return found;
+    siginfo_t info = {.si_pid = 0};
+    assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT), 0);
+    return info.si_pid == pid;
+}
+
+static void give_up(const captiond *c, const char *text, int times)
+{
+    fprintf(stderr, "%d times \"%s\", not %d, in:\n%s\n", count(c->log->text, text), text, times, c->log->text);
+    fail();
 }
 
 void captiond_wait_log(captiond *c, const char *text, int times)
 {
-    assert_true(wait_log(c->log, text, times));
+    const struct timespec pause = {0, LOOK_MS * 1000000L};
+    for (int looks = 0; count(read_log(c->log), text) < times; looks++) {
+        int over = has_ended(c->pid) || looks == PATIENCE_S * (1000 / LOOK_MS);
+        if (over && count(read_log(c->log), text) < times)
+            give_up(c, text, times);
+        nanosleep(&pause, NULL);
+    }
 }
 
 int captiond_count_log(captiond *c, const char *text)
 {
-    pthread_mutex_lock(&c->log->lock);
-    int n = count(c->log->text, text);
-    pthread_mutex_unlock(&c->log->lock);
-    return n;
+    return count(read_log(c->log), text);
 }
 
 captiond *captiond_start(const char *const *arguments)
 {
-    int pipes[2];
     captiond *c = calloc(1, sizeof *c);
     assert_non_null(c);
-    assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
-    c->pid = spawn(arguments, -1, -1, pipes[1]);
-    close(pipes[1]);
-    c->log = open_log(pipes[0]);
+    c->log = open_log();
+    c->pid = spawn(arguments, environ, -1, -1, c->log->fd);
     return c;
 }
 
@@ -217,9 +202,11 @@ void captiond_expect_log(captiond *c, const char *text, int times)
 captiond *captiond_serve_loading(const char *const *options)
 {
     const char *arguments[MAX_ARGUMENTS] = {
-        "serve", "--port", "0", "--log-level", "debug", "--encoder", captiond_encoder, "--background", "normal"};
+        "serve",          "--port",       "0",      "--log-level",   "debug",       "--encoder",
+        captiond_encoder, "--background", "normal", "--deadline-ms", AN_HOUR "000", "--idle-timeout-s",
+        AN_HOUR};
     char directory[PATH_MAX], data[PATH_MAX];
-    int n = 9;
+    int n = 13;
     snprintf(directory, sizeof directory, "%s", scratch_path("."));
     snprintf(data, sizeof data, "%s", scratch_path("data"));
     arguments[n++] = "--weights";
@@ -232,9 +219,7 @@ captiond *captiond_serve_loading(const char *const *options)
     }
     captiond *c = captiond_start(arguments);
     captiond_wait_log(c, "event=listening", 1);
-    pthread_mutex_lock(&c->log->lock);
-    c->port = atoi(strstr(c->log->text, " port=") + strlen(" port="));
-    pthread_mutex_unlock(&c->log->lock);
+    c->port = atoi(strstr(strstr(c->log->text, "event=listening"), " port=") + strlen(" port="));
     snprintf(c->url, sizeof c->url, "http://127.0.0.1:%d", c->port);
     return c;
 }
@@ -251,14 +236,6 @@ void captiond_signal(captiond *c, int number)
     assert_int_equal(kill(c->pid, number), 0);
 }
 
-/* Waits for the end of the process and of its log. */
-static int wait_end(captiond *c)
-{
-    int status = wait_for(c->pid);
-    pthread_join(c->log->reader, NULL);
-    return status;
-}
-
 static void release(captiond *c)
 {
     close_log(c->log);
@@ -268,13 +245,13 @@ static void release(captiond *c)
 void captiond_kill(captiond *c)
 {
     captiond_signal(c, SIGKILL);
-    assert_int_equal(wait_end(c), 128 + SIGKILL);
+    assert_int_equal(wait_for(c->pid), 128 + SIGKILL);
     release(c);
 }
 
 int captiond_wait(captiond *c)
 {
-    int status = wait_end(c);
+    int status = wait_for(c->pid);
     release(c);
     return status;
 }
@@ -282,9 +259,9 @@ int captiond_wait(captiond *c)
 void captiond_stop(captiond *c)
 {
     captiond_signal(c, SIGTERM);
-    int status = wait_end(c);
+    int status = wait_for(c->pid);
     if (status != 0)
-        fprintf(stderr, "captiond ended with %d:\n%s\n", status, c->log->text);
+        fprintf(stderr, "captiond ended with %d:\n%s\n", status, read_log(c->log));
     release(c);
     assert_int_equal(status, 0);
 }
@@ -304,17 +281,20 @@ static char *read_scratch(const char *name)
     return (char *)scratch_read(scratch_path(name), &size);
 }
 
-static void change_environment(const char *const *variables, int set)
+/* Ours with these first, where they are found; malloc'd. Ours itself must stay: other threads may be reading it. */
+static char **environment_with(const char *const *variables)
 {
-    for (int i = 0; variables && variables[i]; i++) {
-        char name[128];
-        const char *equals = strchr(variables[i], '=');
-        snprintf(name, sizeof name, "%.*s", (int)(equals - variables[i]), variables[i]);
-        if (set)
-            setenv(name, equals + 1, 1);
-        else
-            unsetenv(name);
-    }
+    size_t more = 0, own = 0;
+    while (variables && variables[more])
+        more++;
+    while (environ[own])
+        own++;
+    char **all = calloc(more + own + 1, sizeof *all);
+    assert_non_null(all);
+    for (size_t i = 0; i < more; i++)
+        all[i] = (char *)variables[i];
+    memcpy(all + more, environ, own * sizeof *all);
+    return all;
 }
 
 captiond_output captiond_run(const char *const *arguments, const char *const *variables, const char *input)
@@ -322,10 +302,9 @@ captiond_output captiond_run(const char *const *arguments, const char *const *va
     scratch_write("stdin", input ? input : "", input ? strlen(input) : 0);
     int in = open(scratch_path("stdin"), O_RDONLY | O_CLOEXEC);
     int out = open_scratch("stdout"), err = open_scratch("stderr");
-    change_environment(variables, 1);
-    pid_t pid = spawn(arguments, in, out, err);
-    change_environment(variables, 0);
-    captiond_output o = {.status = wait_for(pid)};
+    char **environment = environment_with(variables);
+    captiond_output o = {.status = wait_for(spawn(arguments, environment, in, out, err))};
+    free(environment);
     close(in);
     close(out);
     close(err);

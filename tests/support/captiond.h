@@ -27,8 +27,8 @@ int captiond_setup(void **state);
 int captiond_teardown(void **state);
 
 /* Starts `captiond serve` on a free port with the small captioners and these options (NULL-terminated), and waits until
- * it is ready. Fails the test if it does not get there. Its background threads are like others: on a busy machine they
- * might never get on. */
+ * it is ready. Fails the test if it does not get there. Its background threads are like others, since on a busy machine
+ * they might never get on; deadline and idle timeout are an hour. */
 captiond *captiond_serve(const char *const *options);
 
 /* The same without waiting for readiness: it listens, or the test fails. */
@@ -37,12 +37,14 @@ captiond *captiond_serve_loading(const char *const *options);
 /* Starts `captiond ARGUMENTS...`, any command, and reads its stderr as the log. */
 captiond *captiond_start(const char *const *arguments);
 
-/* Waits until `text` stands `times` times in the log. */
+/* Waits until `text` stands `times` times in the log. For one thread at a time, as all that reads the log. */
 void captiond_wait_log(captiond *c, const char *text, int times);
+
+/* How often it stands there now. What the process wrote before it answered counts, but an answer's own line
+ * (event=request) is written after it. */
 int captiond_count_log(captiond *c, const char *text);
 
-/* The same, and it must not stand there more often. (The log is read a moment after the answer is: never only count.)
- */
+/* Waits, and it must not stand there more often. */
 void captiond_expect_log(captiond *c, const char *text, int times);
 
 void captiond_signal(captiond *c, int number);
