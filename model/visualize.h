@@ -63,8 +63,9 @@ enum { CAPTION_TOP_CLASS = -1 };
 typedef struct caption_target {
     int class_index;            /* of ImageNet, or CAPTION_TOP_CLASS: the picture's own (saliency only) */
     const caption_model *model; /* not NULL: a word of this captioner instead: */
-    const char *word;           /* its text; NULL: saliency takes the word at `index` of its caption */
+    const char *word;           /* its text; NULL: saliency takes the word at `index` of the caption */
     int index;                  /* from 0 */
+    const char *caption;        /* saliency: the caption, tokenised as by caption_likelihood; NULL: the model's own */
     const char *before;         /* visualize: the words before it; NULL: "a" */
 } caption_target;
 
@@ -159,11 +160,11 @@ typedef struct caption_saliency_map {
     double score;                                        /* class score, or log-probability of the word */
     int class_index;                                     /* the class it is of, or -1 */
     int word;                                            /* position of the word in `caption`, or -1 */
-    char caption[CAPTION_TEXT_BYTES];                    /* that the model writes for the picture, or "" */
+    char caption[CAPTION_TEXT_BYTES];                    /* that was given, or that the model writes, or "" */
 } caption_saliency_map;
 
-/* CAPTION_EINVAL: no such class, no such word in the caption, or a session without encoder. Overwrites the session's
- * features. The first call grows the session's memory by about 60 MB. */
+/* CAPTION_EINVAL: no such class, no such word in the caption, no caption, or a session without encoder. Overwrites the
+ * session's features. The first call grows the session's memory by about 60 MB. */
 int caption_saliency(caption_session *session, const caption_image *image, const caption_target *target,
                      caption_saliency_method method, const caption_visual_options *options, caption_saliency_map *out,
                      caption_error *err);

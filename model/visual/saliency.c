@@ -61,25 +61,47 @@ static int find_word(const caption_model *model, const int *words, int count, co
     return -1;
 }
 
+/* The caption that was given, as words. */
+static int take_caption(const char *given, char *caption, caption_error *err)
+{
+    const size_t length = strnlen(given, CAPTION_TEXT_BYTES);
+    if (length == CAPTION_TEXT_BYTES)
+        return caption_fail(err, CAPTION_EINVAL, "caption: longer than %d bytes", CAPTION_TEXT_BYTES - 1);
+    memcpy(caption, given, length + 1);
+    const int words = vocabulary_tokenise(caption);
+    return words >= 1 && words <= CAPTION_MAX_WORDS
+               ? CAPTION_OK
+               : caption_fail(err, CAPTION_EINVAL, "caption: has %d words; expected 1 to %d", words, CAPTION_MAX_WORDS);
+}
+
+static int write_caption(caption_session *session, const caption_image *image, const caption_model *model,
+                         char *caption, caption_error *err)
+{
+    caption_result written;
+    int status = caption_encode(session, 1, image, err);
+    if (status == CAPTION_OK)
+        status = caption_generate(session, model, NULL, &written, err);
+    if (status == CAPTION_OK)
+        strcpy(caption, written.text);
+    return status;
+}
+
 static int aim_at_word(looking *l, caption_session *session, const caption_image *image, const caption_target *wanted,
                        caption_error *err)
 {
-    caption_result caption;
+    char *caption = l->out->caption;
     int words[CAPTION_MAX_WORDS];
-    int status = caption_encode(session, 1, image, err);
-    if (status == CAPTION_OK)
-        status = caption_generate(session, wanted->model, NULL, &caption, err);
+    const int status = wanted->caption ? take_caption(wanted->caption, caption, err)
+                                       : write_caption(session, image, wanted->model, caption, err);
     if (status != CAPTION_OK)
         return status;
-    const int count = vocabulary_encode(wanted->model->words, caption.text, words, CAPTION_MAX_WORDS);
+    const int count = vocabulary_encode(wanted->model->words, caption, words, CAPTION_MAX_WORDS);
     l->out->word = wanted->word ? find_word(wanted->model, words, count, wanted->word) : wanted->index;
     if (wanted->word && l->out->word < 0)
         return caption_fail(err, CAPTION_EINVAL, "word: \"%.64s\" is not in the caption \"%.256s\"", wanted->word,
-                            caption.text);
+                            caption);
     if (l->out->word < 0 || l->out->word >= count)
-        return caption_fail(err, CAPTION_EINVAL, "word: the caption \"%.256s\" has no word %d", caption.text,
-                            l->out->word);
-    snprintf(l->out->caption, sizeof l->out->caption, "%s", caption.text);
+        return caption_fail(err, CAPTION_EINVAL, "word: the caption \"%.256s\" has no word %d", caption, l->out->word);
     return target_of_word(&l->target, wanted->model, words, l->out->word + 1, err);
 }
 

@@ -58,7 +58,8 @@ static int map_image(caption_call *c, const caption_image *image, caption_sessio
     const caption_target target = {.class_index = r->class_index,
                                    .model = visual_request_is_of_word(r) ? c->model : NULL,
                                    .word = *r->word ? r->word : NULL,
-                                   .index = r->word_index};
+                                   .index = r->word_index,
+                                   .caption = *r->caption ? r->caption : NULL};
     return caption_saliency(session, image, &target, r->method, &r->options, &s->map, reason);
 }
 

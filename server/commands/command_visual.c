@@ -71,10 +71,11 @@ int command_saliency(int argc, char **argv)
 {
     saliency_request r = {.command = command_of("saliency", CAPTION_SALIENCY)};
     visual_command *c = &r.command;
-    const char *photo, *method = "gradient", *view = "overlay";
+    const char *photo, *caption = NULL, *method = "gradient", *view = "overlay";
     const option more[] = {
         {"class", OPTION_TEXT, &c->class_name, 0, 0, "CLASS", "a class's index or name, else the photo's top class"},
         {"word", OPTION_TEXT, &c->word, 0, 0, "WORD", "a word of the caption, or its position from 0"},
+        {"caption", OPTION_TEXT, &caption, 0, 0, "TEXT", "the caption, else the captioner's own"},
         {"model", OPTION_TEXT, &c->model, 0, 0, "MODEL", "captioner of the word"},
         {"method", OPTION_CHOICE, &method, 0, 0, "gradient|smoothgrad|gradcam", "how it is computed"},
         {"view", OPTION_CHOICE, &view, 0, 0, "heat|overlay", "the map alone, or over the photo"},
@@ -83,11 +84,14 @@ int command_saliency(int argc, char **argv)
     int status;
     if (!visual_parse(c, more, "Shows which pixels decide a class or a word.", 1, argc, argv, &photo, &status))
         return status;
+    if (caption && !c->word)
+        return options_refuse("saliency", "--caption needs --word");
     caption_error err;
     caption_saliency_map *map = malloc(sizeof *map);
     caption_saliency_method_parse(method, &r.method);
     r.overlay = strcmp(view, "overlay") == 0;
     status = map ? visual_open(c, &r.target, &err) : caption_fail(&err, CAPTION_ENOMEM, "out of memory");
+    r.target.caption = caption;
     if (status == CAPTION_OK)
         status = draw_saliency(&r, photo, map, &err);
     if (status == CAPTION_OK)

@@ -52,6 +52,12 @@ static int set_word(visual_reading *r, const char *value, written how)
     return index >= 0 ? 0 : copy_text(r, "word", value, q->word, sizeof q->word);
 }
 
+static int set_caption(visual_reading *r, const char *value, written how)
+{
+    (void)how;
+    return copy_text(r, "caption", value, r->request->caption, sizeof r->request->caption);
+}
+
 static int set_before(visual_reading *r, const char *value, written how)
 {
     (void)how;
@@ -140,6 +146,7 @@ static const struct {
     {"class", OF_SALIENCY | OF_FOOL | OF_VISUALIZE, STRING | NUMBER, set_class},
     {"word", OF_SALIENCY | OF_VISUALIZE, STRING | NUMBER, set_word},
     {"model", OF_SALIENCY | OF_VISUALIZE, STRING, set_model},
+    {"caption", OF_SALIENCY, STRING, set_caption},
     {"before", OF_VISUALIZE, STRING, set_before},
     {"layer", OF_INVERT | OF_DREAM, STRING | NUMBER, set_layer},
     {"method", OF_SALIENCY, STRING, set_method},

@@ -36,9 +36,11 @@ static int check_target(const visual_request *r, problem *p)
         return problem_set(p, PROBLEM_BAD_OPTION, "class: is needed: what the picture is to be taken for");
     if (r->visual == CAPTION_VISUALIZE && !of_word && !of_class)
         return problem_set(p, PROBLEM_BAD_OPTION, "class: is needed, or word");
-    if (!of_word && (*r->before || *r->model))
+    if (!of_word && (*r->caption || *r->before || *r->model))
         return problem_set(p, PROBLEM_BAD_OPTION, "%s: there is no word that it is for",
-                           *r->before ? "before" : "model");
+                           *r->caption  ? "caption"
+                           : *r->before ? "before"
+                                        : "model");
     return 0;
 }
 

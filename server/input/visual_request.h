@@ -17,11 +17,12 @@ enum { VISUAL_WORD_BYTES = 128, VISUAL_TOP = CAPTION_TOP_CLASS, VISUAL_NO_INDEX 
 
 typedef struct visual_request {
     caption_visual visual;
-    int class_index;                 /* VISUAL_TOP: none was given */
-    char word[VISUAL_WORD_BYTES];    /* "": none was given */
-    int word_index;                  /* saliency: its place in the caption instead; VISUAL_NO_INDEX: none was given */
-    char before[CAPTION_TEXT_BYTES]; /* visualize: the words before it; "": the usual one */
-    char model[WEIGHTS_NAME_BYTES];  /* whose word it is; "": the default */
+    int class_index;                  /* VISUAL_TOP: none was given */
+    char word[VISUAL_WORD_BYTES];     /* "": none was given */
+    int word_index;                   /* saliency: its place in the caption instead; VISUAL_NO_INDEX: none was given */
+    char caption[CAPTION_TEXT_BYTES]; /* saliency: whose word it is; "": the model's own */
+    char before[CAPTION_TEXT_BYTES];  /* visualize: the words before it; "": the usual one */
+    char model[WEIGHTS_NAME_BYTES];   /* whose word it is; "": the default */
     caption_visual_options options;
 
     caption_saliency_method method; /* these three: saliency */

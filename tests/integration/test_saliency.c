@@ -186,6 +186,50 @@ static void a_word_of_the_caption_is_a_target_by_place_or_text(void **state)
     reply_free(&text);
 }
 
+/* A caption of anybody's: repeated words are told apart by place, and each is as probable as /v1/score says. */
+static void a_word_of_a_given_caption_is_a_target(void **state)
+{
+    enum { WORDS = 5 };
+    static const char *const words[WORDS] = {"a", "cat", "on", "a", "xyzzy"};
+    (void)state;
+    reply maps[WORDS];
+    reply score = visual_post(served, &served_photo, NULL, "/v1/score?caption=a%%20cat%%20on%%20a%%20xyzzy");
+    assert_int_equal(score.status, 200);
+    for (int i = 0; i < WORDS; i++) {
+        char token[64];
+        snprintf(token, sizeof token, "scores/0/tokens/%d/logprob", i);
+        maps[i] = visual_post(served, &served_photo, NULL,
+                              "/v1/saliency?size=7&word=%d&caption=A%%20cat,%%20on%%20a%%20xyzzy.", i);
+        assert_int_equal(maps[i].status, 200);
+        assert_string_equal(reply_string(&maps[i], "target/word"), words[i]);
+        assert_int_equal(reply_number(&maps[i], "target/index"), i);
+        assert_string_equal(reply_string(&maps[i], "target/caption"), "a cat on a xyzzy");
+        assert_float_equal(reply_number(&maps[i], "target/logprob"), reply_number(&score, token), 1e-3);
+    }
+    assert_false(
+        cJSON_Compare(cJSON_GetObjectItem(maps[0].json, "saliency"), cJSON_GetObjectItem(maps[3].json, "saliency"), 1));
+    for (int i = 0; i < WORDS; i++)
+        reply_free(&maps[i]);
+    reply_free(&score);
+}
+
+static void the_models_own_caption_given_has_its_own_map(void **state)
+{
+    char caption[CAPTION_TEXT_BYTES], first[CAPTION_TEXT_BYTES];
+    (void)state;
+    caption_of(caption, first);
+    for (char *c = caption; *c; c++)
+        *c = *c == ' ' ? '+' : *c;
+    reply own = visual_post(served, &served_photo, NULL, "/v1/saliency?word=0&size=14");
+    reply given = visual_post(served, &served_photo, NULL, "/v1/saliency?word=0&size=14&caption=%s", caption);
+    assert_int_equal(given.status, 200);
+    assert_true(cJSON_Compare(cJSON_GetObjectItem(own.json, "target"), cJSON_GetObjectItem(given.json, "target"), 1));
+    assert_true(
+        cJSON_Compare(cJSON_GetObjectItem(own.json, "saliency"), cJSON_GetObjectItem(given.json, "saliency"), 1));
+    reply_free(&own);
+    reply_free(&given);
+}
+
 /* ---- forms of the request ---------------------------------------------------------------------------------------- */
 
 static void json_and_forms_are_read_as_well(void **state)
@@ -273,6 +317,11 @@ static void wrong_options_are_refused_by_name(void **state)
     expect_refused("class=1&word=dog", "bad-option", "word");
     expect_refused("word=99", "bad-option", "word");
     expect_refused("word=xyzzy", "bad-option", "xyzzy");
+    expect_refused("word=3&caption=a%20dog%20runs", "bad-option", "has no word 3");
+    expect_refused("word=cat&caption=a%20dog%20runs", "bad-option", "cat");
+    expect_refused("word=0&caption=%3F%21", "bad-option", "caption");
+    expect_refused("word=0&caption=", "bad-option", "caption");
+    expect_refused("caption=a%20dog%20runs", "bad-option", "caption");
     expect_refused("word=dog&model=none", "unknown-model", "none");
     expect_refused("model=tiny", "bad-option", "model");
     expect_refused("size=6", "bad-option", "size");
@@ -308,6 +357,8 @@ int main(void)
         cmocka_unit_test(it_concentrates_on_the_object),
         cmocka_unit_test(a_seed_makes_smoothgrad_repeatable),
         cmocka_unit_test(a_word_of_the_caption_is_a_target_by_place_or_text),
+        cmocka_unit_test(a_word_of_a_given_caption_is_a_target),
+        cmocka_unit_test(the_models_own_caption_given_has_its_own_map),
         cmocka_unit_test(json_and_forms_are_read_as_well),
         cmocka_unit_test(accept_chooses_a_heat_map),
         cmocka_unit_test(an_overlay_has_the_photos_shape),

@@ -94,6 +94,8 @@ static void what_makes_no_sense_is_refused(void **state)
     RUN(2, "--class or --word is needed", "visualize", "--steps", "1");
     RUN(2, "exclude each other", "visualize", "--class", "1", "--word", "dog");
     RUN(2, "--layer: \"18\"", "invert", "--layer", "18", good);
+    RUN(2, "--caption needs --word", "saliency", "--caption", "a dog", good);
+    RUN(2, "\"a dog\" has no word 2", "saliency", "--model", tiny, "--word", "2", "--caption", "A dog!", good);
     RUN(2, "has no word 64", "saliency", "--model", tiny, "--word", "64", good);
     RUN(2, "--octaves: \"9\"", "dream", "--octaves", "9", good);
     RUN(1, "/nowhere/cat.jpg: No such file", "dream", "/nowhere/cat.jpg");
