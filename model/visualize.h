@@ -140,6 +140,13 @@ const caption_visual_option *caption_visual_option_at(caption_visual visual, siz
 
 caption_visual_options caption_visual_defaults(caption_visual visual);
 
+/* The shortest side of a picture to dream of. */
+enum { CAPTION_DREAM_SIDE = 32 };
+
+/* CAPTION_EINVAL: no such class, or not one word that the model knows, behind words that it knows. The views do so
+ * themselves. */
+int caption_target_check(const caption_target *wanted, caption_error *err);
+
 /* Refuses options out of range by name (CAPTION_EINVAL). The views do so themselves. */
 int caption_visual_check(caption_visual visual, const caption_visual_options *options, caption_error *err);
 

@@ -13,7 +13,7 @@
 #include "model/image/picture.h"
 #include "model/visual/visual_report.h"
 
-enum { SMALLEST = 32 /* side that the encoder takes */, SMALLEST_OCTAVE = 96 };
+enum { SMALLEST_OCTAVE = 96 };
 
 static const double level = 1 / 57.6; /* the rate's unit, a level of 0..255, normalised */
 
@@ -205,10 +205,10 @@ static int check_size(const caption_picture *photo, const caption_visual_options
     if (longer > o->max_side)
         return caption_fail(err, CAPTION_ELIMIT, "a picture of %d x %d pixels to dream of; at most %d a side",
                             photo->width, photo->height, o->max_side);
-    return shorter >= SMALLEST
+    return shorter >= CAPTION_DREAM_SIDE
                ? CAPTION_OK
                : caption_fail(err, CAPTION_EINVAL, "a picture of %d x %d pixels to dream of; at least %d a side",
-                              photo->width, photo->height, SMALLEST);
+                              photo->width, photo->height, CAPTION_DREAM_SIDE);
 }
 
 int caption_dream(caption_encoder *encoder, const caption_picture *photo, const caption_visual_options *options,

@@ -47,29 +47,53 @@ int target_of_word(target *t, const caption_model *model, const int *words, int 
     return CAPTION_OK;
 }
 
-int target_of(target *t, const caption_target *wanted, caption_error *err)
+static int check_class(const caption_target *wanted, caption_error *err)
 {
-    *t = (target){0};
-    if (!wanted->model) {
-        if (wanted->class_index < 0 || wanted->class_index >= CAPTION_CLASSES)
-            return caption_fail(err, CAPTION_EINVAL, "class: %d is not between 0 and %d", wanted->class_index,
-                                CAPTION_CLASSES - 1);
-        return target_of_class(t, wanted->class_index, err);
-    }
+    return wanted->class_index >= 0 && wanted->class_index < CAPTION_CLASSES
+               ? CAPTION_OK
+               : caption_fail(err, CAPTION_EINVAL, "class: %d is not between 0 and %d", wanted->class_index,
+                              CAPTION_CLASSES - 1);
+}
+
+static int is_one_word(const char *text)
+{
+    char copy[CAPTION_TEXT_BYTES];
+    return (size_t)snprintf(copy, sizeof copy, "%s", text) < sizeof copy && vocabulary_tokenise(copy) == 1;
+}
+
+/* The words before it, and the word. */
+static int encode_words(const caption_target *wanted, int words[CAPTION_MAX_WORDS], int *count, caption_error *err)
+{
     char text[CAPTION_TEXT_BYTES];
-    int words[CAPTION_MAX_WORDS];
     const size_t length = (size_t)snprintf(text, sizeof text, "%s %s", wanted->before ? wanted->before : "a",
                                            wanted->word ? wanted->word : "");
     const int tokens = length < sizeof text ? vocabulary_tokenise(text) : 0;
-    if (!wanted->word || tokens < 1 || tokens > CAPTION_MAX_WORDS)
-        return caption_fail(err, CAPTION_EINVAL, "word: expected a word, and at most %d with those before it",
+    if (!wanted->word || !is_one_word(wanted->word) || tokens < 1 || tokens > CAPTION_MAX_WORDS)
+        return caption_fail(err, CAPTION_EINVAL, "word: expected one word, and at most %d with those before it",
                             CAPTION_MAX_WORDS);
-    const int count = vocabulary_encode(wanted->model->words, text, words, CAPTION_MAX_WORDS);
-    for (int i = 0; i < count; i++)
+    *count = vocabulary_encode(wanted->model->words, text, words, CAPTION_MAX_WORDS);
+    for (int i = 0; i < *count; i++)
         if (words[i] == VOCABULARY_UNK)
             return caption_fail(err, CAPTION_EINVAL, "word: the captioner does not know every word of \"%.200s\"",
                                 text);
-    return target_of_word(t, wanted->model, words, count, err);
+    return CAPTION_OK;
+}
+
+int caption_target_check(const caption_target *wanted, caption_error *err)
+{
+    int words[CAPTION_MAX_WORDS], count;
+    return wanted->model ? encode_words(wanted, words, &count, err) : check_class(wanted, err);
+}
+
+int target_of(target *t, const caption_target *wanted, caption_error *err)
+{
+    int words[CAPTION_MAX_WORDS], count = 0;
+    *t = (target){0};
+    int status = wanted->model ? encode_words(wanted, words, &count, err) : check_class(wanted, err);
+    if (status != CAPTION_OK)
+        return status;
+    return wanted->model ? target_of_word(t, wanted->model, words, count, err)
+                         : target_of_class(t, wanted->class_index, err);
 }
 
 void target_free(target *t)

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "server/api/api.h"
 #include "server/api/job_json.h"
@@ -37,16 +38,21 @@ static int check_photo(const visual_request *request, const config *c, problem *
     return status ? input_refuse_image(status, "", err.message, p) : 0;
 }
 
-static int check_model(const visual_request *request, const server *s, problem *p)
+/* The job keeps the model by name, so that it ends the same whatever becomes the default meanwhile. */
+static int check_word(visual_request *request, const server *s, problem *p)
 {
     char name[WEIGHTS_NAME_BYTES];
+    caption_error err;
     if (!visual_request_is_of_word(request))
         return 0;
     caption_model *model = registry_take(s->registry, request->model, name);
     if (!model)
         return problem_set(p, PROBLEM_UNKNOWN_MODEL, "there is no model \"%s\"", request->model);
+    strcpy(request->model, name);
+    const caption_target target = visual_request_target(request, model);
+    int status = caption_target_check(&target, &err);
     caption_model_release(model);
-    return 0;
+    return status ? problem_set(p, PROBLEM_BAD_OPTION, "%s", err.message) : 0;
 }
 
 /* ---- queueing -----------------------------------------------------------------------------------------------------
@@ -104,12 +110,12 @@ static int add_job(server *s, const visual_request *request, long long *id, prob
 
 static void submit(http_request *r, void *context)
 {
-    const visual_request *request = context;
+    visual_request *request = context;
     server *s = r->server;
     job_record record;
     problem p = {.kind = PROBLEM_NONE};
     long long id;
-    if (check_photo(request, s->config, &p) || check_model(request, s, &p) ||
+    if (check_photo(request, s->config, &p) || check_word(request, s, &p) ||
         store_check_free(s->store, request->image_size, &p) || add_job(s, request, &id, &p) ||
         job_store_get(s->job_store, id, &record, &p)) {
         http_answer_problem(r, &p);

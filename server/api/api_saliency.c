@@ -153,8 +153,8 @@ static void answer_png(caption_call *c)
     caption_picture picture = {0};
     unsigned char *png;
     size_t size;
-    int status = caption_heat_picture(&picture, s->map.heat, CAPTION_IMAGE_SIDE, CAPTION_IMAGE_SIDE,
-                                      s->photo.rgb ? &s->photo : NULL, CAPTION_IMAGE_SIDE, CAPTION_IMAGE_SIDE, &err);
+    int status = caption_saliency_picture(&picture, &s->map, s->photo.rgb ? &s->photo : NULL, CAPTION_IMAGE_SIDE,
+                                          CAPTION_IMAGE_SIDE, &err);
     if (!status)
         status = caption_picture_png(&picture, &png, &size, &err);
     caption_picture_free(&picture);

@@ -110,7 +110,8 @@ static void print_fooled(const visual_command *c, const caption_fooled *f)
            f->mean_change);
 }
 
-static int fool(const visual_command *c, const char *photo, int to, const char *difference, caption_error *err)
+static int fool(const visual_command *c, const char *photo, int to, const char *difference, int *reached,
+                caption_error *err)
 {
     caption_image image;
     caption_fooled fooled = {0};
@@ -123,6 +124,7 @@ static int fool(const visual_command *c, const char *photo, int to, const char *
         status = visual_write(difference, &fooled.difference, err);
     if (status == CAPTION_OK)
         print_fooled(c, &fooled);
+    *reached = fooled.reached;
     caption_fooled_free(&fooled);
     return status;
 }
@@ -136,7 +138,7 @@ int command_fool(int argc, char **argv)
         {"difference", OPTION_TEXT, &difference, 0, 0, "FILE", "PNG file for what changed, magnified"},
         {0},
     };
-    int status;
+    int status, reached = 0;
     if (!visual_parse(&c, more, "Changes a photo unnoticeably until it is another class.", 1, argc, argv, &photo,
                       &status))
         return status;
@@ -146,8 +148,9 @@ int command_fool(int argc, char **argv)
     caption_target target;
     status = visual_open(&c, &target, &err);
     if (status == CAPTION_OK)
-        status = fool(&c, photo, target.class_index, difference, &err);
-    return visual_end(&c, status, &err);
+        status = fool(&c, photo, target.class_index, difference, &reached, &err);
+    status = visual_end(&c, status, &err);
+    return status ? status : !reached;
 }
 
 /* ---- visualize --------------------------------------------------------------------------------------------------- */

@@ -74,10 +74,11 @@ int visual_parse(visual_command *c, const option *more, const char *summary, int
 
 /* ---- weights and names ------------------------------------------------------------------------------------------- */
 
-/* Digits are the index of a word. */
+/* A few digits are the index of a word. */
 static void name_word(const visual_command *c, caption_target *target)
 {
-    const int is_index = c->view == CAPTION_SALIENCY && strspn(c->word, "0123456789") == strlen(c->word);
+    const size_t digits = strspn(c->word, "0123456789");
+    const int is_index = c->view == CAPTION_SALIENCY && digits == strlen(c->word) && digits > 0 && digits <= 4;
     target->model = c->captioner;
     target->word = is_index ? NULL : c->word;
     target->index = is_index ? atoi(c->word) : 0;

@@ -121,7 +121,7 @@ static int set_seed(visual_reading *r, const char *value, written how)
 {
     double seed;
     (void)how;
-    if (read_number(r, "seed", value, 0, exact_integers, 1, &seed))
+    if (read_number(r, "seed", value, 0, exact_integers - 1, 1, &seed)) /* the next would be rounded to the limit */
         return 1;
     r->request->options.seed = (uint64_t)seed;
     return 0;

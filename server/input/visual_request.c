@@ -17,6 +17,12 @@ int visual_request_is_of_word(const visual_request *r)
     return *r->word || r->word_index >= 0;
 }
 
+caption_target visual_request_target(const visual_request *r, const caption_model *model)
+{
+    return model ? (caption_target){.model = model, .word = r->word, .before = *r->before ? r->before : NULL}
+                 : (caption_target){.class_index = r->class_index};
+}
+
 static int octaves(const visual_request *r)
 {
     return visual_option_is_known(r->visual, "octaves") ? r->options.octaves : 1;
@@ -94,6 +100,18 @@ static void set_defaults(visual_request *r, caption_visual visual, const config 
     fit(&r->options.max_side, c->picture_side);
 }
 
+/* Will there be enough of it to dream of when it has been shrunk to max_side? */
+static int check_size(const visual_request *r, int width, int height, problem *p)
+{
+    const int longer = width > height ? width : height, shorter = width > height ? height : width;
+    const double shrink = longer > r->options.max_side ? (double)r->options.max_side / longer : 1;
+    if (r->visual != CAPTION_DREAM || shorter * shrink >= CAPTION_DREAM_SIDE)
+        return 0;
+    return problem_set(p, PROBLEM_UNSUPPORTED_IMAGE,
+                       "%d x %d pixels, at most %d a side, are too few to dream of: at least %d a side", width, height,
+                       r->options.max_side, CAPTION_DREAM_SIDE);
+}
+
 static int check_image(const visual_request *r, const config *c, problem *p)
 {
     int width, height;
@@ -101,7 +119,7 @@ static int check_image(const visual_request *r, const config *c, problem *p)
         return 0;
     if (!r->image)
         return problem_set(p, PROBLEM_MISSING_IMAGE, "no part or member called image");
-    return input_check_image(r->image, r->image_size, c, "", &width, &height, p);
+    return input_check_image(r->image, r->image_size, c, "", &width, &height, p) || check_size(r, width, height, p);
 }
 
 int visual_request_read(visual_request *out, caption_visual visual, http_request *request, problem *p)

@@ -50,6 +50,9 @@ int visual_request_parse(visual_request *out, caption_visual visual, const char 
 /* 1 if a word is meant, not a class. */
 int visual_request_is_of_word(const visual_request *r);
 
+/* What a view of visualize.h is to be of: the class, or if a model is given the word. Refers to the request. */
+caption_target visual_request_target(const visual_request *r, const caption_model *model);
+
 /* All steps of all stages, at most. */
 long visual_request_steps(const visual_request *r);
 

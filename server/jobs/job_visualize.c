@@ -6,15 +6,13 @@ static int take_target(const picture_job *j, caption_target *target, caption_mod
     char name[WEIGHTS_NAME_BYTES];
     const visual_request *r = &j->request;
     *model = NULL;
-    *target = (caption_target){.class_index = r->class_index};
+    *target = visual_request_target(r, NULL);
     if (!visual_request_is_of_word(r))
         return CAPTION_OK;
     *model = registry_take(j->server->registry, r->model, name);
     if (!*model)
         return caption_fail(err, CAPTION_EINVAL, "there is no model \"%s\" any more", r->model);
-    target->model = *model;
-    target->word = r->word;
-    target->before = *r->before ? r->before : NULL;
+    *target = visual_request_target(r, *model);
     return CAPTION_OK;
 }
 

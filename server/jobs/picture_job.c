@@ -84,6 +84,7 @@ int picture_job_image(const picture_job *j, caption_image **out, caption_error *
 static void tell(picture_job *j)
 {
     j->told = clock_ms();
+    j->told_step = j->report.step;
     job_run_tell_progress(j->run, picture_report_json(&j->report, 1));
     job_run_tell_event(j->run, "progress", picture_report_json(&j->report, 0));
 }
@@ -136,6 +137,8 @@ static int finish(picture_job *j, cJSON *result, caption_error *err)
         free(json);
         return status;
     }
+    if (j->report.step != j->told_step)
+        tell(j);
     job_run_tell_result(j->run, json);
     picture_files_drop(directory, picture_input);
     return CAPTION_OK;

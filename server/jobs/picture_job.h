@@ -26,6 +26,7 @@ typedef struct picture_job {
     char previews[PREVIEWS][PICTURE_NAME_BYTES]; /* a ring: the next one replaces previews[n % PREVIEWS] */
     int n;
     double told; /* clock_ms */
+    int told_step;
     int fault;   /* a preview could not be stored (caption_status) */
     caption_error reason;
     cJSON *pictures; /* of the result */

@@ -58,6 +58,9 @@ static void targets_that_make_no_sense_are_refused(void **state)
     expect_refused("/v1/visualize", "bad-option", "class");
     expect_refused("/v1/visualize?class=1&word=dog", "bad-option", "word");
     expect_refused("/v1/visualize?word=", "bad-option", "word");
+    expect_refused("/v1/visualize?word=xyzzy", "bad-option", "xyzzy");
+    expect_refused("/v1/visualize?word=two+dogs", "bad-option", "word");
+    expect_refused("/v1/visualize?word=dog&before=xyzzy", "bad-option", "xyzzy");
     expect_refused("/v1/visualize?class=1&model=tiny", "bad-option", "model");
     expect_refused("/v1/visualize?class=1&before=a", "bad-option", "before");
     expect_refused("/v1/invert?layer=18", "bad-option", "layer");
@@ -80,6 +83,7 @@ static void numbers_out_of_range_are_refused(void **state)
             if (!fits)
                 expect_refused(path, "bad-option", options[o]);
         }
+    expect_refused("/v1/dream?seed=9007199254740993", "bad-option", "seed"); /* would be rounded */
     expect_refused("/v1/dream?octaves=2.5", "bad-option", "octaves");
     expect_refused("/v1/dream?samples=3", "unknown-option", "samples");
 }
@@ -131,10 +135,15 @@ static void expect_photo_refused(const char *path, const void *bytes, size_t siz
 
 static void photos_that_cannot_be_used_are_refused_before_202(void **state)
 {
-    photo huge = photo_make("bmp", 8, 8, 1);
+    photo huge = photo_make("bmp", 8, 8, 1), narrow = photo_make("bmp", 400, 31, 1),
+          wide = photo_make("bmp", 400, 39, 1);
     photo form = {0};
     (void)state;
     expect_photo_refused("/v1/dream", served_photo.bytes, served_photo.size / 2, 422, "damaged-image");
+    expect_photo_refused("/v1/dream", narrow.bytes, narrow.size, 415, "unsupported-image");
+    expect_photo_refused("/v1/dream", wide.bytes, wide.size, 415, "unsupported-image"); /* shrunk to 320: 31 */
+    photo_free(&narrow);
+    photo_free(&wide);
     expect_photo_refused("/v1/invert", "hello", 5, 415, "unsupported-image");
     memcpy(huge.bytes + 18, "\0\0\1\0\0\0\1\0", 8); /* 65536 x 65536 */
     expect_photo_refused("/v1/fool?class=1", huge.bytes, huge.size, 413, "image-too-large");

@@ -261,6 +261,15 @@ static void json_and_forms_are_read_as_well(void **state)
 
 /* ---- pictures ---------------------------------------------------------------------------------------------------- */
 
+/* Pixels of the hottest colours, nearly white. */
+static int count_hot(const caption_picture *heat)
+{
+    int n = 0;
+    for (int i = 0; i < heat->width * heat->height; i++)
+        n += heat->rgb[3 * i] > 240 && heat->rgb[3 * i + 1] > 220;
+    return n;
+}
+
 static void accept_chooses_a_heat_map(void **state)
 {
     (void)state;
@@ -268,6 +277,7 @@ static void accept_chooses_a_heat_map(void **state)
     caption_picture heat = visual_decode(&r);
     assert_int_equal(heat.width, CAPTION_IMAGE_SIDE);
     assert_int_equal(heat.height, CAPTION_IMAGE_SIDE);
+    assert_true(count_hot(&heat) >= CAPTION_IMAGE_SIDE * CAPTION_IMAGE_SIDE / 200); /* as the command paints it */
     caption_picture_free(&heat);
     reply_free(&r);
 }

@@ -64,7 +64,7 @@ static void every_command_writes_a_png(void **state)
     expect_png(90, 60);
     RUN(0, "word 0", "saliency", "--model", tiny, "--word", "0", "--view", "heat", good);
     expect_png(90, 60);
-    RUN(0, "after 1 steps", "fool", "--class", "goldfish", "--steps", "1", good);
+    RUN(1, "not fooled after 1 steps", "fool", "--class", "goldfish", "--steps", "1", good);
     expect_png(224, 224);
     RUN(0, "score ", "visualize", "--class", "1", "--steps", "1", "--octaves", "1");
     expect_png(224, 224);
