@@ -153,6 +153,7 @@ static void store_mail(jobs *j, job_run *run)
     if ((mail.progress || mail.n > 0) && job_store_progress(j->server->job_store, job_run_id(run), mail.progress,
                                                             mail.n, mail.types, (const char *const *)mail.data, &p))
         log_job(LOG_LEVEL_WARNING, "job-store", job_run_id(run), p.detail); /* what comes next says more anyway */
+    job_run_mail_stored(run);
     job_mail_free(&mail);
 }
 
