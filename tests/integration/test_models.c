@@ -166,6 +166,27 @@ static void an_active_model_whose_file_breaks_goes_on_until_the_end(void **state
     free(bytes);
 }
 
+/* As it is for a moment when another daemon trains a model and activates it. */
+static void a_link_waits_for_its_model(void **state)
+{
+    char path[300], whole[300];
+    size_t size;
+    (void)state;
+    activate("two");
+    unsigned char *bytes = training_model("one", &size);
+    snprintf(path, sizeof path, "%s", scratch_path("data/models/active"));
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(symlink("late", path), 0);
+    captiond_wait_log(server, "event=not-activated model=late", 1);
+    snprintf(whole, sizeof whole, "%s", scratch_write("data/models/.late", bytes, size));
+    snprintf(path, sizeof path, "%s", scratch_path("data/models/late.safetensors"));
+    assert_int_equal(rename(whole, path), 0);
+    captiond_wait_log(server, "event=activated model=late", 1);
+    assert_int_equal(captiond_count_log(server, "event=not-activated"), 1);
+    assert_string_equal(default_model(), "late");
+    free(bytes);
+}
+
 static void an_unknown_model_is_404(void **state)
 {
     static const char *const names[] = {"nobody", "..", "%2e%2e%2fpasswd", "efficientnet-b0"};
@@ -184,6 +205,7 @@ int main(void)
         cmocka_unit_test(a_request_may_name_any_model),
         cmocka_unit_test(a_broken_file_leaves_the_old_model_serving),
         cmocka_unit_test(an_active_model_whose_file_breaks_goes_on_until_the_end),
+        cmocka_unit_test(a_link_waits_for_its_model),
         cmocka_unit_test(an_unknown_model_is_404),
     };
     return cmocka_run_group_tests(tests, start, end);
