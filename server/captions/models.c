@@ -238,6 +238,17 @@ static int move_file(models *m, const char *file, const char *path, problem *p)
     return flush_directory(m) ? file_fault(p, m->directory) : 0;
 }
 
+static int load_fault(int status, const caption_error *err, problem *p)
+{
+    return problem_set(p,
+                       status == CAPTION_ENOMEM   ? PROBLEM_MEMORY_FULL
+                       : status == CAPTION_ELIMIT ? PROBLEM_LIMIT_REACHED
+                                                  : PROBLEM_DAMAGED_MODEL,
+                       "%s", err->message);
+}
+
+/* What only cannot be loaded now stays, for it may be hours of work: it will be when the directory changes next, or at
+ * the next start. */
 static int publish_locked(models *m, const char *name, const char *file, problem *p)
 {
     char path[PATH_MAX];
@@ -248,10 +259,10 @@ static int publish_locked(models *m, const char *name, const char *file, problem
         return problem_set(p, PROBLEM_NAME_TAKEN, "there is a shipped model %s", name);
     if (move_file(m, file, path, p))
         return 1;
-    if (registry_put(m->registry, name, path, &err) == CAPTION_OK)
-        return 0;
-    unlink(path);
-    return problem_set(p, PROBLEM_DAMAGED_MODEL, "%s", err.message);
+    int status = registry_put(m->registry, name, path, &err);
+    if (status == CAPTION_EFORMAT)
+        unlink(path);
+    return status ? load_fault(status, &err, p) : 0;
 }
 
 int models_publish(models *m, const char *name, const char *file, problem *p)
@@ -282,8 +293,9 @@ static int activate_locked(models *m, const char *name, problem *p)
     registry_facts facts;
     if (!registry_find(m->registry, name, &facts))
         return problem_set(p, PROBLEM_UNKNOWN_MODEL, "there is no model \"%.64s\"", name);
-    if (registry_refresh(m->registry, name, &err))
-        return problem_set(p, PROBLEM_DAMAGED_MODEL, "%s", err.message);
+    int status = registry_refresh(m->registry, name, &err);
+    if (status)
+        return load_fault(status, &err, p);
     if (write_link(m, facts.name, p))
         return 1;
     registry_activate(m->registry, name);

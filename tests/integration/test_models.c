@@ -187,6 +187,39 @@ static void a_link_waits_for_its_model(void **state)
     free(bytes);
 }
 
+/* Models that fill the registry, or none of them. */
+static void fill(const unsigned char *bytes, size_t size, int there)
+{
+    enum { ALL = 64 };
+    char name[64];
+    for (int i = 0; i < ALL; i++) {
+        snprintf(name, sizeof name, "data/models/fill%d.safetensors", i);
+        if (there)
+            scratch_write(name, bytes, size);
+        else
+            assert_int_equal(unlink(scratch_path(name)), 0);
+    }
+    activate("one"); /* looks at the directory */
+}
+
+static void what_was_trained_stays_although_there_is_no_room_for_it(void **state)
+{
+    size_t size, trained_size;
+    (void)state;
+    unsigned char *bytes = training_model("one", &size);
+    long long id = training_submit(server, TRAINING_TINY, "lessons", "homeless", 60);
+    training_wait_iteration(server, id, 1);
+    fill(bytes, size, 1);
+    reply job = training_wait(server, id, "failed");
+    assert_non_null(strstr(reply_string(&job, "error"), "the limit"));
+    reply_free(&job);
+    free(training_model("homeless", &trained_size));
+    fill(bytes, size, 0);
+    activate("homeless");
+    activate("one");
+    free(bytes);
+}
+
 static void an_unknown_model_is_404(void **state)
 {
     static const char *const names[] = {"nobody", "..", "%2e%2e%2fpasswd", "efficientnet-b0"};
@@ -206,6 +239,7 @@ int main(void)
         cmocka_unit_test(a_broken_file_leaves_the_old_model_serving),
         cmocka_unit_test(an_active_model_whose_file_breaks_goes_on_until_the_end),
         cmocka_unit_test(a_link_waits_for_its_model),
+        cmocka_unit_test(what_was_trained_stays_although_there_is_no_room_for_it),
         cmocka_unit_test(an_unknown_model_is_404),
     };
     return cmocka_run_group_tests(tests, start, end);
