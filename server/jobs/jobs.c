@@ -314,20 +314,30 @@ static int is_done_with(const job_record *record)
     return job_state_is_final(record->state) && (record->state != JOB_SUCCEEDED || (kind && !kind->keeps_files));
 }
 
-/* Removes the files of a job that has ended or is forgotten, unless they are its result or somebody still works there.
- */
-static void sweep(void *context, long long id)
+/* The same by number; 1 also if the job is forgotten. */
+static int is_over(jobs *j, long long id)
 {
-    jobs *j = context;
     problem p;
     job_record record;
-    job_files files;
     int known = job_store_get(j->server->job_store, id, &record, &p) == 0;
     int over = known ? is_done_with(&record) : p.kind == PROBLEM_UNKNOWN_JOB;
     if (known)
         job_record_free(&record);
-    if (over && job_files_take(&files, store_directory(j->server->store), id, NULL) == CAPTION_OK)
+    return over;
+}
+
+/* Removes the files of a job that has ended or is forgotten, unless they are its result or somebody still works there.
+ * Only with the lock is the store's word good: without it, the job may be one that is just being queued. */
+static void sweep(void *context, long long id)
+{
+    jobs *j = context;
+    job_files files;
+    if (!is_over(j, id) || job_files_take(&files, store_directory(j->server->store), id, NULL))
+        return;
+    if (is_over(j, id))
         job_files_remove(&files);
+    else
+        job_files_leave(&files);
 }
 
 /* ---- the keeper -------------------------------------------------------------------------------------------------- */
