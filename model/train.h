@@ -47,6 +47,7 @@ typedef struct caption_train_progress {
     const caption_scores *dev;   /* non-NULL once an epoch's dev captions are scored */
     const char *const *captions; /* with dev: what was written for each dev image, in the order of the dataset */
     int best;                    /* with dev: this epoch is the best so far and was written to `out` */
+    int last;                    /* the run is over; the checkpoint goes when the callback has returned */
 } caption_train_progress;
 
 typedef struct caption_train_options {

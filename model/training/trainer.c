@@ -37,6 +37,12 @@ static long all_steps(const trainer *t)
     return t->options->epochs * batches_per_epoch(t);
 }
 
+static int is_done(const trainer *t)
+{
+    long stale = t->state.epoch - t->state.best_epoch;
+    return t->state.epoch >= t->options->epochs || (t->options->patience > 0 && stale >= t->options->patience);
+}
+
 /* Linear warm-up, then half a cosine down to 0. */
 static double learning_rate(const trainer *t)
 {
@@ -88,6 +94,7 @@ static int report(trainer *t, const evaluation *e, int best, caption_error *err)
         .dev = e ? &e->scores : NULL,
         .captions = e ? (const char *const *)e->captions : NULL,
         .best = best,
+        .last = is_done(t),
     };
     int stop = t->options->progress(t->options->context, &progress);
     restart_window(t);
@@ -212,12 +219,6 @@ static int score_candidate(trainer *t, evaluation *e, caption_error *err)
     return status;
 }
 
-static int is_done(const trainer *t)
-{
-    long stale = t->state.epoch - t->state.best_epoch;
-    return t->state.epoch >= t->options->epochs || (t->options->patience > 0 && stale >= t->options->patience);
-}
-
 /* Keeps the folded weights if they are the best so far; the epoch is then done. e: its scores, NULL without dev. */
 static int close_epoch(trainer *t, const evaluation *e, caption_error *err)
 {
@@ -231,7 +232,8 @@ static int close_epoch(trainer *t, const evaluation *e, caption_error *err)
         t->state.best_epoch = t->state.epoch;
         t->state.best_score = e ? e->scores.cider : 0;
     }
-    /* The last epoch's would go at once. Without it, who goes on behind a crash tells of that epoch once more. */
+    /* The last epoch's would go at once. Without it, who goes on behind a crash before the report was taken learns that
+     * epoch again and tells of it. */
     if (!is_done(t))
         status = write_checkpoint(t, err);
     return status == CAPTION_OK ? report(t, e, best, err) : status;

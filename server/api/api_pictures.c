@@ -71,7 +71,8 @@ static int store_fault(const caption_error *err, problem *p)
     return problem_set(p, full ? PROBLEM_DISK_FULL : PROBLEM_INTERNAL, "%s", err->message);
 }
 
-/* Holds the job's directory, so that nobody takes it for one that was forgotten, and puts the photo there. */
+/* Holds the job's directory, so that nobody takes it for one that was forgotten, and puts the photo there. Upon failure
+ * removes it before the transaction is undone: from then on the next job may get this number. */
 static int prepare(void *context, long long id, problem *p)
 {
     submission *s = context;
@@ -84,7 +85,11 @@ static int prepare(void *context, long long id, problem *p)
     if (s->held && !picture_files_put(s->files.directory, picture_input, r->image, r->image_size, &err) &&
         !job_files_flush(&s->files, &err))
         return 0;
-    return store_fault(&err, p);
+    int failed = store_fault(&err, p);
+    if (s->held)
+        job_files_remove(&s->files);
+    s->held = 0;
+    return failed;
 }
 
 static int add_job(server *s, const visual_request *request, long long *id, problem *p)
@@ -101,7 +106,7 @@ static int add_job(server *s, const visual_request *request, long long *id, prob
                              .context = &what};
     int failed = job_store_add(s->job_store, &order, id, p);
     free(json);
-    if (what.held && failed)
+    if (what.held && failed) /* to commit */
         job_files_remove(&what.files);
     else if (what.held)
         job_files_leave(&what.files);

@@ -23,8 +23,9 @@ struct models {
     registry *registry;
     char *directory; /* DATA/models */
     pthread_mutex_t lock;
-    struct timespec seen;            /* the directory's time of change when it was read last */
-    char active[WEIGHTS_NAME_BYTES]; /* the link's text then */
+    struct timespec seen;             /* the directory's time of change when it was read last */
+    char active[WEIGHTS_NAME_BYTES];  /* the link's text when it was followed last */
+    char refused[WEIGHTS_NAME_BYTES]; /* its text since then that could not be; "": none */
 };
 
 /* ---- files ------------------------------------------------------------------------------------------------------- */
@@ -122,15 +123,17 @@ static int is_settled(const struct timespec *changed)
     return time(NULL) - changed->tv_sec >= COARSE_S;
 }
 
-static void follow_directory(models *m)
+/* Returns 1 if something may have changed. */
+static int follow_directory(models *m)
 {
     struct stat info;
     if (stat(m->directory, &info) || (info.st_mtim.tv_sec == m->seen.tv_sec && info.st_mtim.tv_nsec == m->seen.tv_nsec))
-        return;
+        return 0;
     follow_files(m);
     drop_missing(m);
     if (is_settled(&info.st_mtim))
         m->seen = info.st_mtim;
+    return 1;
 }
 
 /* The link's text; "" if there is none. */
@@ -142,30 +145,43 @@ static void read_link(const models *m, char name[WEIGHTS_NAME_BYTES])
     name[length > 0 ? length : 0] = '\0';
 }
 
-static void follow_link(models *m)
+static void try_link(models *m, const char *name)
 {
-    char name[WEIGHTS_NAME_BYTES];
     caption_error err;
-    read_link(m, name);
-    if (strcmp(name, m->active) == 0)
-        return;
-    strcpy(m->active, name);
-    if (!*name)
-        return;
-    if (registry_refresh(m->registry, name, &err)) {
-        log_model(LOG_LEVEL_WARNING, "not-activated", name, err.message);
+    if (*name && registry_refresh(m->registry, name, &err)) {
+        if (strcmp(name, m->refused) != 0)
+            log_model(LOG_LEVEL_WARNING, "not-activated", name, err.message);
+        strcpy(m->refused, name);
         return;
     }
-    registry_activate(m->registry, name);
-    log_model(LOG_LEVEL_INFO, "activated", name, NULL);
+    strcpy(m->active, name);
+    *m->refused = '\0';
+    if (*name && registry_activate(m->registry, name))
+        log_model(LOG_LEVEL_INFO, "activated", name, NULL);
+}
+
+/* What was refused is tried again when the directory has changed: the model may have come. */
+static void follow_link(models *m, int changed)
+{
+    char name[WEIGHTS_NAME_BYTES];
+    read_link(m, name);
+    if (strcmp(name, m->active) == 0)
+        *m->refused = '\0';
+    else if (changed || strcmp(name, m->refused) != 0)
+        try_link(m, name);
 }
 
 /* The directory first: the link may name a model that has just come. */
+static void follow(models *m)
+{
+    int changed = follow_directory(m);
+    follow_link(m, changed);
+}
+
 void models_look(models *m)
 {
     pthread_mutex_lock(&m->lock);
-    follow_directory(m);
-    follow_link(m);
+    follow(m);
     pthread_mutex_unlock(&m->lock);
 }
 
@@ -222,6 +238,17 @@ static int move_file(models *m, const char *file, const char *path, problem *p)
     return flush_directory(m) ? file_fault(p, m->directory) : 0;
 }
 
+static int load_fault(int status, const caption_error *err, problem *p)
+{
+    return problem_set(p,
+                       status == CAPTION_ENOMEM   ? PROBLEM_MEMORY_FULL
+                       : status == CAPTION_ELIMIT ? PROBLEM_LIMIT_REACHED
+                                                  : PROBLEM_DAMAGED_MODEL,
+                       "%s", err->message);
+}
+
+/* What only cannot be loaded now stays, for it may be hours of work: it will be when the directory changes next, or at
+ * the next start. */
 static int publish_locked(models *m, const char *name, const char *file, problem *p)
 {
     char path[PATH_MAX];
@@ -232,10 +259,10 @@ static int publish_locked(models *m, const char *name, const char *file, problem
         return problem_set(p, PROBLEM_NAME_TAKEN, "there is a shipped model %s", name);
     if (move_file(m, file, path, p))
         return 1;
-    if (registry_put(m->registry, name, path, &err) == CAPTION_OK)
-        return 0;
-    unlink(path);
-    return problem_set(p, PROBLEM_DAMAGED_MODEL, "%s", err.message);
+    int status = registry_put(m->registry, name, path, &err);
+    if (status == CAPTION_EFORMAT)
+        unlink(path);
+    return status ? load_fault(status, &err, p) : 0;
 }
 
 int models_publish(models *m, const char *name, const char *file, problem *p)
@@ -266,8 +293,9 @@ static int activate_locked(models *m, const char *name, problem *p)
     registry_facts facts;
     if (!registry_find(m->registry, name, &facts))
         return problem_set(p, PROBLEM_UNKNOWN_MODEL, "there is no model \"%.64s\"", name);
-    if (registry_refresh(m->registry, name, &err))
-        return problem_set(p, PROBLEM_DAMAGED_MODEL, "%s", err.message);
+    int status = registry_refresh(m->registry, name, &err);
+    if (status)
+        return load_fault(status, &err, p);
     if (write_link(m, facts.name, p))
         return 1;
     registry_activate(m->registry, name);
@@ -302,7 +330,7 @@ static int delete_locked(models *m, const char *name, problem *p)
 int models_delete(models *m, const char *name, problem *p)
 {
     pthread_mutex_lock(&m->lock);
-    follow_link(m);
+    follow(m);
     int failed = delete_locked(m, name, p);
     pthread_mutex_unlock(&m->lock);
     return failed;

@@ -272,7 +272,7 @@ char *train_request_json(const train_request *r)
 static int resolve(const char *root, const char *name, char out[PATH_MAX], problem *p)
 {
     char path[PATH_MAX];
-    size_t length = strlen(root);
+    size_t length = strcmp(root, "/") == 0 ? 0 : strlen(root);
     if (snprintf(path, sizeof path, "%s/%s", root, name) >= (int)sizeof path)
         return problem_set(p, PROBLEM_BAD_OPTION, "dataset: a path is too long");
     if (!realpath(path, out))

@@ -12,12 +12,14 @@ struct job_run {
     job_record record;
     job_files files;
     pthread_t thread;
-    void (*on_ended)(void *context);
+    void (*wake)(void *context);
     void *context;
     atomic_int stopping;
 
     pthread_mutex_t lock; /* a leaf; guards the rest */
+    pthread_cond_t stored;
     job_mail mail;
+    int taken; /* mail that is being stored */
     char *result;
     int ended, status;
     caption_error err;
@@ -91,6 +93,15 @@ void job_run_tell_event(job_run *run, const char *type, char *json)
     free(dropped);
 }
 
+void job_run_await_storing(job_run *run)
+{
+    run->wake(run->context);
+    pthread_mutex_lock(&run->lock);
+    while ((run->mail.progress || run->mail.n > 0 || run->taken) && !job_run_stopping(run))
+        pthread_cond_wait(&run->stored, &run->lock);
+    pthread_mutex_unlock(&run->lock);
+}
+
 /* ---- the thread -------------------------------------------------------------------------------------------------- */
 
 static void *work(void *context)
@@ -98,19 +109,19 @@ static void *work(void *context)
     job_run *run = context;
     caption_error err = {""};
     int status = run->kind->run(run, &err);
-    void (*on_ended)(void *) = run->on_ended;
-    void *ended_context = run->context;
+    void (*wake)(void *) = run->wake;
+    void *context_of_wake = run->context;
     pthread_mutex_lock(&run->lock);
     run->ended = 1;
     run->status = status;
     run->err = err;
     pthread_mutex_unlock(&run->lock);
-    on_ended(ended_context); /* the keeper may free `run` from here on, but it joins this thread first */
+    wake(context_of_wake); /* the keeper may free `run` from here on, but it joins this thread first */
     return NULL;
 }
 
 int job_run_start(job_run **out, server *s, const job_kind *kind, job_record *record, job_files *files,
-                  void (*ended)(void *context), void *context, caption_error *err)
+                  void (*wake)(void *context), void *context, caption_error *err)
 {
     job_run *run = calloc(1, sizeof *run);
     if (!run)
@@ -119,11 +130,13 @@ int job_run_start(job_run **out, server *s, const job_kind *kind, job_record *re
     run->kind = kind;
     run->record = *record;
     run->files = *files;
-    run->on_ended = ended;
+    run->wake = wake;
     run->context = context;
     pthread_mutex_init(&run->lock, NULL);
+    pthread_cond_init(&run->stored, NULL);
     int code = pthread_create(&run->thread, NULL, work, run);
     if (code) {
+        pthread_cond_destroy(&run->stored);
         pthread_mutex_destroy(&run->lock);
         free(run);
         return caption_fail(err, CAPTION_ENOMEM, "cannot start a thread for a job: %s", strerror(code));
@@ -152,7 +165,10 @@ job_files *job_run_files(job_run *run)
 
 void job_run_stop(job_run *run)
 {
+    pthread_mutex_lock(&run->lock);
     atomic_store(&run->stopping, 1);
+    pthread_cond_broadcast(&run->stored);
+    pthread_mutex_unlock(&run->lock);
 }
 
 int job_run_ended(job_run *run, int *status, caption_error *err)
@@ -178,6 +194,15 @@ void job_run_take_mail(job_run *run, job_mail *mail)
     pthread_mutex_lock(&run->lock);
     *mail = run->mail;
     run->mail = (job_mail){0};
+    run->taken = 1;
+    pthread_mutex_unlock(&run->lock);
+}
+
+void job_run_mail_stored(job_run *run)
+{
+    pthread_mutex_lock(&run->lock);
+    run->taken = 0;
+    pthread_cond_broadcast(&run->stored);
     pthread_mutex_unlock(&run->lock);
 }
 
@@ -194,6 +219,7 @@ void job_run_free(job_run *run)
     job_record_free(&run->record);
     job_mail_free(&run->mail);
     free(run->result);
+    pthread_cond_destroy(&run->stored);
     pthread_mutex_destroy(&run->lock);
     free(run);
 }

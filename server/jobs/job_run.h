@@ -1,8 +1,8 @@
 /* job_run.h: one attempt at a job, on a thread of its own.
  *
  * What the work has to tell (progress, events, its result) goes into a mailbox, which the keeper thread of jobs.c
- * empties: so the thread that computes never waits for the disk, and nobody ever waits for a thread that the system
- * lets run only when no other wants to. */
+ * empties: so the thread that computes waits for the disk only if it asks to, and nobody ever waits for a thread that
+ * the system lets run only when no other wants to. */
 #ifndef SERVER_JOB_RUN_H
 #define SERVER_JOB_RUN_H
 
@@ -57,11 +57,15 @@ void job_run_tell_progress(job_run *run, char *json);
 void job_run_tell_event(job_run *run, const char *type, char *json);
 void job_run_tell_result(job_run *run, char *json);
 
+/* Waits until what was told is stored, as far as the store can, or the work must stop. */
+void job_run_await_storing(job_run *run);
+
 /* ---- for jobs.c -------------------------------------------------------------------------------------------------- */
 
-/* Takes *record and *files and starts the thread. Calls ended(context) on that thread when the work is over. */
+/* Takes *record and *files and starts the thread. Calls wake(context) on that thread when the work is over or waits for
+ * its mail to be stored. */
 int job_run_start(job_run **out, server *s, const job_kind *kind, job_record *record, job_files *files,
-                  void (*ended)(void *context), void *context, caption_error *err);
+                  void (*wake)(void *context), void *context, caption_error *err);
 
 void job_run_stop(job_run *run);
 
@@ -70,7 +74,7 @@ int job_run_ended(job_run *run, int *status, caption_error *err);
 
 enum { JOB_RUN_EVENTS = 64 };
 
-/* The mailbox's content, which the caller frees. */
+/* The mailbox's content, which the caller stores and frees. */
 typedef struct job_mail {
     char *progress; /* NULL: nothing new */
     int n;
@@ -79,6 +83,7 @@ typedef struct job_mail {
 } job_mail;
 
 void job_run_take_mail(job_run *run, job_mail *mail);
+void job_run_mail_stored(job_run *run); /* what was taken */
 void job_mail_free(job_mail *mail);
 
 const char *job_run_result(job_run *run); /* after the end; NULL: none */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "server/jobs/job_store_open.h"
 
@@ -55,16 +56,28 @@ int job_state_is_final(job_state state)
 
 /* ---- opening --------------------------------------------------------------------------------------------------- */
 
-int job_store_open(job_store **out, const char *directory, const job_limits *limits, caption_error *err)
+static int open_database(job_store *s, const char *directory, caption_error *err)
 {
     char *path;
-    job_store *s = calloc(1, sizeof *s);
-    *out = s;
-    if (!s || asprintf(&path, "%s/jobs.db", directory) < 0)
+    if (asprintf(&path, "%s/jobs.db", directory) < 0)
         return caption_fail(err, CAPTION_ENOMEM, "out of memory for the store of jobs");
-    s->limits = *limits;
     int status = database_open(&s->db, path, &schema, err);
     free(path);
+    return status;
+}
+
+int job_store_open(job_store **out, const char *directory, const job_limits *limits, caption_error *err)
+{
+    job_store *s = calloc(1, sizeof *s);
+    *out = s;
+    if (!s)
+        return caption_fail(err, CAPTION_ENOMEM, "out of memory for the store of jobs");
+    s->limits = *limits;
+    int guard = database_lock_directory(directory, err);
+    if (guard < 0)
+        return CAPTION_EIO;
+    int status = open_database(s, directory, err);
+    close(guard);
     return status;
 }
 

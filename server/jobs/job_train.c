@@ -129,6 +129,8 @@ static int on_progress(void *context, const caption_train_progress *p)
     job_run_tell_event(t->run, "progress", train_report_event(t->report));
     if (p->dev)
         job_run_tell_event(t->run, "scores", train_report_scores(t->report));
+    if (p->last) /* while there is a checkpoint: later, a crash before it is stored would lose it for good */
+        job_run_await_storing(t->run);
     return 0;
 }
 

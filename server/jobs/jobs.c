@@ -74,17 +74,37 @@ static void log_job(log_level level, const char *event, long long id, const char
     log_end(&line);
 }
 
-/* ---- starting ---------------------------------------------------------------------------------------------------- */
+static int log_store_fault(long long id, const problem *p)
+{
+    log_job(LOG_LEVEL_ERROR, "job-store", id, p->detail);
+    return 1;
+}
 
-static void fail_job(jobs *j, const char *kind, long long id, const char *reason)
+/* Stores how a job ended, unless it was cancelled meanwhile (*done is 0 then). Returns 1 if the store failed. */
+static int store_end(jobs *j, const char *kind, long long id, const job_end *end, int *done)
 {
     problem p;
+    if (job_store_end(j->server->job_store, id, end, done, &p))
+        return log_store_fault(id, &p);
+    metrics_count_job(kind, *done ? end->state : JOB_CANCELLED);
+    log_job(end->error ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "job-ended", id,
+            !*done       ? "cancelled"
+            : end->error ? end->error
+                         : job_state_name(end->state));
+    return 0;
+}
+
+/* ---- starting ---------------------------------------------------------------------------------------------------- */
+
+/* If that cannot be stored, the job is adopted again with its files. */
+static void fail_job(jobs *j, const char *kind, long long id, job_files *files, const char *reason)
+{
     int done;
     const job_end end = {.state = JOB_FAILED, .error = reason};
-    if (job_store_end(j->server->job_store, id, &end, &done, &p))
-        log_job(LOG_LEVEL_ERROR, "job-store", id, p.detail);
-    metrics_count_job(kind, JOB_FAILED);
-    log_job(LOG_LEVEL_WARNING, "job-failed", id, reason);
+    if (store_end(j, kind, id, &end, &done))
+        job_files_leave(files);
+    else
+        job_files_remove(files);
 }
 
 /* The job is ours and said to run: starts its thread, or fails it. */
@@ -101,8 +121,7 @@ static void launch(jobs *j, long long id, job_files *files)
     int status = kind ? job_run_start(&j->runs[j->n], j->server, kind, &record, files, wake, j, &err)
                       : caption_fail(&err, CAPTION_EUNSUPPORTED, "jobs of kind %s are not known", record.kind);
     if (status) {
-        fail_job(j, record.kind, id, err.message);
-        job_files_remove(files);
+        fail_job(j, record.kind, id, files, err.message);
     } else {
         j->n++;
         log_job(LOG_LEVEL_INFO, "job-started", id, kind->name);
@@ -153,6 +172,7 @@ static void store_mail(jobs *j, job_run *run)
     if ((mail.progress || mail.n > 0) && job_store_progress(j->server->job_store, job_run_id(run), mail.progress,
                                                             mail.n, mail.types, (const char *const *)mail.data, &p))
         log_job(LOG_LEVEL_WARNING, "job-store", job_run_id(run), p.detail); /* what comes next says more anyway */
+    job_run_mail_stored(run);
     job_mail_free(&mail);
 }
 
@@ -173,26 +193,11 @@ static int publish(void *context, problem *p)
     return 1;
 }
 
-static int log_store_fault(const job_run *run, const problem *p)
-{
-    log_job(LOG_LEVEL_ERROR, "job-store", job_run_id(run), p->detail);
-    return 1;
-}
+/* Each of these stores how a run ended; returns 0, or 1 to try again later. */
 
-/* Each of these stores how a run ended, unless it was cancelled meanwhile (*done is 0 then); returns 0, or 1 to try
- * again later. */
-
-static int store_end(jobs *j, job_run *run, const job_end *end, int *done)
+static int store_run_end(jobs *j, const job_run *run, const job_end *end, int *done)
 {
-    problem p;
-    if (job_store_end(j->server->job_store, job_run_id(run), end, done, &p))
-        return log_store_fault(run, &p);
-    metrics_count_job(job_run_kind(run)->name, *done ? end->state : JOB_CANCELLED);
-    log_job(end->error ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "job-ended", job_run_id(run),
-            !*done       ? "cancelled"
-            : end->error ? end->error
-                         : job_state_name(end->state));
-    return 0;
+    return store_end(j, job_run_kind(run)->name, job_run_id(run), end, done);
 }
 
 /* The files go first: they may be what fills the disk. */
@@ -201,7 +206,7 @@ static int store_failure(jobs *j, job_run *run, const char *reason)
     int done;
     const job_end end = {.state = JOB_FAILED, .error = reason};
     job_files_clear(job_run_files(run));
-    return store_end(j, run, &end, &done);
+    return store_run_end(j, run, &end, &done);
 }
 
 /* *keep: the files are the result. */
@@ -210,7 +215,7 @@ static int store_success(jobs *j, job_run *run, int *keep)
     problem failed = {.kind = PROBLEM_NONE};
     publication what = {run, &failed};
     const job_end end = {JOB_SUCCEEDED, job_run_result(run), NULL, publish, &what};
-    int done = 0, again = store_end(j, run, &end, &done);
+    int done = 0, again = store_run_end(j, run, &end, &done);
     *keep = done && !failed.kind && job_run_kind(run)->keeps_files;
     return failed.kind ? store_failure(j, run, failed.detail) : again;
 }
@@ -220,7 +225,7 @@ static int store_interruption(jobs *j, job_run *run, const char *reason, int *ke
 {
     problem p;
     if (job_store_requeue(j->server->job_store, job_run_id(run), keep, &p))
-        return log_store_fault(run, &p);
+        return log_store_fault(job_run_id(run), &p);
     if (!*keep)
         metrics_count_job(job_run_kind(run)->name, JOB_CANCELLED);
     log_job(LOG_LEVEL_INFO, *keep ? "job-interrupted" : "job-ended", job_run_id(run), *keep ? reason : "cancelled");
@@ -313,20 +318,30 @@ static int is_done_with(const job_record *record)
     return job_state_is_final(record->state) && (record->state != JOB_SUCCEEDED || (kind && !kind->keeps_files));
 }
 
-/* Removes the files of a job that has ended or is forgotten, unless they are its result or somebody still works there.
- */
-static void sweep(void *context, long long id)
+/* The same by number; 1 also if the job is forgotten. */
+static int is_over(jobs *j, long long id)
 {
-    jobs *j = context;
     problem p;
     job_record record;
-    job_files files;
     int known = job_store_get(j->server->job_store, id, &record, &p) == 0;
     int over = known ? is_done_with(&record) : p.kind == PROBLEM_UNKNOWN_JOB;
     if (known)
         job_record_free(&record);
-    if (over && job_files_take(&files, store_directory(j->server->store), id, NULL) == CAPTION_OK)
+    return over;
+}
+
+/* Removes the files of a job that has ended or is forgotten, unless they are its result or somebody still works there.
+ * Only with the lock is the store's word good: without it, the job may be one that is just being queued. */
+static void sweep(void *context, long long id)
+{
+    jobs *j = context;
+    job_files files;
+    if (!is_over(j, id) || job_files_take(&files, store_directory(j->server->store), id, NULL))
+        return;
+    if (is_over(j, id))
         job_files_remove(&files);
+    else
+        job_files_leave(&files);
 }
 
 /* ---- the keeper -------------------------------------------------------------------------------------------------- */

@@ -115,7 +115,7 @@ void train_report_add(train_report *r, const caption_train_progress *p)
 {
     caption_train_progress before = r->now;
     r->now = *p;
-    if (p->stage == CAPTION_TRAIN_LEARNING && p->loss > 0) {
+    if (p->stage == CAPTION_TRAIN_LEARNING && p->captions_per_second > 0) { /* a loss by rewards may be below 0 */
         curve_add(&r->losses, (double)p->done, p->loss);
     } else { /* the report of an epoch may come right behind one of its batches, with nothing learnt in between */
         r->now.loss = before.loss;

@@ -2,10 +2,13 @@
 #include "server/store/database.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 enum { BUSY_MS = 10000, STATEMENTS = 64 };
 
@@ -201,6 +204,17 @@ static int open_file(database *d, const database_schema *schema, caption_error *
                          "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON",
                          err);
     return status ? status : migrate_at_once(d, schema, err);
+}
+
+int database_lock_directory(const char *path, caption_error *err)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0 && flock(fd, LOCK_EX) == 0)
+        return fd;
+    caption_fail(err, CAPTION_EIO, "%.400s: %s", path, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return -1;
 }
 
 int database_open(database **out, const char *path, const database_schema *schema, caption_error *err)

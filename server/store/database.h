@@ -28,6 +28,10 @@ typedef struct database_schema {
     const char *const *steps;
 } database_schema;
 
+/* Who opens a database holds its directory meanwhile: of two that make a file WAL at once, SQLite refuses one without
+ * letting it wait. Returns the directory, locked until it is closed, or -1. */
+int database_lock_directory(const char *path, caption_error *err);
+
 /* Opens or makes the file and brings its tables up to date; refuses one of a newer version. The schema is kept. */
 int database_open(database **out, const char *path, const database_schema *schema, caption_error *err);
 void database_close(database *d); /* NULL is allowed */

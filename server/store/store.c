@@ -2,11 +2,9 @@
 #include "server/store/store.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -51,18 +49,6 @@ static int make_directories(const char *path, caption_error *err)
     return error ? caption_fail(err, CAPTION_EIO, "%.400s: %s", path, strerror(error)) : CAPTION_OK;
 }
 
-/* Daemons that start at once open the store one after the other. Returns the locked directory, or -1. */
-static int lock_directory(const char *path, caption_error *err)
-{
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd >= 0 && flock(fd, LOCK_EX) == 0)
-        return fd;
-    caption_fail(err, CAPTION_EIO, "%.400s: %s", path, strerror(errno));
-    if (fd >= 0)
-        close(fd);
-    return -1;
-}
-
 static int open_database(store *s, caption_error *err)
 {
     char *path;
@@ -78,7 +64,7 @@ static int open_parts(store *s, caption_error *err)
     int status = make_directories(s->directory, err);
     if (status)
         return status;
-    int guard = lock_directory(s->directory, err);
+    int guard = database_lock_directory(s->directory, err);
     if (guard < 0)
         return CAPTION_EIO;
     status = open_database(s, err);

@@ -10,11 +10,13 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "tests/support/dataset.h"
 #include "tests/support/scratch.h"
+#include "tests/support/visual.h"
 
 enum { MOST_UPLOADS = 200 };
 
@@ -127,6 +129,21 @@ static void what_is_left_free_lets_items_be_deleted(void **state)
     assert_int_equal(umount(place), 0);
 }
 
+/* A job whose photo cannot be written leaves nothing, and so nothing in the way of the next of its number. */
+static void expect_no_job(const captiond *c, const char *data)
+{
+    char first[300];
+    photo image = photo_make("bmp", 400, 400, 1);
+    snprintf(first, sizeof first, "%s/jobs/1", data);
+    for (int i = 0; i < 3; i++) {
+        reply r = visual_post(c, &image, NULL, "/v1/dream");
+        client_expect_problem(&r, 507, "disk-full");
+        reply_free(&r);
+        assert_int_equal(access(first, F_OK), -1);
+    }
+    photo_free(&image);
+}
+
 static void files_that_may_not_grow_are_507(void **state)
 {
     const struct rlimit small = {300000, RLIM_INFINITY};
@@ -145,6 +162,7 @@ static void files_that_may_not_grow_are_507(void **state)
         reply_free(&r);
     }
     expect_stored(c, data, 0);
+    expect_no_job(c, data);
     long long last;
     int stored = fill(c, 20, &last); /* small files, until the database cannot grow */
     expect_stored(c, data, stored);

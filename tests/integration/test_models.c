@@ -166,6 +166,60 @@ static void an_active_model_whose_file_breaks_goes_on_until_the_end(void **state
     free(bytes);
 }
 
+/* As it is for a moment when another daemon trains a model and activates it. */
+static void a_link_waits_for_its_model(void **state)
+{
+    char path[300], whole[300];
+    size_t size;
+    (void)state;
+    activate("two");
+    unsigned char *bytes = training_model("one", &size);
+    snprintf(path, sizeof path, "%s", scratch_path("data/models/active"));
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(symlink("late", path), 0);
+    captiond_wait_log(server, "event=not-activated model=late", 1);
+    snprintf(whole, sizeof whole, "%s", scratch_write("data/models/.late", bytes, size));
+    snprintf(path, sizeof path, "%s", scratch_path("data/models/late.safetensors"));
+    assert_int_equal(rename(whole, path), 0);
+    captiond_wait_log(server, "event=activated model=late", 1);
+    assert_int_equal(captiond_count_log(server, "event=not-activated"), 1);
+    assert_string_equal(default_model(), "late");
+    free(bytes);
+}
+
+/* Models that fill the registry, or none of them. */
+static void fill(const unsigned char *bytes, size_t size, int there)
+{
+    enum { ALL = 64 };
+    char name[64];
+    for (int i = 0; i < ALL; i++) {
+        snprintf(name, sizeof name, "data/models/fill%d.safetensors", i);
+        if (there)
+            scratch_write(name, bytes, size);
+        else
+            assert_int_equal(unlink(scratch_path(name)), 0);
+    }
+    activate("one"); /* looks at the directory */
+}
+
+static void what_was_trained_stays_although_there_is_no_room_for_it(void **state)
+{
+    size_t size, trained_size;
+    (void)state;
+    unsigned char *bytes = training_model("one", &size);
+    long long id = training_submit(server, TRAINING_TINY, "lessons", "homeless", 60);
+    training_wait_iteration(server, id, 1);
+    fill(bytes, size, 1);
+    reply job = training_wait(server, id, "failed");
+    assert_non_null(strstr(reply_string(&job, "error"), "the limit"));
+    reply_free(&job);
+    free(training_model("homeless", &trained_size));
+    fill(bytes, size, 0);
+    activate("homeless");
+    activate("one");
+    free(bytes);
+}
+
 static void an_unknown_model_is_404(void **state)
 {
     static const char *const names[] = {"nobody", "..", "%2e%2e%2fpasswd", "efficientnet-b0"};
@@ -184,6 +238,8 @@ int main(void)
         cmocka_unit_test(a_request_may_name_any_model),
         cmocka_unit_test(a_broken_file_leaves_the_old_model_serving),
         cmocka_unit_test(an_active_model_whose_file_breaks_goes_on_until_the_end),
+        cmocka_unit_test(a_link_waits_for_its_model),
+        cmocka_unit_test(what_was_trained_stays_although_there_is_no_room_for_it),
         cmocka_unit_test(an_unknown_model_is_404),
     };
     return cmocka_run_group_tests(tests, start, end);

@@ -120,6 +120,7 @@ static void several_may_start_at_once_on_an_empty_directory(void **state)
     for (int i = 0; i < DAEMONS; i++) {
         captiond_wait_log(c[i], "event=ready", 1);
         assert_int_equal(captiond_count_log(c[i], "event=no-data"), 0);
+        assert_int_equal(captiond_count_log(c[i], "event=no-jobs"), 0);
     }
     dataset_make(c[0], "pets");
     for (int i = 0; i < DAEMONS; i++)

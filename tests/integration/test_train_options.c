@@ -197,6 +197,21 @@ static void files_below_the_training_root_are_learnt_from(void **state)
     reply_free(&job);
 }
 
+static void the_training_root_may_be_the_whole_disk(void **state)
+{
+    char root[512];
+    (void)state;
+    captiond_stop(server);
+    server = captiond_serve((const char *[]){"--training-root", "/", NULL});
+    snprintf(root, sizeof root, "%s", scratch_path("files"));
+    long long id =
+        training_submit(server,
+                        "{\"dataset\":{\"images\":\"%s\",\"captions\":\"%s/captions.tsv\"},\"model\":\"rooted\","
+                        "\"epochs\":1,\"hidden\":8,\"words\":8,\"minimum_count\":1,\"dev_fraction\":0}",
+                        root + 1, root + 1);
+    training_expect(server, id, "succeeded");
+}
+
 static void files_need_a_training_root(void **state)
 {
     (void)state;
@@ -255,6 +270,7 @@ int main(void)
         cmocka_unit_test(files_outside_the_training_root_are_refused),
         cmocka_unit_test(files_below_the_training_root_are_learnt_from),
         cmocka_unit_test(a_network_that_is_too_large_fails_its_job),
+        cmocka_unit_test(the_training_root_may_be_the_whole_disk),
         cmocka_unit_test(files_need_a_training_root),
         cmocka_unit_test(a_body_that_is_no_object_is_400),
         cmocka_unit_test(other_methods_are_405),

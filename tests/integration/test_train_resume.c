@@ -1,5 +1,6 @@
 /* A training job outlives its daemon: killed at any moment, or told to stop, it is gone on with by the next one, and
  * the model is the very file that an undisturbed job writes. */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -110,6 +111,36 @@ static void killed_at_twenty_random_moments_it_writes_the_same_model(void **stat
     expect_same_model("killed");
 }
 
+/* Takes SQLite's write lock of the jobs, as its file format has it for WAL; closing gives it back. */
+static int lock_jobs(void)
+{
+    enum { WAL_WRITE_LOCK = 120 };
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = WAL_WRITE_LOCK, .l_len = 1};
+    int fd = open(scratch_path("data/jobs.db-shm"), O_RDWR | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(fcntl(fd, F_OFD_SETLKW, &lock), 0);
+    return fd;
+}
+
+/* What nothing could be stored of, because all was over before, is done again. */
+static void killed_before_the_end_was_stored_it_tells_of_it_later(void **state)
+{
+    enum { LONGER_THAN_THE_RUN_MS = 999 };
+    (void)state;
+    long long id = training_submit(server, RUN, "lessons", "unheard");
+    training_wait_iteration(server, id, 1);
+    int lock = lock_jobs();
+    pause_ms(LONGER_THAN_THE_RUN_MS);
+    captiond_signal(server, SIGKILL);
+    assert_int_equal(captiond_wait(server), 128 + SIGKILL);
+    close(lock);
+    server = captiond_serve(NULL);
+    reply job = training_wait(server, id, "succeeded");
+    expect_orderly_history(&job);
+    reply_free(&job);
+    expect_same_model("unheard");
+}
+
 static void told_to_stop_it_writes_a_checkpoint_and_goes_on_later(void **state)
 {
     int interruptions = 0;
@@ -168,6 +199,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(killed_at_twenty_random_moments_it_writes_the_same_model),
+        cmocka_unit_test(killed_before_the_end_was_stored_it_tells_of_it_later),
         cmocka_unit_test(told_to_stop_it_writes_a_checkpoint_and_goes_on_later),
         cmocka_unit_test(jobs_wait_in_line_across_restarts),
         cmocka_unit_test(what_was_deleted_meanwhile_does_not_matter),

@@ -41,6 +41,9 @@ static void a_model_that_one_activates_serves_in_both(void **state)
     reply r = dataset_ask(first, "POST", "/v1/models/shared/activate");
     assert_int_equal(r.status, 200);
     reply_free(&r);
+    r = dataset_ask(second, "DELETE", "/v1/models/shared"); /* which may not have looked since */
+    client_expect_problem(&r, 409, "model-in-use");
+    reply_free(&r);
     captiond_wait_log(second, "event=activated model=shared", 1);
     for (int i = 0; i < 6; i++) {
         char *text = training_caption(second, i, NULL);

@@ -1,4 +1,5 @@
 /* The store of jobs without HTTP and threads around it: what may follow what, and what is remembered. */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -432,6 +433,40 @@ static void only_so_many_events_are_remembered(void **state)
     assert_string_equal(t.types[limits.history - 1], "end");
 }
 
+/* ---- opening ----------------------------------------------------------------------------------------------------- */
+
+static void *open_at_once(void *context)
+{
+    job_store *mine;
+    caption_error err;
+    pthread_barrier_wait(context);
+    int status = job_store_open(&mine, directory, &limits, &err);
+    job_store_close(mine);
+    return status ? &store : NULL;
+}
+
+static void several_may_open_an_empty_directory_at_once(void **state)
+{
+    enum { ROUNDS = 20, OPENERS = 4 };
+    pthread_barrier_t together;
+    pthread_t threads[OPENERS];
+    void *failed;
+    (void)state;
+    pthread_barrier_init(&together, NULL, OPENERS);
+    for (int round = 0; round < ROUNDS; round++) {
+        snprintf(directory, sizeof directory, "%s", scratch_path("fresh"));
+        snprintf(directory + strlen(directory), sizeof directory - strlen(directory), "%d", round);
+        assert_int_equal(mkdir(directory, 0700), 0);
+        for (int i = 0; i < OPENERS; i++)
+            assert_int_equal(pthread_create(&threads[i], NULL, open_at_once, &together), 0);
+        for (int i = 0; i < OPENERS; i++) {
+            pthread_join(threads[i], &failed);
+            assert_null(failed);
+        }
+    }
+    pthread_barrier_destroy(&together);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -454,6 +489,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(events_come_in_order_and_the_end_is_last, open_empty, close_store),
         cmocka_unit_test_setup_teardown(a_teller_that_stops_has_not_heard_the_end, open_empty, close_store),
         cmocka_unit_test_setup_teardown(only_so_many_events_are_remembered, open_empty, close_store),
+        cmocka_unit_test(several_may_open_an_empty_directory_at_once),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }
