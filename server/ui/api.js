@@ -16,7 +16,8 @@ export class ApiError extends Error {
 
 async function refusal(response) {
     const problem = await response.json().catch(() => ({}));
-    return new ApiError(problem.title || `The daemon answered ${response.status}`, problem.detail || "", response.status,
+    const detail = response.status === 401 && !key.get() ? "enter it under Key, at the top of the page" : problem.detail;
+    return new ApiError(problem.title || `The daemon answered ${response.status}`, detail || "", response.status,
         (problem.type || "").split(":").pop());
 }
 
@@ -44,15 +45,15 @@ export const getJson = async (path, options) =>
 export const getPicture = async (path, options) =>
     URL.createObjectURL(await (await ask(path, { ...options, headers: { Accept: "image/png", ...options?.headers } })).blob());
 
-// Every item of a paged list, page after page, at most `most`.
-export async function getAll(path, member, most = 1000) {
+// The items of a paged list that are `wanted`, page after page, at most `most`.
+export async function getAll(path, member, { most = 1000, wanted = () => true } = {}) {
     const items = [];
     for (let next = path; next && items.length < most;) {
         const page = await getJson(next);
-        items.push(...page[member]);
+        items.push(...page[member].filter(wanted));
         next = page.next;
     }
-    return items;
+    return items.slice(0, most);
 }
 
 // The routes that this daemon has, as "POST /v1/saliency".
@@ -87,9 +88,9 @@ async function readStream(response, give) {
     }
 }
 
-// Calls onEvent(type, data) until the job has ended or `signal` aborts; comes back after a lost connection. EventSource
-// could not send the key.
-export async function follow(job, onEvent, signal) {
+// Calls onEvent(type, data) until the job has ended or `signal`, if given, aborts; comes back after a lost connection.
+// EventSource could not send the key.
+export async function follow(job, onEvent, signal = new AbortController().signal) {
     let last, ended = false;
     while (!ended && !signal.aborted) {
         try {

@@ -1,12 +1,12 @@
 // captions.js: photos in, captions out, with the words' probabilities.
 import { getJson, hasRoute } from "./api.js";
-import { $, h, showFor, showProblem, values } from "./dom.js";
+import { $, h, refill, showFor, showProblem, values } from "./dom.js";
 import { fillModels, modelNamed } from "./models.js";
 import { photoPlace } from "./photos.js";
 import { wordsOf } from "./words.js";
 
 const AT_ONCE = 2; // requests; the daemon's own queue takes turns anyway
-const waiting = [];
+const waiting = [], refused = new Set(); // cards that a key is missing for
 let busy = 0;
 
 function next() {
@@ -26,7 +26,7 @@ async function askCaption(file) {
     if (query.decode === "greedy") delete query.decode; // the usual
     if (model?.kind === "attention") query.attention = true;
     const answer = await getJson("/v1/caption", { method: "POST", query, body: file, headers: { "Content-Type": file.type } });
-    return { answer, kind: model?.kind, greedy: options.decode === "greedy" };
+    return { answer, kind: model?.kind, options };
 }
 
 // ---- a card: a photo and what was said of it -------------------------------------------------------------------------
@@ -37,20 +37,27 @@ function facts(answer, caption) {
         `${caption.words} words${caption.finished ? "" : ", cut"}`, `${timing.total_ms.toFixed(0)} ms`].map((t) => h("span", {}, t)));
 }
 
-function alternatives(captions, chosen, choose) {
+// What several captions are ordered by, if by anything: beams by probability for their length (REFERENCE.md).
+const ORDERS = {
+    beam: { says: "Best first, by log-probability for its length", of: (c, o) => c.logprob / ((6 + c.words) / 6) ** (o.length_penalty ?? 1.5) },
+    sample: { says: "Drawn by chance, each with its log-probability", of: (c) => c.logprob },
+};
+
+function alternatives(captions, chosen, options, choose) {
     if (captions.length < 2) return null;
-    return h("ol", { class: "alternatives", "aria-label": "Captions, best first" }, captions.map((c) => h("li", {},
+    const { says, of } = ORDERS[options.decode];
+    return h("div", {}, h("p", { class: "notice", "aria-hidden": "true" }, says), h("ol", { class: "alternatives", "aria-label": says }, captions.map((c) => h("li", {},
         h("button", { type: "button", "aria-pressed": String(c === chosen), onclick: () => choose(c) }, c.text, " ",
-            h("span", { class: "p" }, c.logprob.toFixed(2))))));
+            h("span", { class: "p" }, of(c, options).toFixed(2)))))));
 }
 
-function fillCard(card, { answer, kind, greedy }, canExplain) {
+function fillCard(card, { answer, kind, options }, canExplain) {
     const [best] = answer.captions, captions = [best, ...(best.alternatives || answer.alternatives || [])];
-    const shot = { file: card.file, photo: card.photo, model: answer.model, kind, greedy };
+    const shot = { file: card.file, photo: card.photo, model: answer.model, kind };
     const choose = (caption) => {
         card.photo.alt = caption.text;
-        card.said.replaceChildren(h("p", { class: "sentence" }, caption.text || "(no words)"),
-            ...[wordsOf(caption, shot, card.veil, canExplain), alternatives(captions, caption, choose), facts(answer, caption)].filter(Boolean));
+        refill(card.said, h("p", { class: "sentence" }, caption.text || "(no words)"),
+            ...[wordsOf(caption, shot, card.veil, canExplain), alternatives(captions, caption, options, choose), facts(answer, caption)].filter(Boolean));
     };
     choose(best);
     $("captions-live").textContent = `${card.file.name}: ${best.text}`;
@@ -65,6 +72,7 @@ function captionCard(card) {
             fillCard(card, result, canExplain);
         } catch (error) {
             card.veil.hidden = true;
+            if (error.status === 401) refused.add(card);
             showProblem(card.said, error);
         }
         card.said.setAttribute("aria-busy", "false");
@@ -100,4 +108,16 @@ export function init() {
     photoPlace(document.querySelector("[data-photos=captions]"), (files) => files.forEach(addCard), { multiple: true });
 }
 
-export const show = () => fillModels($("caption-options").elements.model, (usual) => `${usual}, the default`).catch(() => 0);
+// Called also when a key was entered: what was refused for want of one is asked again.
+export async function show() {
+    try {
+        await fillModels($("caption-options").elements.model, (usual) => `${usual}, the default`);
+    } catch (error) {
+        showProblem($("captions-fault"), error);
+        return;
+    }
+    $("captions-fault").replaceChildren();
+    const again = [...refused].filter((card) => card.said.isConnected);
+    refused.clear();
+    again.forEach(captionCard);
+}

@@ -1,7 +1,8 @@
-// curve.js: a line chart of [x, y] points as inline SVG.
+// curve.js: a line chart of [x, y] points as inline SVG, drawn anew in pixels for every width, so that its text is as
+// large on a phone as on a desk.
 
 const NS = "http://www.w3.org/2000/svg";
-const WIDTH = 640, HEIGHT = 240, LEFT = 48, RIGHT = 12, TOP = 26, BOTTOM = 28;
+const HEIGHT = 240, LEFT = 48, RIGHT = 12, TOP = 26, BOTTOM = 28;
 
 function s(tag, attributes, text) {
     const element = document.createElementNS(NS, tag);
@@ -25,22 +26,24 @@ const short = (x) => (Math.abs(x) >= 1e4 ? x.toExponential(0) : Number(x.toPreci
 export function curve(names) {
     const title = s("title", { id: `curve-${Math.random().toString(36).slice(2)}` }, names.title);
     const grid = s("g", { class: "grid" }), line = s("path", { class: "line" }), area = s("path", { class: "area" }), dot = s("circle", { class: "dot" });
-    const element = s("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "curve", role: "img", "aria-labelledby": title.id });
+    const element = s("svg", { class: "curve", role: "img", "aria-labelledby": title.id });
     element.append(title, grid, area, line, dot);
-    const draw = (points) => {
+    let points = [];
+    const redraw = () => {
+        const width = element.clientWidth;
         grid.replaceChildren();
-        if (!points.length) return;
+        if (!points.length || !width) return;
         const xs = points.map((p) => p[0]), ys = points.map((p) => p[1]);
         let [x0, x1, y0, y1] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
         if (x1 === x0) x1 = x0 + 1;
         if (y0 > 0 && y0 < 0.6 * y1) y0 = 0;
         if (y1 === y0) y1 = y0 + 1;
-        const x = (v) => LEFT + ((v - x0) / (x1 - x0)) * (WIDTH - LEFT - RIGHT);
+        const x = (v) => LEFT + ((v - x0) / (x1 - x0)) * (width - LEFT - RIGHT);
         const y = (v) => HEIGHT - BOTTOM - ((v - y0) / (y1 - y0)) * (HEIGHT - TOP - BOTTOM);
         for (const t of ticks(y0, y1, 4))
-            grid.append(s("line", { x1: LEFT, x2: WIDTH - RIGHT, y1: y(t), y2: y(t) }), s("text", { x: LEFT - 8, y: y(t) + 4, "text-anchor": "end" }, short(t)));
-        for (const t of ticks(x0, x1, 6)) grid.append(s("text", { x: x(t), y: HEIGHT - 8, "text-anchor": "middle" }, short(t)));
-        grid.append(s("text", { x: WIDTH - RIGHT, y: HEIGHT - BOTTOM - 6, "text-anchor": "end", class: "axis" }, names.x),
+            grid.append(s("line", { x1: LEFT, x2: width - RIGHT, y1: y(t), y2: y(t) }), s("text", { x: LEFT - 8, y: y(t) + 4, "text-anchor": "end" }, short(t)));
+        for (const t of ticks(x0, x1, Math.min(6, width / 80))) grid.append(s("text", { x: x(t), y: HEIGHT - 8, "text-anchor": "middle" }, short(t)));
+        grid.append(s("text", { x: width - RIGHT, y: HEIGHT - BOTTOM - 6, "text-anchor": "end", class: "axis" }, names.x),
             s("text", { x: LEFT, y: 12, class: "axis" }, names.y));
         const path = points.map((p, i) => `${i ? "L" : "M"}${x(p[0]).toFixed(1)} ${y(p[1]).toFixed(1)}`).join("");
         const [lastX, lastY] = points.at(-1);
@@ -50,6 +53,11 @@ export function curve(names) {
         dot.setAttribute("cx", x(lastX));
         dot.setAttribute("cy", y(lastY));
         title.textContent = `${names.title}: ${short(lastY)} at ${short(lastX)}, from ${short(ys[0])} at ${short(xs[0])}`;
+    };
+    new ResizeObserver(redraw).observe(element);
+    const draw = (now) => {
+        points = now;
+        redraw();
     };
     return { element, draw };
 }

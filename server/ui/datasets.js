@@ -1,6 +1,6 @@
 // datasets.js: photos and captions to learn from.
 import { ask, getAll, getJson } from "./api.js";
-import { $, attempt, confirm, h, number, showProblem, table, values, when } from "./dom.js";
+import { $, attempt, confirm, h, number, refill, showProblem, table, values, when } from "./dom.js";
 import { isPhoto, photoPlace } from "./photos.js";
 
 const path = (name, rest = "") => `/v1/datasets/${encodeURIComponent(name)}${rest}`;
@@ -28,7 +28,7 @@ function row(d) {
 
 async function showList() {
     const datasets = await loadDatasets();
-    $("dataset-list").replaceChildren(datasets.length ? table("Stored on this machine", ["Name", "Photos", "Captions", "Encoded", "Change"], datasets.map(row))
+    refill($("dataset-list"), datasets.length ? table("Stored on this machine", ["Name", "Photos", "Captions", "Encoded", "Change"], datasets.map(row))
         : h("p", { class: "empty" }, "There is none yet."));
 }
 
@@ -55,19 +55,31 @@ function readTable(text) {
     return captions;
 }
 
-async function upload(name, files, typed, progress) {
-    const sheet = files.find((f) => !isPhoto(f)), known = sheet ? readTable(await sheet.text()) : {};
-    const photos = files.filter(isPhoto);
+const ITS_OWN_FAULT = [400, 413, 415, 422]; // statuses that say nothing of the photos behind it
+
+// Sends the photos one by one. Returns those that were refused, as [{photo, error}], and those not sent after an error
+// that the others would meet, too.
+async function upload(name, photos, captionsOf, progress) {
+    const refused = [];
     for (const [i, photo] of photos.entries()) {
-        const captions = known[photo.name] || typed;
-        if (!captions.length) throw Object.assign(new Error(`Write what ${photo.name} shows, or add a .tsv file that says it.`), { title: "A caption is missing." });
         const body = new FormData();
         body.append("image", photo);
-        captions.forEach((caption) => body.append("caption", caption));
-        await ask(path(name, "/items"), { method: "POST", body });
+        captionsOf(photo).forEach((caption) => body.append("caption", caption));
+        try {
+            await ask(path(name, "/items"), { method: "POST", body });
+        } catch (error) {
+            refused.push({ photo, error });
+            if (!ITS_OWN_FAULT.includes(error.status)) return { refused, left: photos.slice(i + 1) };
+        }
         progress(i + 1, photos.length);
     }
-    return photos.length;
+    return { refused, left: [] };
+}
+
+function showRefused(place, refused) {
+    const [{ photo, error }] = refused, told = refused.map((r) => `${r.photo.name}: ${r.error.title}, ${r.error.message}`);
+    showProblem(place, refused.length === 1 ? { ...error, title: `${photo.name}: ${error.title}`, message: error.message }
+        : { title: `${refused.length} photos were refused`, message: told.join("; ") });
 }
 
 function addForm(name, refresh) {
@@ -85,15 +97,21 @@ function addForm(name, refresh) {
         event.preventDefault();
         fault.replaceChildren();
         attempt(add, fault, async () => {
-            if (!files.some(isPhoto)) throw Object.assign(new Error(""), { title: "Choose a photo first." });
-            bar.hidden = false;
-            const typed = text.value.split("\n").map((l) => l.trim()).filter(Boolean);
-            const sent = await upload(name, files, typed, (i, n) => Object.assign(bar, { value: i, max: n }));
-            files = [];
-            text.value = "";
-            chosen.textContent = `${sent} ${sent === 1 ? "photo is" : "photos are"} stored.`;
+            const photos = files.filter(isPhoto), sheet = files.find((f) => !isPhoto(f)), known = sheet ? readTable(await sheet.text()) : {};
+            const typed = text.value.split("\n").map((l) => l.trim()).filter(Boolean), captionsOf = (photo) => known[photo.name] || typed;
+            const mute = photos.find((photo) => !captionsOf(photo).length);
+            if (!photos.length) throw Object.assign(new Error(""), { title: "Choose a photo first." });
+            if (mute) throw Object.assign(new Error(`Write what ${mute.name} shows, or add a .tsv file that says it.`), { title: "A caption is missing." });
+            Object.assign(bar, { hidden: false, value: 0 });
+            const { refused, left } = await upload(name, photos, captionsOf, (i, n) => Object.assign(bar, { value: i, max: n }));
+            bar.hidden = true;
+            const stored = photos.length - refused.length - left.length;
+            chosen.textContent = `${stored} of ${photos.length} stored.`;
+            files = refused.length ? [...refused.map((r) => r.photo), ...left, ...(sheet ? [sheet] : [])] : []; // to be added again
+            if (refused.length) showRefused(fault, refused);
+            else text.value = "";
             await refresh();
-        }).finally(() => (bar.hidden = true));
+        });
     };
     return h("form", { class: "add", "aria-label": `Add photos to ${name}`, onsubmit: submit }, drop,
         h("label", {}, "What it shows, a caption a line ", h("small", {}, "(or add a .tsv file: photo’s name, tab, caption)"), text),
@@ -119,9 +137,10 @@ function itemCard(name, item, refresh) {
     return h("li", {}, image, h("div", {}, item.captions.map((c) => h("p", {}, c)), fault, drop));
 }
 
-async function fillItems(list, more, name, from, refresh) {
+// put: where a page's items go, those of the first in place of what was there.
+async function fillItems(list, more, name, from, refresh, put = (...items) => list.append(...items)) {
     const page = await getJson(from);
-    list.append(...page.items.map((item) => itemCard(name, item, refresh)));
+    put(...page.items.map((item) => itemCard(name, item, refresh)));
     more.hidden = !page.next;
     more.onclick = () => fillItems(list, more, name, page.next, refresh).catch((error) => showProblem(list, error));
 }
@@ -134,8 +153,8 @@ async function openDataset(name) {
     const refresh = async () => {
         const d = await getJson(path(name));
         facts.replaceChildren(...[`${number(d.items)} photos`, `${number(d.captions)} captions`, `made ${when(d.created)}`].map((t) => h("span", {}, t)));
-        list.replaceChildren();
-        await Promise.all([fillItems(list, more, name, path(name, `/items?limit=${PAGE}`), refresh), showList()]);
+        const put = (...items) => refill(list, ...items);
+        await Promise.all([fillItems(list, more, name, path(name, `/items?limit=${PAGE}`), refresh, put), showList()]);
     };
     place.replaceChildren(h("h2", {}, name), facts, addForm(name, refresh), list, more);
     await refresh().catch((error) => showProblem(list, error));

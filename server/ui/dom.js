@@ -28,24 +28,52 @@ export function duration(seconds) {
 
 export const when = (iso) => (iso ? new Date(iso).toLocaleString([], { dateStyle: "medium", timeStyle: "short" }) : "–");
 
+// "The request has no body" and "send an image" -> "The request has no body:", " send an image"; a whole sentence stays.
+const asLead = (title, more) => (/[.!?:]$/.test(title) ? title : `${title}${more ? ":" : "."}`);
+
 // Shows what went wrong (an ApiError or any other) as an alert in place of what stood in `place`.
 export function showProblem(place, error) {
     if (error.name === "AbortError") return;
-    place.replaceChildren(h("p", { class: "problem", role: "alert" }, h("b", {}, error.title || "Something went wrong"),
-        error.message ? ` ${error.message}` : "",
-        error.status === 401 ? [" ", h("button", { type: "button", class: "quiet", onclick: () => $("key-open").click() }, "Enter the key")] : ""));
+    const { title = "Something went wrong", message, status } = error;
+    place.replaceChildren(h("p", { class: "problem", role: "alert" }, h("b", {}, asLead(title, message)), message ? ` ${message}` : "",
+        status === 401 ? [" ", h("button", { type: "button", class: "quiet", onclick: () => $("key-open").click() }, "Enter the key")] : ""));
 }
 
-// Runs `work` with the button disabled and `place` for faults.
+const STOPS = "button, input, [tabindex]"; // of the keyboard
+const stopsIn = (root) => [...root.querySelectorAll(STOPS)].filter((e) => e.offsetParent);
+const spoken = (element) => element.getAttribute("aria-label") || element.textContent;
+const rowsIn = (root) => [...root.querySelectorAll("tbody tr, li")];
+const atMost = (list, i) => list[Math.min(i, list.length - 1)];
+const isBefore = (element, place) => element.compareDocumentPosition(place) & Node.DOCUMENT_POSITION_FOLLOWING;
+
+// What takes the focus of a stop called `name`, the i-th of the r-th row, now that `place` is filled anew: its namesake,
+// else what stands there now, in its row or the one that moved up, else the last stop before the place.
+function heir(place, name, r, i) {
+    const stops = stopsIn(place), row = r < 0 ? null : atMost(rowsIn(place), r), there = atMost(row ? stopsIn(row) : stops, i);
+    return [there, ...stops].find((e) => e && spoken(e) === name) ?? there
+        ?? stopsIn(place.closest("[role=tabpanel]")).filter((e) => isBefore(e, place)).at(-1);
+}
+
+// Puts `content` in the place of what was there. Focus that was in there is not lost.
+export function refill(place, ...content) {
+    const old = place.contains(document.activeElement) ? document.activeElement : null, row = old?.closest("tr, li");
+    const at = old && [spoken(old), rowsIn(place).indexOf(row), stopsIn(row ?? place).indexOf(old)];
+    place.replaceChildren(...content);
+    if (old) heir(place, ...at)?.focus();
+}
+
+// Runs `work` with `place` for faults. The button takes no second press meanwhile, but keeps the focus, which one that is
+// `disabled` would lose.
 export async function attempt(button, place, work) {
-    button.disabled = true;
+    if (button.hasAttribute("aria-disabled")) return undefined;
+    button.setAttribute("aria-disabled", "true");
     place.setAttribute("aria-busy", "true");
     try {
         return await work();
     } catch (error) {
         showProblem(place, error);
     } finally {
-        button.disabled = false;
+        button.removeAttribute("aria-disabled");
         place.setAttribute("aria-busy", "false");
     }
 }
@@ -61,13 +89,15 @@ export function confirm(title, text, yes) {
     return new Promise((done) => dialog.addEventListener("close", () => done(dialog.returnValue === "yes"), { once: true }));
 }
 
-// rows: arrays of cells (text, element, or {head: text} for the row's own header).
-export function table(caption, heads, rows, attributes = {}) {
-    const cell = (c) => (c && c.head !== undefined ? h("th", { scope: "row" }, c.head) : h("td", {}, c));
-    return h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": caption }, h("table", attributes,
+// rows: arrays of cells (text, element, or {head: text} for the row's own header). On a phone each row becomes a block
+// in which every cell says its column (style.css); roles, as such a table would be none to some screen readers.
+export function table(caption, heads, rows) {
+    const cell = (c, i) => (c && c.head !== undefined ? h("th", { scope: "row", role: "rowheader", "data-head": heads[i] }, c.head)
+        : h("td", { role: "cell", "data-head": heads[i] }, c));
+    return h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": caption }, h("table", { role: "table" },
         h("caption", {}, caption),
-        h("thead", {}, h("tr", {}, heads.map((t) => h("th", { scope: "col" }, t)))),
-        h("tbody", {}, rows.map((row) => h("tr", {}, row.map(cell))))));
+        h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, heads.map((t) => h("th", { scope: "col", role: "columnheader" }, t)))),
+        h("tbody", { role: "rowgroup" }, rows.map((row) => h("tr", { role: "row" }, row.map(cell))))));
 }
 
 // The form's filled-in, visible fields as {name: text}.

@@ -1,6 +1,6 @@
 // models.js: the captioners: what they are, which is the default.
 import { ask, getJson } from "./api.js";
-import { $, attempt, confirm, h, number, showProblem, table } from "./dom.js";
+import { $, attempt, confirm, h, number, refill, showProblem, table } from "./dom.js";
 
 let models = [];
 
@@ -41,8 +41,8 @@ async function remove(model, button) {
 }
 
 function changes(model) {
-    if (model.default) return h("span", { class: "badge" }, "default");
-    const use = h("button", { type: "button", "aria-label": `Make ${model.name} the default`, onclick: () => activate(model, use) }, "Make default");
+    if (model.default) return h("span", { class: "badge", tabindex: -1 }, "default"); // takes the focus of the button that it replaces
+    const use = h("button", { type: "button", "aria-label": `Make default: ${model.name}`, onclick: () => activate(model, use) }, "Make default");
     const drop = h("button", { type: "button", class: "quiet", "aria-label": `Delete ${model.name}`, onclick: () => remove(model, drop) }, "Delete");
     return h("span", { class: "row" }, use, model.trained ? drop : "");
 }
@@ -63,7 +63,7 @@ export async function show() {
     $("model-live").textContent = "";
     try {
         await loadModels();
-        $("model-list").replaceChildren(table("Captioners, with their scores on the photos held back from training",
+        refill($("model-list"), table("Captioners, with their scores on the photos held back from training",
             ["Name", "Kind", "Words", "Hidden", "CIDEr", "BLEU-4", "ROUGE-L", "Origin", "SHA-256", "Default"], models.map(row)));
     } catch (error) {
         showProblem($("model-list"), error);

@@ -9,12 +9,16 @@ export const isPhoto = (file) => file.type.startsWith("image/");
 // Calls take(files) with what was chosen, at least one. options.multiple; options.also: other types, as ".tsv".
 export function photoPlace(place, take, { multiple = false, also = "" } = {}) {
     const input = h("input", { type: "file", accept: TYPES + (also && `,${also}`), multiple, class: "visually-hidden" });
+    const left = h("p", { class: "notice", role: "alert" });
+    const wanted = multiple ? `Photos (JPEG, PNG, BMP, GIF)${also && ` or a ${also} file`} are wanted.` : "One photo (JPEG, PNG, BMP, GIF) is wanted.";
     const give = (list) => {
-        const files = [...list].filter((f) => isPhoto(f) || (also && f.name.endsWith(also)));
-        if (files.length) take(multiple ? files : files.slice(0, 1));
+        const files = [...list].filter((f) => isPhoto(f) || (also && f.name.endsWith(also))), taken = multiple ? files : files.slice(0, 1);
+        const others = [...list].filter((f) => !taken.includes(f)).map((f) => f.name);
+        left.textContent = others.length ? `Not taken: ${others.join(", ")}. ${wanted}` : "";
+        if (taken.length) take(taken);
     };
     place.append(h("label", {}, input, h("span", { class: "drop-face" },
-        h("b", {}, multiple ? "Drop photos here" : "Drop a photo here"), " or paste, or ", h("u", {}, "choose"))));
+        h("b", {}, multiple ? "Drop photos here" : "Drop a photo here"), " or paste, or ", h("u", {}, "choose"))), left);
     input.addEventListener("change", () => {
         give(input.files);
         input.value = "";

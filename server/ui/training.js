@@ -2,7 +2,7 @@
 import { ask, follow, getAll, getJson } from "./api.js";
 import { curve } from "./curve.js";
 import { loadDatasets } from "./datasets.js";
-import { $, attempt, duration, h, number, showProblem, table, values, when } from "./dom.js";
+import { $, attempt, duration, h, number, refill, showProblem, table, values, when } from "./dom.js";
 import { fillModels } from "./models.js";
 
 const OPEN = ["queued", "running"];
@@ -31,8 +31,8 @@ function jobRow(job) {
 }
 
 async function showJobs() {
-    const jobs = (await getAll("/v1/jobs?limit=50", "jobs", 50)).filter((job) => job.kind === "train");
-    $("job-list").replaceChildren(jobs.length ? table("Trainings, newest first", ["Job", "State", "Begun"], jobs.map(jobRow)) : h("p", { class: "empty" }, "There is none yet."));
+    const jobs = await getAll("/v1/jobs?limit=100", "jobs", { most: 50, wanted: (job) => job.kind === "train" });
+    refill($("job-list"), jobs.length ? table("Trainings, newest first", ["Job", "State", "Created"], jobs.map(jobRow)) : h("p", { class: "empty" }, "There is none yet."));
 }
 
 // ---- one training --------------------------------------------------------------------------------------------------

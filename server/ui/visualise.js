@@ -12,7 +12,7 @@ const SAYS = {
     dream: "The photo, with more of what the layer sees in it.",
 };
 const PICTURES = { result: "The result", difference: "What was changed, magnified", original: "The photo" };
-let photo = null, running = new AbortController();
+let photo = null;
 
 const form = () => $("visualise-form");
 const place = () => $("visualise-result");
@@ -45,9 +45,9 @@ const photoFrame = () => {
 
 // ---- saliency ------------------------------------------------------------------------------------------------------
 
-async function showSaliency(fields, signal) {
+async function showSaliency(fields) {
     const query = { method: fields.method, ...(fields.class ? { class: fields.class } : {}) };
-    const options = { method: "POST", body: photo, headers: { "Content-Type": photo.type }, signal };
+    const options = { method: "POST", body: photo, headers: { "Content-Type": photo.type } };
     const [report] = await Promise.all([getJson("/v1/saliency", { ...options, query: { ...query, size: 7 } })]);
     const map = frame(`Saliency of ${report.target.label}`, SAYS.saliency);
     await map.put("/v1/saliency", { ...options, query: { ...query, view: "overlay" } });
@@ -111,15 +111,15 @@ function jobView(kind, title) {
     return { state, bar, pictures, numbers: numbersPlace, tell, live, previewed: () => showing };
 }
 
-async function runJob(fields, signal) {
+async function runJob(fields) {
     const { kind } = fields, titles = { fool: "Fooling image", visualize: "Class image", invert: "Inversion", dream: "Deep dream" };
-    const job = await (await ask(`/v1/${kind}`, { method: "POST", body: body(fields), signal })).json();
+    const job = await (await ask(`/v1/${kind}`, { method: "POST", body: body(fields) })).json();
     const view = jobView(kind, titles[kind]), cancel = $("visualise-cancel");
     cancel.hidden = false;
     cancel.onclick = () => ask(`/v1/jobs/${job.id}`, { method: "DELETE" }).catch(() => 0);
     try {
-        await follow(job.id, (type, data) => type === "progress" && view.tell(data), signal);
-        const whole = await getJson(`/v1/jobs/${job.id}`, { signal });
+        await follow(job.id, (type, data) => type === "progress" && view.tell(data));
+        const whole = await getJson(`/v1/jobs/${job.id}`);
         if (whole.progress) view.tell(whole.progress);
         await view.previewed();
         await showResult(kind, whole, view);
@@ -134,14 +134,10 @@ async function runJob(fields, signal) {
 async function run(event) {
     event.preventDefault();
     const fields = values(form());
-    running.abort();
-    running = new AbortController();
-    const { signal } = running;
-    if (fields.kind !== "visualize" && !photo) {
-        showProblem(place(), { title: "Choose a photo first." });
-        return;
-    }
-    await attempt(form().querySelector("button.primary"), place(), () => (fields.kind === "saliency" ? showSaliency(fields, signal) : runJob(fields, signal)));
+    await attempt(form().querySelector("button.primary"), place(), () => {
+        if (fields.kind !== "visualize" && !photo) throw Object.assign(new Error(""), { title: "Choose a photo first." });
+        return fields.kind === "saliency" ? showSaliency(fields) : runJob(fields);
+    });
 }
 
 export function init() {

@@ -31,8 +31,9 @@ function describeAttention(weights) {
 
 // ---- saliency ------------------------------------------------------------------------------------------------------
 
-// The figure that shows it, asked for when `show(word)` is called. shot: {file, model, greedy, ratio}.
-function saliencyFigure(shot) {
+// The figure that shows it, asked for when `show(word)` is called: a word by its place in the caption as it is shown,
+// whoever or whatever wrote that. shot: {file, model, ratio}.
+function saliencyFigure(shot, caption) {
     const picture = h("img", { class: "map", alt: "", hidden: true }), fault = h("div", {});
     const choice = h("select", { "aria-label": "Method" }, Object.entries(METHODS).map(([value, text]) => h("option", { value }, text)));
     const note = h("figcaption", {}, "Why: the pixels that decide ", choice);
@@ -45,7 +46,7 @@ function saliencyFigure(shot) {
         frame.setAttribute("aria-busy", "true");
         fault.replaceChildren();
         try {
-            const query = { word: shot.greedy ? word.index : word.text, model: shot.model, method: choice.value, view: "overlay" };
+            const query = { caption, word: word.index, model: shot.model, method: choice.value, view: "overlay" };
             const url = await getPicture("/v1/saliency", { method: "POST", query, body: shot.file, headers: { "Content-Type": shot.file.type }, signal: mine.signal });
             URL.revokeObjectURL(picture.src);
             picture.src = url;
@@ -84,12 +85,12 @@ function moveAmong(event) {
     buttons[to].click();
 }
 
-// The words of a caption of `shot` {file, photo, model, kind, greedy}; `veil` is the canvas over the large photo.
+// The words of a caption of `shot` {file, photo, model, kind}; `veil` is the canvas over the large photo.
 // Returns the element, or null if the answer has no tokens.
 export function wordsOf(caption, shot, veil, canExplain) {
     if (!caption.tokens) return null;
     const ratio = `${shot.photo.naturalWidth} / ${shot.photo.naturalHeight}`;
-    const why = canExplain ? saliencyFigure({ ...shot, ratio }) : null;
+    const why = canExplain ? saliencyFigure({ ...shot, ratio }, caption.text) : null;
     const said = h("p", { class: "about", "aria-live": "polite" });
     const detail = h("div", { class: "detail", hidden: true }, said, why?.figure);
     const group = h("div", { class: "words", role: "group", "aria-label": "Words with their probability", onkeydown: moveAmong },

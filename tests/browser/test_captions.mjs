@@ -63,6 +63,10 @@ await run([], async ({ page, daemon, test }) => {
         const wanted = await api(upload(lessons[3]), "model=rnn&decode=beam&beam=4&n=3&logprobs=true");
         check(await said(first) === wanted.text, await said(first), wanted.text);
         check(await first.locator(".alternatives li").count() === 3);
+        const said3 = [wanted, ...wanted.alternatives], shown = (await first.locator(".alternatives .p").allInnerTexts()).map(Number);
+        said3.forEach((c, i) => check(Math.abs(shown[i] - c.logprob / ((6 + c.words) / 6) ** 1.5) < 0.01, shown, c));
+        check(shown.every((x, i) => i === 0 || x <= shown[i - 1]), "not in the order that is told:", shown);
+        check((await first.locator(".alternatives").getAttribute("aria-label")).startsWith("Best first, by"));
     });
 
     await test("another_caption_of_the_beam_is_chosen", async () => {
@@ -78,6 +82,7 @@ await run([], async ({ page, daemon, test }) => {
         check(await page.isVisible("#captions [name=temperature]") && !(await page.isVisible("#captions [name=beam]")));
         await first.locator("button:text-is('Caption again')").click();
         await first.locator(".said[aria-busy=false] .alternatives li").nth(2).waitFor();
+        check((await first.locator(".alternatives").getAttribute("aria-label")).startsWith("Drawn by chance"));
     });
 
     await test("a_broken_photo_is_told_with_its_reason", async (allow) => {
@@ -85,6 +90,7 @@ await run([], async ({ page, daemon, test }) => {
         await page.setInputFiles(`${PLACE} input`, { name: "broken.png", mimeType: "image/png", buffer: lessons[0].buffer.subarray(0, 60) });
         await first.locator(".problem[role=alert]").waitFor();
         check(/truncated/i.test(await first.locator(".problem").innerText()), await first.locator(".problem").innerText());
+        check(/^[^:]+: \S/.test(await first.locator(".problem").innerText()), "title and detail run together:", await first.locator(".problem").innerText());
     });
 
     await test("what_is_no_photo_is_not_taken", async () => {
@@ -92,5 +98,9 @@ await run([], async ({ page, daemon, test }) => {
         await page.dispatchEvent(PLACE, "drop", { dataTransfer: await transfer([{ name: "a.txt", mimeType: "text/plain", buffer: Buffer.from("text") }]) });
         check(await cards.count() === 0);
         check(page.url().startsWith(daemon.url));
+        const told = await page.innerText(`${PLACE} [role=alert]`);
+        check(/a\.txt.*JPEG/.test(told), "it is not told:", told);
+        await page.setInputFiles(`${PLACE} input`, upload(lessons[0]));
+        check(await page.textContent(`${PLACE} [role=alert]`) === "", "the fault stays");
     });
 });

@@ -13,6 +13,14 @@ await run(KEYS, async ({ page, test }) => {
     };
     const asked = /status of 401/;
 
+    await test("without_one_the_page_says_so_and_where_to_enter_it", async (allow) => {
+        allow(asked);
+        await page.waitForSelector("#captions-fault .problem");
+        const told = await page.innerText("#captions-fault .problem");
+        check(/^A key is needed: enter it under Key, at the top/.test(told), told);
+        check(!told.includes("Bearer"), told);
+    });
+
     await test("without_one_the_refusal_offers_to_enter_it", async (allow) => {
         allow(asked);
         await page.setInputFiles("[data-photos=captions] input", photo());
@@ -24,8 +32,9 @@ await run(KEYS, async ({ page, test }) => {
     await test("the_caption_key_gives_captions_but_no_datasets", async (allow) => {
         allow(asked);
         await use("caption-key");
-        await page.click(".card button:text-is('Caption again')");
-        await page.waitForSelector(".card .facts");
+        await page.waitForSelector(".card .facts"); // what was refused is asked again
+        check(await page.locator("#captions-fault .problem").count() === 0);
+        check(await page.inputValue("#captions [name=model]") === "" && await page.locator("#captions [name=model] option").count() > 1);
         await openPanel(page, "datasets");
         await page.waitForSelector("#dataset-list .problem");
     });

@@ -1,10 +1,10 @@
 #!/usr/bin/env node
 // Everything without a mouse: tabs, photos, words, dialogs; and where the focus is, is seen.
-import { check, run } from "./browser.mjs";
-import { photo } from "./pictures.mjs";
+import { check, openPanel, run } from "./browser.mjs";
+import { lessons, photo } from "./pictures.mjs";
 
-await run(["--models", "lstm"], async ({ page, test }) => {
-    const focused = () => page.evaluate(() => document.activeElement.id || document.activeElement.textContent.trim());
+await run(["--models", "lstm,rnn"], async ({ page, daemon, test }) => {
+    const focused = () => page.evaluate(() => document.activeElement.id || document.activeElement.getAttribute("aria-label") || document.activeElement.textContent.trim());
     const press = async (...keys) => {
         for (const key of keys) await page.keyboard.press(key);
     };
@@ -60,6 +60,79 @@ await run(["--models", "lstm"], async ({ page, test }) => {
         check(await page.isVisible(".card .detail"));
         await press("ArrowRight");
         check(await page.getAttribute(".word >> nth=1", "aria-pressed") === "true");
+    });
+
+    await test("another_caption_is_chosen_by_key", async () => {
+        await page.selectOption("#captions [name=decode]", "beam");
+        await page.focus(".card button:text-is('Caption again')");
+        await press("Enter");
+        await page.focus(".alternatives button >> nth=1");
+        await press("Enter");
+        check(await page.evaluate(() => document.activeElement.matches(".alternatives [aria-pressed=true]")), await focused());
+    });
+
+    // ---- where the focus is when what had it is gone
+
+    await test("a_model_made_the_default_keeps_the_focus", async () => {
+        await openPanel(page, "models");
+        await page.focus("button[aria-label='Make default: rnn']");
+        await press("Enter");
+        await page.waitForSelector("#models tr:has(th:text-is('rnn')) .badge");
+        await page.waitForSelector("#model-live:has-text('rnn is the default now')");
+        check(await page.evaluate(() => document.activeElement.closest("tr")?.querySelector("th").textContent) === "rnn", await focused());
+        await press("Shift+Tab");
+        check(await focused() === "Make default: lstm", await focused());
+    });
+
+    for (const name of ["a", "b"]) await fetch(`${daemon.url}/v1/datasets/${name}`, { method: "PUT" });
+    for (const { caption, buffer } of lessons.slice(0, 2)) {
+        const form = new FormData();
+        form.append("image", new Blob([buffer], { type: "image/png" }), "a.png");
+        form.append("caption", caption);
+        await fetch(`${daemon.url}/v1/datasets/a/items`, { method: "POST", body: form });
+    }
+    const gone = (selector) => page.waitForSelector(selector, { state: "detached" });
+    const settled = () => page.waitForFunction(() => !document.querySelector("[aria-disabled], [aria-busy=true]"));
+
+    await test("a_dataset_that_is_opened_keeps_the_focus", async () => {
+        await openPanel(page, "datasets");
+        await page.focus("#dataset-list button:text-is('a')");
+        await press("Enter");
+        await page.waitForSelector(".items li >> nth=1");
+        await settled();
+        check(await focused() === "a", await focused());
+    });
+
+    await test("after_a_photo_is_deleted_the_next_one_has_the_focus", async () => {
+        for (const [drop, then] of [[lessons[0], `Delete the photo: ${lessons[1].caption}`], [lessons[1], "Add"]]) {
+            await page.focus(`button[aria-label='Delete the photo: ${drop.caption}']`);
+            await press("Enter");
+            await gone(`button[aria-label='Delete the photo: ${drop.caption}']`);
+            await settled();
+            check(await focused() === then, await focused());
+        }
+    });
+
+    await test("after_a_dataset_is_deleted_the_next_one_has_the_focus", async () => {
+        for (const [name, then] of [["a", "Delete b"], ["b", "Create"]]) {
+            await page.focus(`button[aria-label='Delete ${name}']`);
+            await press("Enter", "Enter");
+            await gone(`button[aria-label='Delete ${name}']`);
+            await settled();
+            check(await focused() === then, await focused());
+        }
+    });
+
+    await test("a_button_at_work_keeps_the_focus", async () => {
+        await openPanel(page, "selftest");
+        await page.waitForSelector("#selftest .verdict");
+        await page.focus("#selftest button.primary");
+        await page.fill("#selftest [name=seed]", "5");
+        await page.focus("#selftest button.primary");
+        await press("Enter");
+        await page.waitForSelector("#selftest .facts:has-text('seed 5')");
+        check(await focused() === "Check", await focused());
+        await openPanel(page, "captions");
     });
 
     await test("the_dialog_holds_the_focus_and_gives_it_back", async () => {

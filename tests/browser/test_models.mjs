@@ -15,7 +15,7 @@ await run([], async ({ page, daemon, test }) => {
     });
 
     await test("one_is_made_the_default", async () => {
-        await page.click("button[aria-label='Make rnn the default']");
+        await page.click("button[aria-label='Make default: rnn']");
         await page.waitForSelector("#models tr:has(th:text-is('rnn')) .badge");
         check(await page.innerText("#model-live") === "rnn is the default now.", await page.innerText("#model-live"));
         check((await models()).find((m) => m.default).name === "rnn", await models());

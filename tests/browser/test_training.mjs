@@ -39,10 +39,26 @@ await run(["--models", "lstm"], async ({ page, daemon, test }) => {
         check((await api("/v1/datasets/lessons")).items === 0);
     });
 
+    await test("a_bad_photo_among_good_ones_is_named_and_the_others_are_stored", async (allow) => {
+        allow(/status of 422/);
+        const bad = { ...upload(lessons[1]), name: "cut.png", buffer: lessons[1].buffer.subarray(0, 60) };
+        await page.setInputFiles("#dataset-open input[type=file]", [bad, upload(lessons[0])]);
+        await page.fill("#dataset-open textarea", "a thing");
+        await page.click("#dataset-open button.primary");
+        await page.waitForSelector("#dataset-open .notice:has-text('1 of 2 stored')");
+        const told = await page.innerText("#dataset-open .problem[role=alert]");
+        check(/^cut\.png: .+: \S/.test(told), told);
+        await page.waitForSelector("#dataset-open .facts:has-text('1 photos')");
+        await page.waitForSelector("#dataset-list tr:has-text('lessons'):has(td:text-is('1'))");
+        check(await page.locator("#dataset-open .items li").count() === 1);
+        await page.click("#dataset-open .items button");
+        await page.waitForFunction(() => !document.querySelector("#dataset-open .items li"));
+    });
+
     await test("many_photos_are_added_with_a_table_of_captions", async () => {
         await page.setInputFiles("#dataset-open input[type=file]", [...lessons.map((l) => upload(l)), sheet]);
         await page.click("#dataset-open button.primary");
-        await page.waitForSelector(`#dataset-open .notice:has-text('${lessons.length} photos are stored')`);
+        await page.waitForSelector(`#dataset-open .notice:has-text('${lessons.length} of ${lessons.length} stored')`);
         const { items } = await api("/v1/datasets/lessons/items");
         check(items.length === lessons.length && items.every((item, i) => item.captions[0] === lessons[i].caption), items);
         await page.waitForSelector(`#dataset-list tr:has-text('lessons'):has(td:text-is('${lessons.length}'))`);
@@ -75,6 +91,7 @@ await run(["--models", "lstm"], async ({ page, daemon, test }) => {
         await page.waitForSelector("#job-list .state.cancelled");
         check(!(await page.isVisible("#job-open button:text-is('Cancel')")));
         check((await api("/v1/jobs/1")).state === "cancelled");
+        check((await page.locator("#job-list thead").textContent()).includes("Created"));
     });
 
     await test("its_end_is_shown_with_scores_and_sample_captions", async () => {
@@ -91,9 +108,32 @@ await run(["--models", "lstm"], async ({ page, daemon, test }) => {
         await page.waitForSelector("#job-list .state.succeeded");
     });
 
+    await test("trainings_are_listed_however_many_other_jobs_came_after", async () => {
+        const train = { ...await api("/v1/jobs/1") }, others = Array.from({ length: 250 }, (_, i) => ({ ...train, id: 1000 - i, kind: "dream" }));
+        await page.route("**/v1/jobs?*", (route) => {
+            const after = Number(new URL(route.request().url()).searchParams.get("after") || Infinity);
+            const rest = [...others, train].filter((job) => job.id < after), jobs = rest.slice(0, 100);
+            return route.fulfill({ json: { jobs, ...(rest.length > 100 ? { next: `/v1/jobs?limit=100&after=${jobs.at(-1).id}` } : {}) } });
+        });
+        await openPanel(page, "models");
+        await openPanel(page, "training");
+        await page.waitForFunction(() => document.querySelectorAll("#job-list tbody tr").length === 1);
+        await page.unroute("**/v1/jobs?*");
+    });
+
+    await test("the_curve_is_read_on_a_phone", async () => {
+        const size = page.viewportSize();
+        await page.setViewportSize({ width: 360, height: 780 });
+        await page.waitForFunction(() => {
+            const svg = document.querySelector("#job-open svg"), text = svg.querySelector("text");
+            return text && svg.getScreenCTM().a * parseFloat(getComputedStyle(text).fontSize) >= 11 && [...svg.querySelectorAll("text")].every((t) => t.getBoundingClientRect().right <= innerWidth);
+        });
+        await page.setViewportSize(size);
+    });
+
     await test("the_new_model_is_made_the_default", async () => {
         await openPanel(page, "models");
-        await page.click("button[aria-label='Make mine the default']");
+        await page.click("button[aria-label='Make default: mine']");
         await page.waitForSelector("#models tr:has(th:text-is('mine')) .badge");
         check((await api("/v1/models")).models.find((m) => m.default).name === "mine");
     });

@@ -59,6 +59,48 @@ await run(teach, async ({ page, daemon, test }) => {
         check((await card.locator(".map").getAttribute("alt")).startsWith("Grad-CAM saliency of"));
     });
 
+    // What the daemon explains when asked what the page asked: the word that was clicked, of the caption that is shown.
+    const explains = async (n) => {
+        const asked = page.waitForRequest("**/v1/saliency?*"), body = photo();
+        await words.nth(n).click();
+        const url = (await asked).url(), headers = { "Content-Type": body.mimeType };
+        await explained();
+        const { target, saliency } = await (await fetch(`${url}&size=7`, { method: "POST", headers, body: body.buffer })).json();
+        const shown = { word: await words.nth(n).locator(".spelt").innerText(), caption: await card.locator(".sentence").textContent() };
+        check(target.word === shown.word && target.index === n && target.caption === shown.caption, target, shown);
+        return JSON.stringify(saliency);
+    };
+
+    await test("the_map_is_of_that_word_of_the_caption_that_is_shown", async () => {
+        const again = async (fields) => {
+            for (const [name, value] of Object.entries(fields)) await (name === "decode" ? page.selectOption("#captions [name=decode]", value) : page.fill(`#captions [name=${name}]`, value));
+            await card.locator("button:text-is('Caption again')").click();
+            await card.locator(".said[aria-busy=false] .facts").waitFor();
+        };
+        await again({ decode: "beam", n: "3" });
+        await card.locator(".alternatives button").nth(2).click();
+        for (const n of [0, 2]) await explains(n);
+        await again({ decode: "sample", temperature: "5" });
+        for (const n of [0, 2]) await explains(n);
+    });
+
+    await test("a_word_that_is_there_twice_has_two_maps", async () => {
+        await page.route("**/v1/caption?*", async (route) => {
+            const response = await route.fetch(), answer = await response.json(), tokens = ["a", "man", "on", "a"].map((word) => ({ word, logprob: -1 }));
+            await route.fulfill({ response, json: { ...answer, captions: [{ ...answer.captions[0], text: "a man on a", tokens }] } });
+        });
+        await card.locator("button:text-is('Caption again')").click();
+        await card.locator(".sentence:text-is('a man on a')").waitFor();
+        check(await explains(0) !== await explains(3), "one map for both");
+        await page.unroute("**/v1/caption?*");
+        await page.selectOption("#captions [name=decode]", "greedy");
+        await card.locator("button:text-is('Caption again')").click();
+        await card.locator(".sentence:not(:text-is('a man on a')):not(.pending)").waitFor();
+        await card.locator(".said[aria-busy=false] .facts").waitFor();
+        await words.nth(2).click();
+        await explained();
+    });
+
     await test("arrows_go_from_word_to_word", async () => {
         await words.nth(2).focus();
         await page.keyboard.press("ArrowLeft");
