@@ -64,6 +64,7 @@ function fillCard(card, { answer, kind, options }, canExplain) {
 }
 
 function captionCard(card) {
+    refused.delete(card);
     card.said.setAttribute("aria-busy", "true");
     card.said.replaceChildren(h("p", { class: "sentence pending" }, "Looking …"));
     waiting.push(async () => {
@@ -117,7 +118,5 @@ export async function show() {
         return;
     }
     $("captions-fault").replaceChildren();
-    const again = [...refused].filter((card) => card.said.isConnected);
-    refused.clear();
-    again.forEach(captionCard);
+    [...refused].filter((card) => card.said.isConnected).forEach(captionCard);
 }

@@ -5,7 +5,7 @@ import { check, openPanel, run } from "./browser.mjs";
 import { lessons, upload } from "./pictures.mjs";
 
 const OUT = "docs/images";
-const DESKTOP = { width: 1180, height: 820 }, PHONE = { width: 390, height: 800 };
+const DESKTOP = { width: 1180, height: 820 }, CARD = { width: 1180, height: 1040 };
 const photo = (name) => upload({ name, buffer: readFileSync(`build/photos/${name}`) });
 
 async function shoot(page, name) {
@@ -14,12 +14,11 @@ async function shoot(page, name) {
     await page.screenshot({ path: `${OUT}/page-${name}.jpg`, type: "jpeg", quality: 82 });
 }
 
-async function captions(page, names, word) {
+async function captions(page, path, word) {
     await openPanel(page, "captions");
-    await page.setInputFiles("[data-photos=captions] input", names.map(photo));
-    await page.locator(".card .facts").nth(names.length - 1).waitFor();
-    await page.locator(".card").first().locator(".word").nth(word).click();
-    await page.waitForFunction(() => document.querySelector(".card .map")?.naturalWidth > 0);
+    await page.setInputFiles("[data-photos=captions] input", path);
+    await page.click(`.card .word:has(.spelt:text-is("${word}"))`);
+    await page.waitForFunction(() => document.querySelector(".card .map")?.naturalWidth > 0 && document.querySelector(".card .frame[aria-busy=false]"));
 }
 
 async function teach(page, url) {
@@ -57,29 +56,15 @@ async function visualise(page, kind, name, fields) {
 check(existsSync("build/photos/chelsea.png"), "there are no photos: tests/photos.sh");
 await run([], async ({ page, daemon, test }) => {
     await test("are_made", async () => {
-        await page.setViewportSize(DESKTOP);
-        await captions(page, ["coffee.png", "chelsea.png"], 1);
+        await page.setViewportSize(CARD);
+        await captions(page, "docs/images/camera.jpg", "camera");
         await shoot(page, "captions");
-        await page.emulateMedia({ colorScheme: "dark" });
-        await shoot(page, "captions-dark");
-        await page.setViewportSize(PHONE);
-        await page.locator(".card").first().scrollIntoViewIfNeeded();
-        await shoot(page, "phone-dark");
-        await page.emulateMedia({ colorScheme: "light" });
-        await shoot(page, "phone");
         await page.setViewportSize(DESKTOP);
         await visualise(page, "fool", "chelsea.png", { class: "goldfish" });
         await shoot(page, "fool");
-        await visualise(page, "dream", "coffee.png", { layer: "middle" });
-        await shoot(page, "dream");
         await teach(page, daemon.url);
         await page.waitForSelector("#job-open .state.succeeded");
         await shoot(page, "training");
-        await openPanel(page, "selftest");
-        await page.waitForSelector("#selftest tbody tr");
-        await shoot(page, "selftest");
-        await openPanel(page, "models");
-        await shoot(page, "models");
     });
 });
 for (const name of readdirSync(OUT).filter((n) => n.startsWith("page-"))) console.log(`# ${name}: ${Math.round(statSync(`${OUT}/${name}`).size / 1000)} KB`);

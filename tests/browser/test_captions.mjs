@@ -90,7 +90,13 @@ await run([], async ({ page, daemon, test }) => {
         await page.setInputFiles(`${PLACE} input`, { name: "broken.png", mimeType: "image/png", buffer: lessons[0].buffer.subarray(0, 60) });
         await first.locator(".problem[role=alert]").waitFor();
         check(/truncated/i.test(await first.locator(".problem").innerText()), await first.locator(".problem").innerText());
-        check(/^[^:]+: \S/.test(await first.locator(".problem").innerText()), "title and detail run together:", await first.locator(".problem").innerText());
+    });
+
+    await test("a_problems_title_is_parted_from_its_detail", async (allow) => {
+        allow(/status of 400/);
+        await page.setInputFiles(`${PLACE} input`, { name: "empty.png", mimeType: "image/png", buffer: Buffer.alloc(0) });
+        const told = await first.locator(".problem").innerText();
+        check(told === "The request has no body: send an image, form data or JSON", told);
     });
 
     await test("what_is_no_photo_is_not_taken", async () => {

@@ -146,6 +146,19 @@ await run(["--models", "lstm"], async ({ page, daemon, test }) => {
         await page.waitForSelector("#train-fault .problem:has-text('mine')");
     });
 
+    await test("a_model_is_deleted_by_key_and_the_focus_goes_on", async () => {
+        await openPanel(page, "models");
+        await page.focus("button[aria-label='Make default: lstm']");
+        await page.keyboard.press("Enter");
+        await page.waitForSelector("#models tr:has(th:text-is('lstm')) .badge");
+        await page.focus("button[aria-label='Delete mine']");
+        await page.keyboard.press("Enter");
+        await page.keyboard.press("Enter");
+        await page.waitForSelector("#model-live:has-text('mine is deleted')");
+        check((await api("/v1/models")).models.every((m) => m.name !== "mine"));
+        check(await page.evaluate(() => document.activeElement.closest("#model-list tr") !== null), "the focus is lost");
+    });
+
     await test("a_dataset_is_deleted_when_asked_twice", async () => {
         await openPanel(page, "datasets");
         await page.click("#dataset-list button[aria-label='Delete lessons']");
