@@ -88,11 +88,14 @@ def every_variable_is_an_option_that_takes_its_value():
 def every_path_that_is_asked_is_a_route():
     probes = [CONTAINER[p]["httpGet"]["path"] for p in ("startupProbe", "readinessProbe", "livenessProbe")]
     check = re.search(r"option httpchk GET (\S+)", HAPROXY)[1]
-    retried = re.search(r"disable-l7-retry unless METH_GET or \{ path (.*) \}", HAPROXY)[1].split()
+    retried = re.search(r"acl only_asks path (.*)", HAPROXY)[1].split()
+    beginnings = re.search(r"acl only_asks path_beg (.*)", HAPROXY)[1].split()
     for path in [*probes, check]:
         assert ("GET", path) in ROUTES, path
     for path in retried:
         assert ("POST", path) in ROUTES, path
+    for beginning in beginnings:
+        assert any(method == "POST" and path.startswith(beginning) for method, path in ROUTES), beginning
 
 
 def all_speak_of_one_port():

@@ -27,7 +27,7 @@ typedef struct picture_job {
     int n;
     double told; /* clock_ms */
     int told_step;
-    int fault;   /* a preview could not be stored (caption_status) */
+    int fault; /* a preview could not be stored (caption_status) */
     caption_error reason;
     cJSON *pictures; /* of the result */
 } picture_job;
