@@ -66,7 +66,7 @@ caption_visual_options caption_visual_defaults(caption_visual visual)
                                .octaves = 3,
                                .scale = 1.4,
                                .preview_every = 10},
-        [CAPTION_INVERT] = {.layer = 2, .steps = 500, .rate = 0.05, .preview_every = 10},
+        [CAPTION_INVERT] = {.layer = 2, .steps = 600, .rate = 0.05, .preview_every = 10},
         [CAPTION_DREAM] = {.layer = 4,
                            .steps = 10,
                            .rate = 2,
