@@ -4,8 +4,8 @@
  *        these twice in a row
  *     2. no phrase twice: no two words in the same order
  *     3. no end before the first word, or behind a word that ends no sentence (articles, "with", "is", ...), and no
- *        such word in the last place there is room for; nor behind colours whose thing is missing ("in a red and
- * white")
+ *        such word in the last place there is room for; nor where a thing is described and missing ("in a
+ *        red and white", "in a fenced")
  *
  * Which words those are is a list of English; where the vocabulary is not English, all words may stand again, though
  * not twice in a row, and all may end. */
@@ -18,12 +18,15 @@ enum fluency_word {
     FLUENCY_REPEATS = 1, /* may stand again */
     FLUENCY_DANGLES = 2, /* ends no sentence */
     FLUENCY_ARTICLE = 4,
-    FLUENCY_COLOUR = 8,
-    FLUENCY_JOINS = 16, /* "and" */
+    FLUENCY_DESCRIBES = 8, /* a thing to come */
+    FLUENCY_JOINS = 16,    /* "and" */
 };
 
 /* flags [V]: what of fluency_word holds for each word. */
 void fluency_flags(const vocabulary *words, unsigned char *flags);
+
+/* May a caption of these n words end there? */
+int fluency_may_end(const unsigned char *flags, const int *written, int n);
 
 /* Sets the scores [V] of the words that must not follow the n words written so far to -INFINITY, <END> among them,
  * where there is room for `room` more. */

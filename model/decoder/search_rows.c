@@ -7,7 +7,7 @@ static void cut_back(const search *s, hypothesis *h)
 {
     int at = -1;
     for (int t = h->n; t > h->n / 2; t--)
-        if (!(s->fluency[h->word[t - 1]] & FLUENCY_DANGLES) && (at < 0 || h->end[t] > h->end[at]))
+        if (fluency_may_end(s->fluency, h->word, t) && (at < 0 || h->end[t] > h->end[at]))
             at = t;
     if (at < 0)
         return;

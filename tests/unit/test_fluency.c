@@ -56,7 +56,7 @@ static void words_and_phrases_do_not_stand_twice(void **state)
         {english, "the cat in the grass in", 9, "<END> the in cat grass"}, /* "in the" twice */
         {english, "in the red", 9, "<END> red"},                           /* the red what? */
         {english, "the dog is red", 9, "red dog"},
-        {english, "the", 1, "<END> a the in red with is and two"},
+        {english, "the", 1, "<END> a the in red old with is and two"},
         {english, "a dog", 1, "a the in dog with is and two"},        /* no such word in the last place */
         {"ein\nhund\nim\nwasser", "ein hund im wasser", 9, "wasser"}, /* not English: repeating is not judged */
         {"ein\nhund\nim\nwasser", "ein hund im ein", 9, "ein hund"},  /* but no phrase twice */
@@ -81,6 +81,10 @@ static void faults_of_texts_are_told(void **state)
         {"others look on", CAPTION_FAULT_UNFINISHED}, /* a human wrote it, but it is rare */
         {"", CAPTION_FAULT_UNFINISHED},
         {"a man in a red and white", CAPTION_FAULT_UNFINISHED},
+        {"a group of people are standing in a fenced", CAPTION_FAULT_UNFINISHED},
+        {"a girl in a red dress is holding a large flying", CAPTION_FAULT_UNFINISHED},
+        {"a dog is running", 0},
+        {"the hill is steep", 0},
         {"the dog is black and white", 0},
         {"a dog runs with a", CAPTION_FAULT_UNFINISHED},
         {"a dog is", CAPTION_FAULT_UNFINISHED},
