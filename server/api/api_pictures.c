@@ -9,6 +9,7 @@
 
 #include "server/api/api.h"
 #include "server/api/job_json.h"
+#include "server/durable.h"
 #include "server/input/input.h"
 #include "server/input/visual_request.h"
 #include "server/jobs/job_files.h"
@@ -67,8 +68,7 @@ typedef struct submission {
 
 static int store_fault(const caption_error *err, problem *p)
 {
-    int full = errno == ENOSPC || errno == EDQUOT || errno == EFBIG;
-    return problem_set(p, full ? PROBLEM_DISK_FULL : PROBLEM_INTERNAL, "%s", err->message);
+    return problem_set(p, durable_no_room(errno) ? PROBLEM_DISK_FULL : PROBLEM_INTERNAL, "%s", err->message);
 }
 
 /* Holds the job's directory, so that nobody takes it for one that was forgotten, and puts the photo there. Upon failure

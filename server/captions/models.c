@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "server/durable.h"
 #include "server/log.h"
 #include "server/store/store.h"
 
@@ -36,19 +37,10 @@ static void path_of(const models *m, const char *name, const char *tail, char ou
     snprintf(out, PATH_MAX, "%s/%s%s", m->directory, name, tail);
 }
 
-static int flush_directory(const models *m)
-{
-    int fd = open(m->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int failed = fd < 0 || fsync(fd);
-    if (fd >= 0)
-        close(fd);
-    return failed;
-}
-
 static int file_fault(problem *p, const char *path)
 {
-    int full = errno == ENOSPC || errno == EDQUOT;
-    return problem_set(p, full ? PROBLEM_DISK_FULL : PROBLEM_INTERNAL, "%.300s: %s", path, strerror(errno));
+    return problem_set(p, durable_no_room(errno) ? PROBLEM_DISK_FULL : PROBLEM_INTERNAL, "%.300s: %s", path,
+                       strerror(errno));
 }
 
 static void log_model(log_level level, const char *event, const char *name, const char *reason)
@@ -235,7 +227,7 @@ static int move_file(models *m, const char *file, const char *path, problem *p)
 {
     if (rename(file, path) && (errno != ENOENT || access(path, F_OK)))
         return file_fault(p, path);
-    return flush_directory(m) ? file_fault(p, m->directory) : 0;
+    return durable_directory(m->directory) ? file_fault(p, m->directory) : 0;
 }
 
 static int load_fault(int status, const caption_error *err, problem *p)
@@ -281,7 +273,7 @@ static int write_link(models *m, const char *name, problem *p)
     path_of(m, "active", "", path);
     path_of(m, own, "", new_path);
     unlink(new_path);
-    if (symlink(name, new_path) || rename(new_path, path) || flush_directory(m))
+    if (symlink(name, new_path) || rename(new_path, path) || durable_directory(m->directory))
         return file_fault(p, path);
     strcpy(m->active, name);
     return 0;
@@ -324,7 +316,7 @@ static int delete_locked(models *m, const char *name, problem *p)
     if (unlink(facts.path) && errno != ENOENT)
         return file_fault(p, facts.path);
     registry_remove(m->registry, name);
-    return flush_directory(m) ? file_fault(p, m->directory) : 0;
+    return durable_directory(m->directory) ? file_fault(p, m->directory) : 0;
 }
 
 int models_delete(models *m, const char *name, problem *p)

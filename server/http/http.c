@@ -168,6 +168,13 @@ static int refuse_by_headers(http_request *r, unsigned long long length)
     return http_body_check_length(r, length);
 }
 
+static void count_whole(http_request *r)
+{
+    if (!r->whole)
+        atomic_fetch_add(&r->server->answering, 1);
+    r->whole = 1;
+}
+
 static enum MHD_Result begin(server *s, struct MHD_Connection *connection, const char *url, const char *method,
                              void **context)
 {
@@ -182,12 +189,14 @@ static enum MHD_Result begin(server *s, struct MHD_Connection *connection, const
     r->started = clock_ms();
     r->late = atomic_load(&s->state) == SERVER_DRAINING;
     atomic_fetch_add(&s->in_flight, 1);
+    unsigned long long length;
+    int body = http_body_announced(r, &length);
+    if (!body)
+        count_whole(r);
     choose_id(r);
     name_client(r);
     log_begun(r);
 
-    unsigned long long length;
-    int body = http_body_announced(r, &length);
     int refused = refuse_by_headers(r, length);
     int too_large = length > (unsigned long long)s->config->max_body_mb << 20;
     if (!refused || !body || (!too_large && !http_header(r, "Expect")))
@@ -207,7 +216,7 @@ static enum MHD_Result complete(http_request *r)
 {
     if (!r->handled) {
         r->handled = 1;
-        atomic_fetch_add(&r->server->answering, 1);
+        count_whole(r);
         if (r->problem.kind)
             http_answer_problem(r, &r->problem);
         else
@@ -277,7 +286,7 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **co
         linger_add(s->linger, http_socket(r));
     if (r->response)
         MHD_destroy_response(r->response);
-    if (r->handled)
+    if (r->whole)
         atomic_fetch_sub(&s->answering, 1);
     http_body_free(r);
     free(r);

@@ -49,9 +49,9 @@ typedef struct http_request {
     struct MHD_Response *response;
     int status; /* of the answer; 0: none yet */
     size_t answer_bytes;
-    int late; /* begun when the server was shutting down */
-    int handled, suspended, abandoned;
-    int unread; /* answered although the client may be sending: linger */
+    int late;                                 /* begun when the server was shutting down */
+    int whole, handled, suspended, abandoned; /* whole: counted in server->answering */
+    int unread;                               /* answered although the client may be sending: linger */
 } http_request;
 
 /* Answers with JSON; takes `json` (malloc'd). NULL, out of memory, is answered 500. */

@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "server/durable.h"
+
 enum { OPEN_DIRECTORIES = 8 };
 
 static const char lock_name[] = "lock";
@@ -63,21 +65,13 @@ int job_files_take(job_files *f, const char *data, long long id, caption_error *
     return status ? status : take_lock(f, lock, err);
 }
 
-static int flush_directory(const char *path, caption_error *err)
-{
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int status = fd < 0 || fsync(fd) ? fail(path, err) : CAPTION_OK;
-    if (fd >= 0)
-        close(fd);
-    return status;
-}
-
 int job_files_flush(const job_files *f, caption_error *err)
 {
     char parent[PATH_MAX];
-    int status = flush_directory(f->directory, err);
     snprintf(parent, sizeof parent, "%s/..", f->directory);
-    return status ? status : flush_directory(parent, err);
+    if (durable_directory(f->directory))
+        return fail(f->directory, err);
+    return durable_directory(parent) ? fail(parent, err) : CAPTION_OK;
 }
 
 void job_files_leave(job_files *f)

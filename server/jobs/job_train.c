@@ -21,6 +21,7 @@
 #include "server/background.h"
 #include "server/captions/models.h"
 #include "server/captions/registry.h"
+#include "server/durable.h"
 #include "server/input/train_request.h"
 #include "server/jobs/train_export.h"
 #include "server/jobs/train_report.h"
@@ -80,16 +81,13 @@ static int export(training *t, caption_error *err)
 }
 
 /* An empty file, durable as what was written before it. */
-static int write_mark(const char *path, caption_error *err)
+static int write_mark(const training *t, const char *path, caption_error *err)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0 || fsync(fd)) {
-        int error = errno;
-        if (fd >= 0)
-            close(fd);
-        return caption_fail(err, CAPTION_EIO, "%.400s: %s", path, strerror(error));
-    }
-    close(fd);
+    if (fd >= 0)
+        close(fd);
+    if (fd < 0 || durable_directory(job_run_directory(t->run)))
+        return caption_fail(err, CAPTION_EIO, "%.400s: %s", path, strerror(errno));
     return CAPTION_OK;
 }
 
@@ -100,7 +98,7 @@ static int export_once(training *t, caption_error *err)
     if (exists(mark))
         return CAPTION_OK;
     int status = export(t, err);
-    return status ? status : write_mark(mark, err);
+    return status ? status : write_mark(t, mark, err);
 }
 
 static int open_data(training *t, caption_error *err)

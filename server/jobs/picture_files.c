@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "server/durable.h"
+
 const char picture_input[] = "input", picture_result[] = "result.json";
 
 static const char preview_prefix[] = "preview-", unfinished[] = ".unfinished", suffix[] = ".png";
@@ -25,39 +27,15 @@ static int fail(const char *path, caption_error *err)
 
 /* ---- writing ----------------------------------------------------------------------------------------------------- */
 
-/* Returns 0, or -1 with errno. */
-static int write_all(int fd, const unsigned char *bytes, size_t size)
-{
-    while (size > 0) {
-        ssize_t n = write(fd, bytes, size);
-        if (n < 0 && errno != EINTR)
-            return -1;
-        if (n > 0) {
-            bytes += n;
-            size -= (size_t)n;
-        }
-    }
-    return fsync(fd);
-}
-
 static int write_file(const char *path, const void *bytes, size_t size)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0)
         return -1;
-    int failed = write_all(fd, bytes, size), error = errno;
+    int failed = durable_write(fd, bytes, size), error = errno;
     failed |= close(fd);
     if (failed)
         errno = error;
-    return failed;
-}
-
-static int flush_directory(const char *path)
-{
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int failed = fd < 0 || fsync(fd);
-    if (fd >= 0)
-        close(fd);
     return failed;
 }
 
@@ -66,7 +44,7 @@ int picture_files_put(const char *directory, const char *name, const void *bytes
     char path[PATH_MAX], temporary[PATH_MAX];
     snprintf(path, sizeof path, "%s/%s", directory, name);
     snprintf(temporary, sizeof temporary, "%s/%s%s", directory, name, unfinished);
-    if (write_file(temporary, bytes, size) == 0 && rename(temporary, path) == 0 && flush_directory(directory) == 0)
+    if (write_file(temporary, bytes, size) == 0 && rename(temporary, path) == 0 && durable_directory(directory) == 0)
         return CAPTION_OK;
     fail(path, err);
     int error = errno;

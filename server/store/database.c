@@ -10,6 +10,8 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "server/durable.h"
+
 enum { BUSY_MS = 10000, STATEMENTS = 64 };
 
 struct database {
@@ -40,10 +42,8 @@ static int is_full(const database *d)
 {
     static const int files[] = {SQLITE_FCNTL_FILE_POINTER, SQLITE_FCNTL_JOURNAL_POINTER};
     int code = sqlite3_extended_errcode(d->db), full = (code & 0xFF) == SQLITE_FULL;
-    for (int i = 0; i < 2 && code == SQLITE_IOERR_WRITE && !full; i++) {
-        int error = last_errno(d, files[i]);
-        full = error == ENOSPC || error == EDQUOT || error == EFBIG;
-    }
+    for (int i = 0; i < 2 && code == SQLITE_IOERR_WRITE && !full; i++)
+        full = durable_no_room(last_errno(d, files[i]));
     return full;
 }
 

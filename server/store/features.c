@@ -23,6 +23,7 @@ struct features {
     background_level level;
     caption_features *cache;
     int comparing;            /* this is the first walk */
+    int full;                 /* the disk is, which has been said */
     long long seen;           /* id of the last image looked at */
     long long marks[2][PAGE]; /* ids still to be marked as not ready, as ready */
     int n_marks[2];
@@ -47,6 +48,16 @@ static void log_failure(const char *what, const char *reason)
     log_end(&line);
 }
 
+/* Said once, until there is room again. */
+static int is_disk_full(features *f)
+{
+    problem p;
+    int full = store_check_free(f->store, 0, &p);
+    if (full && !f->full)
+        log_failure("", p.detail);
+    return f->full = full;
+}
+
 /* An image whose file cannot be read was deleted meanwhile. */
 static outcome compute(features *f, const store_image *image)
 {
@@ -54,12 +65,14 @@ static outcome compute(features *f, const store_image *image)
     unsigned char *bytes;
     size_t size;
     char *path = store_image_path(f->store, image->sha256);
-    if (!path)
+    if (!path || is_disk_full(f)) {
+        free(path);
         return LATER;
+    }
     int status = file_read(path, MAX_FILE_BYTES, &bytes, &size, &err);
     free(path);
     if (status)
-        return NOTHING_NEW;
+        return status == CAPTION_ENOMEM ? LATER : NOTHING_NEW;
     status = caption_features_add(f->cache, bytes, size, &err);
     free(bytes);
     if (status == CAPTION_OK)

@@ -17,13 +17,14 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "server/durable.h"
 #include "server/log.h"
 #include "server/store/store_open.h"
 
 int store_file_fault(problem *p, const char *path, int error)
 {
-    int full = error == ENOSPC || error == EDQUOT || error == EFBIG;
-    return problem_set(p, full ? PROBLEM_DISK_FULL : PROBLEM_INTERNAL, "%.300s: %s", path, strerror(error));
+    return problem_set(p, durable_no_room(error) ? PROBLEM_DISK_FULL : PROBLEM_INTERNAL, "%.300s: %s", path,
+                       strerror(error));
 }
 
 /* ---- one image file -------------------------------------------------------------------------------------------- */
@@ -32,21 +33,6 @@ char *store_image_path(const store *s, const char *sha256)
 {
     char *path;
     return asprintf(&path, "%s/%s", s->images, sha256) < 0 ? NULL : path;
-}
-
-/* Returns 0 or errno. */
-static int write_all(int fd, const unsigned char *bytes, size_t size)
-{
-    while (size > 0) {
-        ssize_t n = write(fd, bytes, size);
-        if (n < 0 && errno != EINTR)
-            return errno;
-        if (n > 0) {
-            bytes += n;
-            size -= (size_t)n;
-        }
-    }
-    return fsync(fd) == 0 ? 0 : errno;
 }
 
 int store_check_free(const store *s, size_t size, problem *p)
@@ -69,7 +55,7 @@ int store_file_write(store *s, const void *bytes, size_t size, char **path, prob
         return problem_set(p, PROBLEM_MEMORY_FULL, "out of memory");
     }
     int fd = open(*path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    int error = fd < 0 ? errno : write_all(fd, bytes, size);
+    int error = fd < 0 || durable_write(fd, bytes, size) ? errno : 0;
     if (fd >= 0 && close(fd) != 0 && !error)
         error = errno;
     if (!error)

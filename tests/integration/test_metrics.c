@@ -68,7 +68,7 @@ static void expect_moved(const reply *before, const reply *after, const char *sa
 /* Scrapes until the counter is there: a request is counted when its answer is sent, which its client may see first. */
 static reply scrape_until(const captiond *c, const char *sample, double value)
 {
-    for (int tries = 0; tries < 6000; tries++) {
+    for (int tries = 0; tries < 30000; tries++) {
         reply r = scrape(c);
         if (counted(&r, sample) >= value)
             return r;

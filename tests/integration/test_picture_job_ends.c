@@ -34,7 +34,7 @@ static void a_cancelled_job_stops_and_leaves_nothing(void **state)
     training_cancel(served, id);
     captiond_wait_log(served, "event=job-ended", ended + 1);
     training_expect(served, id, "cancelled");
-    for (int i = 0; i < 3000 && visual_count_files(id, "") > 0; i++)
+    for (int i = 0; i < 30000 && visual_count_files(id, "") > 0; i++)
         usleep(10000);
     assert_int_equal(visual_count_files(id, ""), 0);
     reply r = dataset_ask(served, "GET", "/v1/jobs/%lld/pictures/preview-0.png", id);
@@ -136,7 +136,7 @@ static void results_outlive_a_restart_and_go_when_the_job_is_forgotten(void **st
     reply r = dataset_ask(served, "GET", "/v1/jobs/%lld/pictures/result.png", id);
     client_expect_problem(&r, 404, "unknown-job");
     reply_free(&r);
-    for (int i = 0; i < 3000 && visual_count_files(id, "") > 0; i++)
+    for (int i = 0; i < 30000 && visual_count_files(id, "") > 0; i++)
         usleep(10000);
     assert_int_equal(visual_count_files(id, ""), 0);
 }

@@ -204,9 +204,9 @@ captiond *captiond_serve_loading(const char *const *options)
     const char *arguments[MAX_ARGUMENTS] = {
         "serve",          "--port",       "0",      "--log-level",   "debug",       "--encoder",
         captiond_encoder, "--background", "normal", "--deadline-ms", AN_HOUR "000", "--idle-timeout-s",
-        AN_HOUR};
+        AN_HOUR,          "--drain-ms",   "300000"};
     char directory[PATH_MAX], data[PATH_MAX];
-    int n = 13;
+    int n = 15;
     snprintf(directory, sizeof directory, "%s", scratch_path("."));
     snprintf(data, sizeof data, "%s", scratch_path("data"));
     arguments[n++] = "--weights";
