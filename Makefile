@@ -76,7 +76,7 @@ PLANT    = CC='$(CC)' CFLAGS='$(CFLAGS)' \
 # ---- what people call ------------------------------------------------------------------------------------------
 
 .PHONY: FORCE all run test check check-planted check-threads check-deploy check-browser check-mpi bench fuzz fuzzers help install clean \
-        import-encoder screenshots tests
+        import-encoder screenshots gallery tests
 .DEFAULT_GOAL := all
 
 all: $(BUILD)/captiond ## build build/captiond

@@ -29,8 +29,8 @@ void models_look(models *m);
 int models_check_name(models *m, const char *name, problem *p);
 
 /* Moves `file`, on the same file system, to the models under this name and puts it in service. If there is no such file
- * any more but the model is there, that was done before. A file that is not damaged stays
- * there even if it cannot be loaded. */
+ * any more but the model is there, that was done before. A file that is not damaged stays there even if it cannot be
+ * loaded. */
 int models_publish(models *m, const char *name, const char *file, problem *p);
 
 /* Makes a model the default, for this daemon and the others, now and after a restart. Its file is looked at again; if

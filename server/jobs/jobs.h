@@ -20,7 +20,7 @@ void jobs_wake(jobs *j);
 /* No more jobs are started; those that run stop behind a checkpoint and are queued again, for the next daemon. */
 void jobs_begin_stop(jobs *j);
 
-/* Waits for that until the time is over; returns how many jobs were still at work, in which case their memory must
+/* Waits for that until the time is over; returns 1 if jobs were still at work, in which case their memory must
  * stay. NULL is allowed: nothing runs. */
 int jobs_stop(jobs *j, int ms);
 
