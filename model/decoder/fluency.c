@@ -106,8 +106,10 @@ void fluency_forbid(const unsigned char *flags, int size, const int *written, in
     }
     if (!fluency_may_end(flags, written, n))
         scores[VOCABULARY_END] = -INFINITY;
+    if (room != 1)
+        return;
     int thing_is_missing = lacks_its_thing(flags_of_id, &(struct ids){flags, written}, n);
-    for (int v = VOCABULARY_SPECIALS; v < size && room == 1; v++)
+    for (int v = VOCABULARY_SPECIALS; v < size; v++)
         if (flags[v] & FLUENCY_DANGLES || (thing_is_missing && flags[v] & FLUENCY_DESCRIBES))
             scores[v] = -INFINITY;
 }

@@ -30,7 +30,7 @@ typedef struct weights_place {
     {"encoder", OPTION_TEXT, &(place)->encoder, 0, 0, "FILE", "image encoder, else that of the weights directory"}
 // clang-format on
 
-enum { WEIGHTS_NAME_BYTES = 64 };
+enum { WEIGHTS_NAME_BYTES = 65 }; /* 64 characters, as a dataset's name */
 
 /* The captioner that is meant where none is named. */
 #define WEIGHTS_DEFAULT_MODEL "attention"

@@ -45,6 +45,8 @@ char *json_finish(cJSON *object, int complete)
     return text;
 }
 
+const double json_most_integer = 9007199254740991;
+
 /* ---- requests ---------------------------------------------------------------------------------------------------
  *
  * cJSON makes a node of some 70 bytes of every value, so a body of "[[[[" or "1,1,1,1" would cost many times its size:

@@ -19,6 +19,9 @@ int json_add_time(cJSON *object, const char *name, long long seconds);
 /* Prints and frees `object`; malloc'd. If `complete` is 0, something is missing in it: NULL instead. */
 char *json_finish(cJSON *object, int complete);
 
+/* 2^53 - 1: larger integers are not all JSON numbers (doubles), so one that is asked for may come as another. */
+extern const double json_most_integer;
+
 /* Parses hostile text that must be one JSON object and no more. Refuses deep nesting, very many values and strings with
  * a zero character. The caller deletes it; NULL with *p set. */
 cJSON *json_parse_object(const char *text, size_t size, problem *p);

@@ -13,8 +13,7 @@
 enum { OPTION_NAME_BYTES = 32 };
 
 static const double usual_dev_fraction = 0.1, most_dev_fraction = 0.9;
-static const double exact_integers = 9007199254740992; /* 2^53: beyond, JSON numbers skip integers */
-enum { USUAL_MINIMUM_COUNT = 2 };                      /* few captions: a word seen twice is worth learning */
+enum { USUAL_MINIMUM_COUNT = 2 }; /* few captions: a word seen twice is worth learning */
 
 /* ---- members: each reader takes one ------------------------------------------------------------------------------ */
 
@@ -43,6 +42,13 @@ static int read_number(const cJSON *member, double minimum, double maximum, int 
     return 0;
 }
 
+static int check_once(const cJSON *object, const cJSON *member, problem *p)
+{
+    return cJSON_GetObjectItemCaseSensitive(object, member->string) == member
+               ? 0
+               : problem_set(p, PROBLEM_BAD_OPTION, "%.64s: given twice", member->string);
+}
+
 /* The paths of a dataset in files. */
 static int read_files(const cJSON *object, train_files *files, problem *p)
 {
@@ -55,7 +61,7 @@ static int read_files(const cJSON *object, train_files *files, problem *p)
                                                               : NULL;
         if (!out)
             return problem_set(p, PROBLEM_UNKNOWN_OPTION, "dataset: there is no option \"%.64s\"", member->string);
-        if (read_text(member, out, PATH_MAX, p))
+        if (check_once(object, member, p) || read_text(member, out, PATH_MAX, p))
             return 1;
     }
     if (!*files->images || !*files->captions)
@@ -98,7 +104,7 @@ static int read_dev_fraction(train_request *r, const cJSON *member, problem *p)
 static int read_seed(train_request *r, const cJSON *member, problem *p)
 {
     double seed = 0;
-    int status = read_number(member, 0, exact_integers, 1, &seed, p);
+    int status = read_number(member, 0, json_most_integer, 1, &seed, p);
     r->options.seed = (uint64_t)seed;
     return status;
 }
@@ -198,6 +204,9 @@ static int check_whole(const train_request *r, const cJSON *object, problem *p)
         return problem_set(p, PROBLEM_BAD_OPTION, "model: is needed: the name of the new model");
     if (*r->files.dev && cJSON_GetObjectItemCaseSensitive(object, "dev_fraction"))
         return problem_set(p, PROBLEM_BAD_OPTION, "dev_fraction: the dataset has a dev file");
+    if ((strcmp(r->objective, "cider") == 0) != (r->options.samples > 0))
+        return problem_set(p, PROBLEM_BAD_OPTION, "samples: %d, but the objective is %s", r->options.samples,
+                           r->objective);
     if (caption_train_check(&r->options, &err))
         return problem_set(p, PROBLEM_BAD_OPTION, "%s", err.message);
     return check_base(object, p);
@@ -218,9 +227,7 @@ static int read_request(train_request *r, const cJSON *object, problem *p)
     r->options.minimum_count = USUAL_MINIMUM_COUNT;
     cJSON_ArrayForEach(member, object)
     {
-        if (cJSON_GetObjectItemCaseSensitive(object, member->string) != member)
-            return problem_set(p, PROBLEM_BAD_OPTION, "%.64s: given twice", member->string);
-        if (read_member(r, member, p))
+        if (check_once(object, member, p) || read_member(r, member, p))
             return 1;
     }
     return check_whole(r, object, p);

@@ -4,11 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/http/json.h"
 #include "server/input/visual_reading.h"
 
 enum { LEAST_SIZE = 7 };
-
-static const double exact_integers = 9007199254740992.0; /* 2^53: beyond, a JSON number is not exact */
 
 /* ---- single options: each returns 0, or 1 with the problem set --------------------------------------------------- */
 
@@ -121,7 +120,7 @@ static int set_seed(visual_reading *r, const char *value, written how)
 {
     double seed;
     (void)how;
-    if (read_number(r, "seed", value, 0, exact_integers - 1, 1, &seed)) /* the next would be rounded to the limit */
+    if (read_number(r, "seed", value, 0, json_most_integer, 1, &seed))
         return 1;
     r->request->options.seed = (uint64_t)seed;
     return 0;

@@ -8,11 +8,11 @@
 const job_lane *const job_lanes[] = {&job_train_lane, &picture_lane, NULL};
 
 const job_kind job_kinds[] = {
-    {job_train_name, 0, job_train_run, job_train_publish},
-    {"fool", 1, picture_job_run, NULL},
-    {"visualize", 1, picture_job_run, NULL},
-    {"invert", 1, picture_job_run, NULL},
-    {"dream", 1, picture_job_run, NULL},
+    {job_train_name, &job_train_lane, 0, job_train_run, job_train_publish},
+    {"fool", &picture_lane, 1, picture_job_run, NULL},
+    {"visualize", &picture_lane, 1, picture_job_run, NULL},
+    {"invert", &picture_lane, 1, picture_job_run, NULL},
+    {"dream", &picture_lane, 1, picture_job_run, NULL},
     {0},
 };
 

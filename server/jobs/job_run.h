@@ -23,6 +23,7 @@ extern const job_lane *const job_lanes[]; /* ends with NULL */
 /* A kind of job; job_kinds.c lists them. */
 typedef struct job_kind {
     const char *name;
+    const job_lane *lane;
     int keeps_files; /* the files of a job that succeeded are its result: they stay until it is forgotten */
 
     /* The work: what takes long in the background (background.h). Goes on from what an earlier attempt

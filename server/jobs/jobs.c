@@ -150,14 +150,23 @@ static int start_job(jobs *j, int limit, long long id)
     return 1;
 }
 
+/* Threads at work, those too whose job was cancelled and that have not come to stop yet: they hold memory. */
+static int runs_in(const jobs *j, const job_lane *lane)
+{
+    int n = 0;
+    for (int i = 0; i < j->n; i++)
+        n += job_run_kind(j->runs[i])->lane == lane;
+    return n;
+}
+
 static void start_jobs(jobs *j)
 {
     problem p;
     for (const job_lane *lane, *const *next = job_lanes; (lane = *next); next++)
         for (long long id = 0; j->n < MAX_RUNS;) {
             int limit = lane->limit(j->server->config);
-            if (job_store_next(j->server->job_store, lane->name, limit, id, &id, &p) || id == 0 ||
-                !start_job(j, limit, id))
+            if (runs_in(j, lane) >= limit || job_store_next(j->server->job_store, lane->name, limit, id, &id, &p) ||
+                id == 0 || !start_job(j, limit, id))
                 break;
         }
 }

@@ -73,6 +73,26 @@ static void a_queued_job_is_cancelled_and_never_runs(void **state)
     assert_int_equal(captiond_count_log(server, "event=job-started"), started + 2);
 }
 
+/* A step of this one takes a while, and only behind a step it looks whether it is to stop. */
+#define TRAINING_HEAVY                                                                                                 \
+    "{\"dataset\":\"%s\",\"model\":\"%s\",\"epochs\":100000,\"hidden\":2048,\"words\":1024,\"minimum_count\":1,"       \
+    "\"patience\":0,\"flip\":false}"
+
+static void the_next_begins_when_a_cancelled_one_has_come_to_its_end(void **state)
+{
+    char started[64], ended[64];
+    (void)state;
+    long long heavy = training_submit(server, TRAINING_HEAVY, "lessons", "heavy");
+    training_wait_state(server, heavy, "running");
+    long long next = training_submit(server, TRAINING_TINY, "lessons", "behind-heavy", 1);
+    training_cancel(server, heavy);
+    snprintf(started, sizeof started, "event=job-started job=%lld ", next);
+    snprintf(ended, sizeof ended, "event=job-ended job=%lld ", heavy);
+    captiond_wait_log(server, started, 1);
+    assert_int_equal(captiond_count_log(server, ended), 1);
+    training_expect(server, next, "succeeded");
+}
+
 static void an_ended_job_cannot_be_cancelled(void **state)
 {
     (void)state;
@@ -94,7 +114,7 @@ static void a_cancelled_job_stays_so_after_a_restart_and_leaves_nothing(void **s
     captiond_signal(server, SIGKILL);
     captiond_wait(server);
     server = captiond_serve((const char *[]){"--max-jobs", "3", NULL});
-    long long next = training_submit(server, TRAINING_TINY, "lessons", "next", 1);
+    long long next = training_submit(server, TRAINING_TINY, "lessons", "behind", 1);
     training_expect(server, next, "succeeded");
     expect_state(id, "cancelled");
     assert_false(has_files(id));
@@ -137,6 +157,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_running_job_is_cancelled_and_its_thread_ends),
         cmocka_unit_test(a_queued_job_is_cancelled_and_never_runs),
+        cmocka_unit_test(the_next_begins_when_a_cancelled_one_has_come_to_its_end),
         cmocka_unit_test(an_ended_job_cannot_be_cancelled),
         cmocka_unit_test(a_cancelled_job_stays_so_after_a_restart_and_leaves_nothing),
         cmocka_unit_test(more_jobs_than_the_limit_are_503),

@@ -103,6 +103,9 @@ static void unknown_members_are_400_by_name(void **state)
                    "\"learning-rate\"");
     expect_refusal("\"dataset\":{\"images\":\".\",\"captions\":\"captions.tsv\",\"test\":\"x\"},\"model\":\"m\"", 400,
                    "unknown-option", "\"test\"");
+    expect_refusal("\"dataset\":{\"images\":\".\",\"captions\":\"a.tsv\",\"captions\":\"b.tsv\"},\"model\":\"m\"", 400,
+                   "bad-option", "captions: given twice");
+    expect_refusal("\"dataset\":\"lessons\",\"model\":\"m\",\"seed\":9007199254740993", 400, "bad-option", "seed");
 }
 
 static void dataset_and_model_are_needed(void **state)
@@ -163,6 +166,9 @@ static void the_objective_decides_defaults(void **state)
     (void)state;
     expect_refusal("\"dataset\":\"lessons\",\"model\":\"m\",\"objective\":\"bleu\"", 400, "bad-option",
                    "objective: \"bleu\" is neither words nor cider");
+    expect_refusal("\"dataset\":\"lessons\",\"model\":\"m\",\"samples\":5", 400, "bad-option", "samples: 5");
+    expect_refusal("\"dataset\":\"lessons\",\"model\":\"m\",\"objective\":\"cider\",\"samples\":0", 400, "bad-option",
+                   "samples: 0");
     long long id = training_submit(server, "{\"dataset\":\"lessons\",\"model\":\"rewarded\",\"objective\":\"cider\","
                                            "\"epochs\":1,\"hidden\":8,\"words\":8,\"minimum_count\":1}");
     reply job = training_wait(server, id, "succeeded");
