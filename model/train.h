@@ -87,7 +87,8 @@ typedef struct caption_train_options {
      * (CAPTION_ECANCELLED). May be NULL. */
     int (*progress)(void *context, const caption_train_progress *progress);
 
-    /* Asked between any two batches, also while dev captions are written; non-zero stops as above. May be NULL. */
+    /* Asked between any two batches, also while dev captions are written, and within a batch before each large product;
+     * non-zero stops as above, with what was learnt up to the last whole batch. To be cheap. May be NULL. */
     int (*stop)(void *context);
     void *context;
 } caption_train_options;

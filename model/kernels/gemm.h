@@ -8,8 +8,8 @@
  * Every matrix is dense (leading dimension = its number of columns). Thread-safe: the BLAS is told once, at start,
  * to use one thread a call (caption_init); parallelism is the callers' worker pool.
  *
- * One exception: in float, a thread that is in the scope of mixed.h has its products rounded to bfloat16. Only the
- * trainer opens one. */
+ * Two exceptions, in float: a thread that is in the scope of mixed.h has its products rounded to bfloat16, and one that
+ * is in the scope of watch.h may have them given up. Only the trainer opens such scopes. */
 #ifndef CAPTION_KERNELS_GEMM_H
 #define CAPTION_KERNELS_GEMM_H
 
@@ -17,18 +17,20 @@
 #include <string.h>
 
 #include "model/kernels/mixed.h"
+#include "model/kernels/watch.h"
 #include "model/real.h"
 
 /* GEMM_IN_SCOPE: is op(A) op(B) + addend done already? The steps are those of bf16_factor and bf16_addend. */
 #ifdef REAL_IS_DOUBLE
-#define BLAS_GEMM cblas_dgemm
+#define BLAS_GEMM(op_a, op_b, m, n, k, a, lda, b, ldb, beta, c, ldc)                                                   \
+    cblas_dgemm(CblasRowMajor, op_a, op_b, m, n, k, 1, a, lda, b, ldb, beta, c, ldc)
 #define BLAS_GEMV cblas_dgemv
 #define GEMM_IN_SCOPE(m, n, k, a, a_row, a_col, b, b_row, b_col, addend, add_row, c) 0
 #else
-#define BLAS_GEMM cblas_sgemm
+#define BLAS_GEMM watch_sgemm
 #define BLAS_GEMV cblas_sgemv
 #define GEMM_IN_SCOPE(m, n, k, a, a_row, a_col, b, b_row, b_col, addend, add_row, c)                                   \
-    (mixed_scope &&                                                                                                    \
+    (mixed_scope && !watch_stopped() &&                                                                                \
      mixed_gemm(m, n, k, (bf16_factor){a, (size_t)(a_row), (size_t)(a_col)},                                           \
                 (bf16_factor){b, (size_t)(b_row), (size_t)(b_col)}, (bf16_addend){addend, (size_t)(add_row)}, c))
 #endif
@@ -50,7 +52,7 @@ static inline void gemm(int m, int n, int k, const real *a, const real *b, real 
     }
     if (GEMM_IN_SCOPE(m, n, k, a, k, 1, b, n, 1, beta == 0 ? NULL : c, n, c))
         return;
-    BLAS_GEMM(CblasRowMajor, CblasNoTrans, CblasNoTrans, m, n, k, 1, a, k, b, n, beta, c, n);
+    BLAS_GEMM(CblasNoTrans, CblasNoTrans, m, n, k, a, k, b, n, beta, c, n);
 }
 
 /* C = A B + bias [n], the same in each row. */
@@ -67,14 +69,14 @@ static inline void gemm_tn(int m, int n, int k, const real *a, const real *b, re
 {
     if (GEMM_IN_SCOPE(m, n, k, a, 1, m, b, n, 1, beta == 0 ? NULL : c, n, c))
         return;
-    BLAS_GEMM(CblasRowMajor, CblasTrans, CblasNoTrans, m, n, k, 1, a, m, b, n, beta, c, n);
+    BLAS_GEMM(CblasTrans, CblasNoTrans, m, n, k, a, m, b, n, beta, c, n);
 }
 
 static inline void gemm_nt(int m, int n, int k, const real *a, const real *b, real beta, real *c)
 {
     if (GEMM_IN_SCOPE(m, n, k, a, k, 1, b, 1, k, beta == 0 ? NULL : c, n, c))
         return;
-    BLAS_GEMM(CblasRowMajor, CblasNoTrans, CblasTrans, m, n, k, 1, a, k, b, k, beta, c, n);
+    BLAS_GEMM(CblasNoTrans, CblasTrans, m, n, k, a, k, b, k, beta, c, n);
 }
 
 #endif

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "model/kernels/watch.h"
 #include "model/seconds.h"
 #include "model/training/evaluate.h"
 #include "model/training/ranks.h"
@@ -104,14 +105,17 @@ static int report(trainer *t, const evaluation *e, int best, caption_error *err)
 /* ---- learning --------------------------------------------------------------------------------------------------- */
 
 /* Of a batch, over all processes; floats, because they are summed as gradients are. */
-enum { TOTAL_LOSS, TOTAL_REWARD, TOTAL_WORDS, TOTAL_CAPTIONS, TOTALS };
+enum { TOTAL_LOSS, TOTAL_REWARD, TOTAL_WORDS, TOTAL_CAPTIONS, TOTAL_STOPPED, TOTALS };
 
-/* Gradients and totals of this process's share of the batch. */
+/* Gradients and totals of this process's share of the batch. TOTAL_STOPPED: somebody wants to stop, and they are none.
+ */
 static void learn_share(trainer *t, float totals[TOTALS])
 {
     random_stream r = random_seeded(random_mix(t->options->seed) ^ random_mix((uint64_t)step_of(t)));
     size_t words;
     double reward;
+    watch share = {t->options->stop, t->options->context, 0};
+    watch_begin(&share);
     mixed_begin(t->mixed, t->parameters, t->n_parameters);
     decoder_batch_f batch =
         curriculum_batch(&t->curriculum, (size_t)t->state.batch, t->parameters, &r, &words, &reward);
@@ -125,15 +129,21 @@ static void learn_share(trainer *t, float totals[TOTALS])
     else
         memset(t->gradients, 0, t->n_parameters * sizeof *t->gradients);
     mixed_end();
+    watch_end();
+    totals[TOTAL_STOPPED] = (float)share.stopped;
 }
 
+/* A batch in which somebody wants to stop is one that nobody has learnt: it is for the next run. */
 static int learn_batch(trainer *t, caption_error *err)
 {
     float totals[TOTALS];
     int status;
     learn_share(t, totals);
-    if ((status = ranks_sum(t->options->ranks, totals, TOTALS, err)) ||
-        (status = ranks_sum(t->options->ranks, t->gradients, t->n_parameters, err)))
+    if ((status = ranks_sum(t->options->ranks, totals, TOTALS, err)))
+        return status;
+    if (totals[TOTAL_STOPPED] > 0)
+        return stopped(err);
+    if ((status = ranks_sum(t->options->ranks, t->gradients, t->n_parameters, err)))
         return status;
     if (!isfinite(totals[TOTAL_LOSS]))
         return caption_fail(err, CAPTION_EINVAL, "the loss is no longer finite in epoch %ld: lower the learning rate",

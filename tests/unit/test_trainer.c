@@ -89,7 +89,14 @@ struct watcher {
     int epochs_scored, best_epoch;
     double first_loss, last_loss, cider;
     double first_reward, last_reward; /* sums over the batches of the first and of the last epoch */
+    int asked, stop_asked;            /* the same of stop */
 };
+
+static int stop_when_asked(void *context)
+{
+    struct watcher *w = context;
+    return ++w->asked == w->stop_asked;
+}
 
 static int watch(void *context, const caption_train_progress *p)
 {
@@ -288,6 +295,31 @@ static void stopped_and_resumed_equals_uninterrupted(void **state)
     check_resumes(options_for("lstm", NULL, &watcher), &watcher, 3 * (5 + 1));
 }
 
+/* Wherever in a batch: before any of its products. */
+static void stopped_within_a_batch_and_resumed_equals_uninterrupted(void **state)
+{
+    enum { BATCHES = 3 * 5, PRODUCTS = 10, STRIDE = 29 };
+    (void)state;
+    struct watcher watcher;
+    caption_error err;
+    char whole[512], parts[512];
+    caption_train_options o = options_for("lstm", path_of(whole, "whole.safetensors"), &watcher);
+    o.stop = stop_when_asked;
+    check_trains(&o);
+    int asked = watcher.asked;
+    assert_true(asked > BATCHES * PRODUCTS);
+    o.out = path_of(parts, "parts.safetensors");
+    for (int stop = 1; stop < asked; stop += STRIDE) {
+        watcher = (struct watcher){.stop_asked = stop};
+        o.resume = 0;
+        assert_int_equal(caption_train(&o, encoder, &err), CAPTION_ECANCELLED);
+        watcher = (struct watcher){0};
+        o.resume = 1;
+        check_trains(&o);
+        check_same_file(whole, parts, 1);
+    }
+}
+
 static void resuming_holds_for_learning_from_rewards_too(void **state)
 {
     /* Batches of two images with two samples each: three an epoch. */
@@ -456,6 +488,7 @@ int main(void)
         cmocka_unit_test(rewards_improve_what_examples_began),
         cmocka_unit_test(same_seed_gives_the_same_bytes),
         cmocka_unit_test(stopped_and_resumed_equals_uninterrupted),
+        cmocka_unit_test(stopped_within_a_batch_and_resumed_equals_uninterrupted),
         cmocka_unit_test(resuming_holds_for_learning_from_rewards_too),
         cmocka_unit_test(killed_and_resumed_equals_uninterrupted),
         cmocka_unit_test(checkpoints_of_other_runs_and_damaged_ones_are_refused),
