@@ -29,6 +29,9 @@ typedef enum caption_train_stage {
     CAPTION_TRAIN_LEARNING, /* done and total count batches, over all epochs */
 } caption_train_stage;
 
+/* What `stop` wants. */
+enum { CAPTION_TRAIN_GO_ON, CAPTION_TRAIN_STOP, CAPTION_TRAIN_ABANDON };
+
 /* The processes that learn together in one run: caption_ranks_join below. */
 typedef struct caption_ranks caption_ranks;
 
@@ -87,8 +90,9 @@ typedef struct caption_train_options {
      * (CAPTION_ECANCELLED). May be NULL. */
     int (*progress)(void *context, const caption_train_progress *progress);
 
-    /* Asked between any two batches, also while dev captions are written, and within a batch before each large product;
-     * non-zero stops as above, with what was learnt up to the last whole batch. To be cheap. May be NULL. */
+    /* Asked between any two batches, also while dev captions are written, and within a batch before each large product:
+     * to be cheap. CAPTION_TRAIN_STOP stops as above, with what was learnt up to the last whole batch;
+     * CAPTION_TRAIN_ABANDON at once, without a checkpoint. May be NULL. */
     int (*stop)(void *context);
     void *context;
 } caption_train_options;

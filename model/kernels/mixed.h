@@ -10,8 +10,8 @@
  *
  * Each element of C is then off by up to about 2^-7 sum |a b|. The same products give the same bits on the same CPU
  * model; another one may round the sums otherwise. The scope is, with that of watch.h, the library's only state that a
- * call does not name: a thread-local pointer, because the layers between the trainer and gemm.h are shared with captioning and with
- * the gradient check in double, neither of which may ever get such a product. */
+ * call does not name: a thread-local pointer, because the layers between the trainer and gemm.h are shared with
+ * captioning and with the gradient check in double, neither of which may ever get such a product. */
 #ifndef CAPTION_KERNELS_MIXED_H
 #define CAPTION_KERNELS_MIXED_H
 

@@ -8,8 +8,9 @@
  *     if (w.stopped) ... nothing that was computed may be used
  *
  * Inside the scope, `stop` is asked before each float product of gemm.h, and between the parts of one that takes longer
- * than a fraction of a second. From the first yes on, products count as 0, so that what is left of the step is cheap and
- * has no surprising numbers. What is cut into parts depends on its size alone, so the same step gives the same bits.
+ * than a fraction of a second. From the first yes on, products count as 0, so that what is left of the step is cheap
+ * and has no surprising numbers. What is cut into parts depends on its size alone, so the same step gives the same
+ * bits.
  *
  * The scope is a thread-local pointer for the reason that mixed.h gives. */
 #ifndef CAPTION_KERNELS_WATCH_H

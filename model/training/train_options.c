@@ -123,7 +123,7 @@ int caption_train_check(const caption_train_options *options, caption_error *err
 
 int train_options_stop(const caption_train_options *options)
 {
-    return options->stop && options->stop(options->context);
+    return options->stop ? options->stop(options->context) : CAPTION_TRAIN_GO_ON;
 }
 
 char *train_options_describe(const caption_train_options *options, const char *base)

@@ -4,7 +4,7 @@
 
 #include "model/train.h"
 
-/* 1 if the caller wants the run to stop. */
+/* What the caller's `stop` says. */
 int train_options_stop(const caption_train_options *options);
 
 /* Everything that decides the result but the data, as one line: "kind=lstm hidden=512 ... seed=1". Two runs with equal

@@ -59,7 +59,10 @@ static double learning_rate(const trainer *t)
 static int write_checkpoint(trainer *t, caption_error *err)
 {
     t->checkpointed = seconds_now();
-    return checkpoint_write(t->checkpoint_path, t->run, &t->state, &t->optimizer, t->parameters, err);
+    int status = checkpoint_write(t->checkpoint_path, t->run, &t->state, &t->optimizer, t->parameters, err);
+    if (status == CAPTION_OK)
+        t->kept = t->state;
+    return status;
 }
 
 static void restart_window(trainer *t)
@@ -107,20 +110,16 @@ static int report(trainer *t, const evaluation *e, int best, caption_error *err)
 /* Of a batch, over all processes; floats, because they are summed as gradients are. */
 enum { TOTAL_LOSS, TOTAL_REWARD, TOTAL_WORDS, TOTAL_CAPTIONS, TOTAL_STOPPED, TOTALS };
 
-/* Gradients and totals of this process's share of the batch. TOTAL_STOPPED: somebody wants to stop, and they are none.
- */
-static void learn_share(trainer *t, float totals[TOTALS])
+/* Gradients and totals of this process's share of the batch. */
+static void compute_share(trainer *t, float totals[TOTALS])
 {
     random_stream r = random_seeded(random_mix(t->options->seed) ^ random_mix((uint64_t)step_of(t)));
     size_t words;
     double reward;
-    watch share = {t->options->stop, t->options->context, 0};
-    watch_begin(&share);
     mixed_begin(t->mixed, t->parameters, t->n_parameters);
     decoder_batch_f batch =
         curriculum_batch(&t->curriculum, (size_t)t->state.batch, t->parameters, &r, &words, &reward);
     batch.seed = random_bits(&r);
-    totals[TOTAL_LOSS] = 0;
     totals[TOTAL_REWARD] = (float)(reward * batch.n);
     totals[TOTAL_WORDS] = (float)words;
     totals[TOTAL_CAPTIONS] = (float)batch.n;
@@ -129,6 +128,15 @@ static void learn_share(trainer *t, float totals[TOTALS])
     else
         memset(t->gradients, 0, t->n_parameters * sizeof *t->gradients);
     mixed_end();
+}
+
+/* The same, unless the caller wants to stop before it is done: TOTAL_STOPPED. */
+static void learn_share(trainer *t, float totals[TOTALS])
+{
+    watch share = {t->options->stop, t->options->context, 0};
+    watch_begin(&share);
+    if (!watch_stopped())
+        compute_share(t, totals);
     watch_end();
     totals[TOTAL_STOPPED] = (float)share.stopped;
 }
@@ -136,7 +144,7 @@ static void learn_share(trainer *t, float totals[TOTALS])
 /* A batch in which somebody wants to stop is one that nobody has learnt: it is for the next run. */
 static int learn_batch(trainer *t, caption_error *err)
 {
-    float totals[TOTALS];
+    float totals[TOTALS] = {0};
     int status;
     learn_share(t, totals);
     if ((status = ranks_sum(t->options->ranks, totals, TOTALS, err)))
@@ -274,10 +282,17 @@ static int finish_epoch(trainer *t, caption_error *err)
     return status == CAPTION_OK ? follow_first(t, err) : status;
 }
 
+static int is_kept(const trainer *t)
+{
+    return t->kept.epoch == t->state.epoch && t->kept.batch == t->state.batch;
+}
+
 /* The end of the first process's run: the checkpoint stays or goes. */
 static int conclude(trainer *t, int status, caption_error *err)
 {
-    if (status == CAPTION_ECANCELLED && (status = write_checkpoint(t, err)) == CAPTION_OK)
+    if (status == CAPTION_ECANCELLED && train_options_stop(t->options) == CAPTION_TRAIN_ABANDON)
+        return status;
+    if (status == CAPTION_ECANCELLED && (status = is_kept(t) ? CAPTION_OK : write_checkpoint(t, err)) == CAPTION_OK)
         return caption_fail(err, CAPTION_ECANCELLED, "stopped after epoch %ld, batch %ld", t->state.epoch,
                             t->state.batch);
     if (status == CAPTION_OK && unlink(t->checkpoint_path) != 0 && errno != ENOENT)

@@ -30,7 +30,7 @@ typedef struct trainer {
     arena scratch;
     mixed *mixed; /* NULL: products in float */
     caption_session *session;
-    checkpoint state;
+    checkpoint state, kept; /* now, and that of the checkpoint's file */
     char *description; /* of the options */
     char *run;         /* description and data digest */
     char *checkpoint_path, *candidate_path;

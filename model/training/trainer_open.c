@@ -83,6 +83,7 @@ static int make_network(trainer *t, caption_error *err)
 
 static int resume(trainer *t, caption_error *err)
 {
+    t->kept.epoch = -1; /* there is none */
     if (!t->options->resume || (access(t->checkpoint_path, F_OK) != 0 && errno == ENOENT))
         return CAPTION_OK;
     int status = checkpoint_read(t->checkpoint_path, t->run, &t->state, &t->optimizer, t->parameters, err);
@@ -93,6 +94,7 @@ static int resume(trainer *t, caption_error *err)
     if (t->state.best_epoch > 0 && access(t->options->out, R_OK) != 0)
         return caption_fail(err, CAPTION_EIO, "%s: the best weights of the run to resume: %s", t->options->out,
                             strerror(errno));
+    t->kept = t->state;
     return CAPTION_OK;
 }
 

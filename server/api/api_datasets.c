@@ -7,6 +7,7 @@
 #include "server/api/api.h"
 #include "server/http/json.h"
 #include "server/input/input.h"
+#include "server/jobs/job_store.h"
 #include "server/store/data.h"
 #include "server/store/disk.h"
 #include "server/store/store.h"
@@ -52,25 +53,44 @@ static void work_get(http_request *r, void *context)
         answer_dataset(r, 200, &d);
 }
 
+typedef struct deletion {
+    const http_request *request;
+    store_dataset deleted;
+} deletion;
+
+static int delete_unneeded(void *context, problem *p)
+{
+    deletion *what = context;
+    const server *s = what->request->server;
+    const char *dataset = what->request->parameter[0];
+    char name[HTTP_PARAMETER_BYTES + JOB_NAME_BYTES];
+    snprintf(name, sizeof name, JOB_NAME_DATASET, dataset);
+    return job_store_check_unneeded(s->job_store, name, PROBLEM_DATASET_IN_USE, p) ||
+           store_dataset_delete(s->store, dataset, &what->deleted, p);
+}
+
+/* Holds the store of jobs, so that none is queued meanwhile that needs the dataset. */
 static void work_delete(http_request *r, void *context)
 {
     problem p = {.kind = PROBLEM_NONE};
-    store_dataset d;
+    deletion what = {.request = r};
+    const store_dataset *d = &what.deleted;
     (void)context;
-    if (store_dataset_delete(r->server->store, r->parameter[0], &d, &p)) {
+    if (job_store_hold(r->server->job_store, delete_unneeded, &what, &p)) {
         http_answer_problem(r, &p);
         return;
     }
     cJSON *answer = cJSON_CreateObject();
-    int good =
-        cJSON_AddStringToObject(answer, "deleted", d.name) && cJSON_AddNumberToObject(answer, "items", (double)d.items);
+    int good = cJSON_AddStringToObject(answer, "deleted", d->name) &&
+               cJSON_AddNumberToObject(answer, "items", (double)d->items);
     http_answer_json(r, 200, json_finish(answer, good));
 }
 
-static void run_simple(http_request *r, void (*work)(http_request *request, void *context))
+static void run_simple(http_request *r, int (*not_ready)(const http_request *r, problem *p),
+                       void (*work)(http_request *request, void *context))
 {
     problem p = {.kind = PROBLEM_NONE};
-    if (data_not_ready(r, &p) || input_read_nothing(r, &p))
+    if (not_ready(r, &p) || input_read_nothing(r, &p))
         http_answer_problem(r, &p);
     else
         disk_run(r, work, NULL, NULL);
@@ -78,17 +98,17 @@ static void run_simple(http_request *r, void (*work)(http_request *request, void
 
 void api_dataset_put(http_request *r)
 {
-    run_simple(r, work_put);
+    run_simple(r, data_not_ready, work_put);
 }
 
 void api_dataset_get(http_request *r)
 {
-    run_simple(r, work_get);
+    run_simple(r, data_not_ready, work_get);
 }
 
 void api_dataset_delete(http_request *r)
 {
-    run_simple(r, work_delete);
+    run_simple(r, data_jobs_not_ready, work_delete);
 }
 
 /* ---- all datasets ---------------------------------------------------------------------------------------------- */

@@ -1,4 +1,5 @@
 /* api_models.c: the captioners: list, show, activate, delete. The list is OpenAI's too: "object", "data". */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -6,6 +7,7 @@
 #include "server/api/model_json.h"
 #include "server/captions/models.h"
 #include "server/input/input.h"
+#include "server/jobs/job_store.h"
 #include "server/store/data.h"
 #include "server/store/disk.h"
 
@@ -53,11 +55,13 @@ void api_model_get(http_request *request)
 
 /* ---- changes: on disk threads ------------------------------------------------------------------------------------ */
 
-/* The model's name stands in the path. */
-static void answer_change(http_request *r, int failed, const problem *p, const char *member)
+/* Both hold the store of jobs: no daemon publishes, activates or deletes a model meanwhile, and none queues a job that
+ * needs it. The model's name stands in the path. */
+static void make_change(http_request *r, int (*change)(void *context, problem *p), const char *member)
 {
-    if (failed) {
-        http_answer_problem(r, p);
+    problem p;
+    if (job_store_hold(r->server->job_store, change, r, &p)) {
+        http_answer_problem(r, &p);
         return;
     }
     cJSON *answer = cJSON_CreateObject();
@@ -65,20 +69,31 @@ static void answer_change(http_request *r, int failed, const problem *p, const c
     http_answer_json(r, 200, json_finish(answer, good));
 }
 
-static void activate(http_request *r, void *context)
+static int activate(void *context, problem *p)
 {
-    problem p;
-    (void)context;
-    int failed = models_activate(r->server->models, r->parameter[0], &p);
-    answer_change(r, failed, &p, "activated");
+    const http_request *r = context;
+    return models_activate(r->server->models, r->parameter[0], p);
 }
 
-static void remove_model(http_request *r, void *context)
+static void work_activate(http_request *r, void *context)
 {
-    problem p;
     (void)context;
-    int failed = models_delete(r->server->models, r->parameter[0], &p);
-    answer_change(r, failed, &p, "deleted");
+    make_change(r, activate, "activated");
+}
+
+static int remove_unneeded(void *context, problem *p)
+{
+    const http_request *r = context;
+    char name[HTTP_PARAMETER_BYTES + JOB_NAME_BYTES];
+    snprintf(name, sizeof name, JOB_NAME_MODEL, r->parameter[0]);
+    return job_store_check_unneeded(r->server->job_store, name, PROBLEM_MODEL_IN_USE, p) ||
+           models_delete(r->server->models, r->parameter[0], p);
+}
+
+static void work_delete(http_request *r, void *context)
+{
+    (void)context;
+    make_change(r, remove_unneeded, "deleted");
 }
 
 static void change(http_request *r, void (*work)(http_request *request, void *context))
@@ -92,10 +107,10 @@ static void change(http_request *r, void (*work)(http_request *request, void *co
 
 void api_model_activate(http_request *r)
 {
-    change(r, activate);
+    change(r, work_activate);
 }
 
 void api_model_delete(http_request *r)
 {
-    change(r, remove_model);
+    change(r, work_delete);
 }

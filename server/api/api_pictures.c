@@ -9,6 +9,7 @@
 
 #include "server/api/api.h"
 #include "server/api/job_json.h"
+#include "server/captions/models.h"
 #include "server/durable.h"
 #include "server/input/input.h"
 #include "server/input/visual_request.h"
@@ -92,16 +93,31 @@ static int prepare(void *context, long long id, problem *p)
     return failed;
 }
 
+/* Is the model that knows the word still there, now that it cannot go any more? */
+static int check(void *context, problem *p)
+{
+    const submission *s = context;
+    registry_facts facts;
+    models_look(s->server->models);
+    if (!*s->request->model || registry_find(s->server->registry, s->request->model, &facts))
+        return 0;
+    return problem_set(p, PROBLEM_UNKNOWN_MODEL, "there is no model \"%s\"", s->request->model);
+}
+
 static int add_job(server *s, const visual_request *request, long long *id, problem *p)
 {
     submission what = {.server = s, .request = request};
+    char needs[JOB_NAME_BYTES];
+    snprintf(needs, sizeof needs, JOB_NAME_MODEL, request->model);
     char *json = visual_request_json(request);
     if (!json)
         return problem_set(p, PROBLEM_MEMORY_FULL, "out of memory");
     const job_order order = {.kind = caption_visual_name(request->visual),
                              .lane = picture_lane.name,
                              .open = s->config->max_picture_jobs,
+                             .needs = needs,
                              .request = json,
+                             .check = check,
                              .prepare = prepare,
                              .context = &what};
     int failed = job_store_add(s->job_store, &order, id, p);

@@ -16,22 +16,23 @@ typedef struct submission {
     const train_request *request;
 } submission;
 
-static int check_model(void *context, problem *p)
+static int check(void *context, problem *p)
 {
     const submission *s = context;
-    return train_request_check_model(s->request, s->server, p);
+    return train_request_check(s->request, s->server, p);
 }
 
 static int add_job(server *s, const train_request *request, long long *id, problem *p)
 {
-    char claim[WEIGHTS_NAME_BYTES + 8];
+    char claim[JOB_NAME_BYTES], needs[2 * JOB_NAME_BYTES];
     char *json = train_request_json(request);
     if (!json)
         return problem_set(p, PROBLEM_MEMORY_FULL, "out of memory");
-    snprintf(claim, sizeof claim, "model:%s", request->model);
+    snprintf(claim, sizeof claim, JOB_NAME_MODEL, request->model);
+    snprintf(needs, sizeof needs, JOB_NAME_DATASET " " JOB_NAME_MODEL, request->dataset, request->base);
     submission asked = {s, request};
     const job_order order = {
-        .kind = job_train_name, .claim = claim, .request = json, .check = check_model, .context = &asked};
+        .kind = job_train_name, .claim = claim, .needs = needs, .request = json, .check = check, .context = &asked};
     int failed = job_store_add(s->job_store, &order, id, p);
     free(json);
     return failed;
@@ -43,8 +44,7 @@ static void submit(http_request *r, void *context)
     job_record record;
     problem p;
     long long id;
-    if (train_request_check(request, r->server, &p) || add_job(r->server, request, &id, &p) ||
-        job_store_get(r->server->job_store, id, &record, &p)) {
+    if (add_job(r->server, request, &id, &p) || job_store_get(r->server->job_store, id, &record, &p)) {
         http_answer_problem(r, &p);
         return;
     }

@@ -211,6 +211,7 @@ void models_close(models *m)
 
 int models_check_name(models *m, const char *name, problem *p)
 {
+    char path[PATH_MAX];
     registry_facts facts;
     const char *fault = strlen(name) < WEIGHTS_NAME_BYTES ? store_name_fault(name) : "is too long";
     if (fault)
@@ -218,15 +219,26 @@ int models_check_name(models *m, const char *name, problem *p)
     models_look(m);
     if (registry_find(m->registry, name, &facts))
         return problem_set(p, PROBLEM_NAME_TAKEN, "there is a model %s already", name);
+    path_of(m, name, suffix, path);
+    if (access(path, F_OK) == 0)
+        return problem_set(p, PROBLEM_NAME_TAKEN, "there is a file of a model %s that cannot be used", name);
     if (registry_full(m->registry))
         return problem_set(p, PROBLEM_LIMIT_REACHED, "%d models are loaded: delete one first", REGISTRY_MODELS);
     return 0;
 }
 
-static int move_file(models *m, const char *file, const char *path, problem *p)
+static int is_same_file(const char *a, const char *b)
 {
-    if (rename(file, path) && (errno != ENOENT || access(path, F_OK)))
-        return file_fault(p, path);
+    struct stat x, y;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+/* Gives the file its second name, unless it has it already. What somebody else has put there stays. */
+static int link_file(models *m, const char *file, const char *path, problem *p)
+{
+    if (link(file, path) && !is_same_file(file, path))
+        return errno == EEXIST ? problem_set(p, PROBLEM_NAME_TAKEN, "there is a file %.300s already", path)
+                               : file_fault(p, path);
     return durable_directory(m->directory) ? file_fault(p, m->directory) : 0;
 }
 
@@ -249,7 +261,7 @@ static int publish_locked(models *m, const char *name, const char *file, problem
     path_of(m, name, suffix, path);
     if (registry_find(m->registry, name, &facts) && !facts.trained)
         return problem_set(p, PROBLEM_NAME_TAKEN, "there is a shipped model %s", name);
-    if (move_file(m, file, path, p))
+    if (link_file(m, file, path, p))
         return 1;
     int status = registry_put(m->registry, name, path, &err);
     if (status == CAPTION_EFORMAT)
@@ -279,12 +291,17 @@ static int write_link(models *m, const char *name, problem *p)
     return 0;
 }
 
+static int refuse_unknown(const char *name, problem *p)
+{
+    return problem_set(p, PROBLEM_UNKNOWN_MODEL, "there is no model \"%.64s\"", name);
+}
+
 static int activate_locked(models *m, const char *name, problem *p)
 {
     caption_error err;
     registry_facts facts;
     if (!registry_find(m->registry, name, &facts))
-        return problem_set(p, PROBLEM_UNKNOWN_MODEL, "there is no model \"%.64s\"", name);
+        return refuse_unknown(name, p);
     int status = registry_refresh(m->registry, name, &err);
     if (status)
         return load_fault(status, &err, p);
@@ -304,19 +321,33 @@ int models_activate(models *m, const char *name, problem *p)
     return failed;
 }
 
-static int delete_locked(models *m, const char *name, problem *p)
+/* A model that is not in service may have a file all the same, one that cannot be used. */
+static int remove_file(models *m, const char *name, problem *p)
 {
+    char path[PATH_MAX];
     registry_facts facts;
-    if (!registry_find(m->registry, name, &facts))
-        return problem_set(p, PROBLEM_UNKNOWN_MODEL, "there is no model \"%.64s\"", name);
-    if (!facts.trained)
-        return problem_set(p, PROBLEM_MODEL_IN_USE, "%s is shipped with the program", facts.name);
-    if (facts.is_default)
-        return problem_set(p, PROBLEM_MODEL_IN_USE, "%s is the active model: activate another first", facts.name);
-    if (unlink(facts.path) && errno != ENOENT)
-        return file_fault(p, facts.path);
+    path_of(m, name, suffix, path);
+    int missing = unlink(path) ? errno : 0;
+    if (missing == ENOENT && !registry_find(m->registry, name, &facts))
+        return refuse_unknown(name, p);
+    if (missing && missing != ENOENT)
+        return file_fault(p, path);
     registry_remove(m->registry, name);
     return durable_directory(m->directory) ? file_fault(p, m->directory) : 0;
+}
+
+/* The link is asked too: this daemon may not have been able to follow it. */
+static int delete_locked(models *m, const char *name, problem *p)
+{
+    char active[WEIGHTS_NAME_BYTES];
+    registry_facts facts;
+    int known = registry_find(m->registry, name, &facts);
+    if (known && !facts.trained)
+        return problem_set(p, PROBLEM_MODEL_IN_USE, "%s is shipped with the program", name);
+    read_link(m, active);
+    if ((known && facts.is_default) || strcmp(name, active) == 0)
+        return problem_set(p, PROBLEM_MODEL_IN_USE, "%s is the active model: activate another first", name);
+    return store_name_fault(name) ? refuse_unknown(name, p) : remove_file(m, name, p);
 }
 
 int models_delete(models *m, const char *name, problem *p)

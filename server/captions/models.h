@@ -1,6 +1,6 @@
 /* models.h: captioners that jobs have trained, and which captioner is the default.
  *
- *     DATA/models/NAME.safetensors   a finished model; appears there whole, by renaming
+ *     DATA/models/NAME.safetensors   a finished model; appears there whole, by linking
  *     DATA/models/active             a symbolic link whose text is the default's NAME, shipped or trained
  *
  * All daemons on a data directory serve what is there: models_look, called some times a second, reads the link and the
@@ -8,7 +8,9 @@
  * file system or a mount of another container.
  *
  * Shipped weights (--weights) are only read. Thread-safe: one mutex, held while files are loaded, so all but
- * models_look is for threads that may wait (disk.h). Functions with a `problem` return 0, or 1 with *p set. */
+ * models_look is for threads that may wait (disk.h); publishing, activating and deleting are for who holds the store of
+ * jobs (job_store.h), because the mutex keeps out no other daemon. Functions with a `problem` return 0, or 1 with *p
+ * set. */
 #ifndef SERVER_MODELS_H
 #define SERVER_MODELS_H
 
@@ -28,16 +30,15 @@ void models_look(models *m);
 /* Why a new model cannot be called `name`. */
 int models_check_name(models *m, const char *name, problem *p);
 
-/* Moves `file`, on the same file system, to the models under this name and puts it in service. If there is no such file
- * any more but the model is there, that was done before. A file that is not damaged stays there even if it cannot be
- * loaded. */
+/* Gives `file`, on the same file system, this name among the models and puts it in service; may be repeated. Refuses a
+ * name that another file has. A file that is not damaged stays there even if it cannot be loaded. */
 int models_publish(models *m, const char *name, const char *file, problem *p);
 
 /* Makes a model the default, for this daemon and the others, now and after a restart. Its file is looked at again; if
  * it is broken, the old default stays. */
 int models_activate(models *m, const char *name, problem *p);
 
-/* Removes a trained model that is not the default. */
+/* Removes a trained model that is not the default, also one whose file cannot be used. */
 int models_delete(models *m, const char *name, problem *p);
 
 #endif

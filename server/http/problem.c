@@ -36,6 +36,7 @@ static const struct {
     [PROBLEM_NAME_TAKEN] = {409, "name-taken", "The name is taken"},
     [PROBLEM_JOB_ENDED] = {409, "job-ended", "The job has ended"},
     [PROBLEM_MODEL_IN_USE] = {409, "model-in-use", "The model cannot be removed"},
+    [PROBLEM_DATASET_IN_USE] = {409, "dataset-in-use", "The dataset cannot be removed"},
     [PROBLEM_BODY_TOO_LARGE] = {413, "body-too-large", "The body is larger than the limit"},
     [PROBLEM_IMAGE_TOO_LARGE] = {413, "image-too-large", "The image has more pixels than the limit"},
     [PROBLEM_TOO_MANY_IMAGES] = {413, "too-many-images", "The request has more images than the limit"},

@@ -329,10 +329,6 @@ int train_request_base(const train_request *r, server *s, char path[PATH_MAX], p
 int train_request_check(const train_request *r, server *s, problem *p)
 {
     char path[PATH_MAX];
-    return check_dataset(r, s, p) || (*r->base && train_request_base(r, s, path, p));
-}
-
-int train_request_check_model(const train_request *r, server *s, problem *p)
-{
-    return models_check_name(s->models, r->model, p);
+    return models_check_name(s->models, r->model, p) || check_dataset(r, s, p) ||
+           (*r->base && train_request_base(r, s, path, p));
 }

@@ -34,9 +34,8 @@ typedef struct train_request {
 /* Refuses unknown members, wrong types and numbers out of range by name. */
 int train_request_parse(train_request *out, const char *json, size_t size, problem *p);
 
-/* Whether dataset and base are there, and whether the model's name is free. Wait for the disk. */
+/* Whether dataset and base are there, and whether the model's name is free. Waits for the disk. */
 int train_request_check(const train_request *r, server *s, problem *p);
-int train_request_check_model(const train_request *r, server *s, problem *p);
 
 /* The form that the job keeps, which train_request_parse reads; malloc'd, NULL when out of memory. */
 char *train_request_json(const train_request *r);

@@ -14,7 +14,7 @@ struct job_run {
     pthread_t thread;
     void (*wake)(void *context);
     void *context;
-    atomic_int stopping;
+    atomic_int stopping; /* job_run_order */
 
     pthread_mutex_t lock; /* a leaf; guards the rest */
     pthread_cond_t stored;
@@ -47,9 +47,9 @@ const char *job_run_progress(const job_run *run)
     return run->record.progress;
 }
 
-int job_run_stopping(const job_run *run)
+job_run_order job_run_stopping(const job_run *run)
 {
-    return atomic_load_explicit(&run->stopping, memory_order_relaxed);
+    return (job_run_order)atomic_load_explicit(&run->stopping, memory_order_relaxed);
 }
 
 /* Replaces *place by `text`, if there is one. */
@@ -163,10 +163,11 @@ job_files *job_run_files(job_run *run)
     return &run->files;
 }
 
-void job_run_stop(job_run *run)
+void job_run_stop(job_run *run, job_run_order order)
 {
     pthread_mutex_lock(&run->lock);
-    atomic_store(&run->stopping, 1);
+    if (atomic_load(&run->stopping) < (int)order)
+        atomic_store(&run->stopping, (int)order);
     pthread_cond_broadcast(&run->stored);
     pthread_mutex_unlock(&run->lock);
 }

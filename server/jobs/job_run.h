@@ -49,8 +49,9 @@ const char *job_run_directory(const job_run *run); /* of its files */
 const char *job_run_request(const job_run *run);   /* JSON: what was asked */
 const char *job_run_progress(const job_run *run);  /* JSON: what an earlier attempt told, or NULL */
 
-/* 1 if the work must stop. Cheap. */
-int job_run_stopping(const job_run *run);
+/* Must the work stop, and if so, will nobody go on with it? Cheap. */
+typedef enum job_run_order { JOB_RUN_GO_ON, JOB_RUN_STOP, JOB_RUN_ABANDON } job_run_order;
+job_run_order job_run_stopping(const job_run *run);
 
 /* All three take `json` (malloc'd; NULL, out of memory, tells nothing). The last progress and the last result count; of
  * events, the oldest are dropped if they come faster than they can be stored. type: a string literal. */
@@ -68,7 +69,7 @@ void job_run_await_storing(job_run *run);
 int job_run_start(job_run **out, server *s, const job_kind *kind, job_record *record, job_files *files,
                   void (*wake)(void *context), void *context, caption_error *err);
 
-void job_run_stop(job_run *run);
+void job_run_stop(job_run *run, job_run_order order);
 
 /* 1 when the work is over: *status and *err are how it went. */
 int job_run_ended(job_run *run, int *status, caption_error *err);

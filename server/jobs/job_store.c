@@ -36,6 +36,8 @@ static const char *const steps[] = {
 
     "ALTER TABLE jobs ADD COLUMN lane TEXT NOT NULL DEFAULT '';"
     "UPDATE jobs SET lane = kind;",
+
+    "ALTER TABLE jobs ADD COLUMN needs TEXT NOT NULL DEFAULT '';",
 };
 
 static const database_schema schema = {sizeof steps / sizeof *steps, steps};

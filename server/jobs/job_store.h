@@ -45,14 +45,20 @@ void job_store_close(job_store *s); /* NULL is allowed */
 
 /* ---- from outside ---------------------------------------------------------------------------------------------- */
 
+/* What jobs make and work with, as claims and needs name it: printf formats, and room for one. */
+#define JOB_NAME_MODEL "model:%s"
+#define JOB_NAME_DATASET "dataset:%s"
+enum { JOB_NAME_BYTES = 80 };
+
 typedef struct job_order {
     const char *kind;
     const char *lane;    /* jobs of one lane share its limits; NULL: the kind is a lane of its own */
     int open;            /* jobs of the lane that may be queued and running; 0: as many as of all */
     const char *claim;   /* a name that only one open job may claim ("model:birds"), or NULL */
+    const char *needs;   /* names of what it works with, with a space between ("dataset:pets model:lstm"), or NULL */
     const char *request; /* JSON */
 
-    /* Refuses with 1 and *p set; no job ends while it looks. May be NULL. */
+    /* Refuses with 1 and *p set; no job ends and nothing is held (job_store_hold) while it looks. May be NULL. */
     int (*check)(void *context, problem *p);
 
     /* Puts what the job needs where it belongs, before anybody can see the job; its failure undoes all. May be NULL. */
@@ -74,6 +80,14 @@ int job_store_list(job_store *s, long long before, int limit, int (*each)(void *
 /* An ended job cannot be cancelled (PROBLEM_JOB_ENDED). */
 int job_store_cancel(job_store *s, long long id, problem *p);
 
+/* Calls `change` while, in all daemons, no job is queued or ends and nobody else holds the store: so that what jobs are
+ * checked against and what they publish changes one at a time. Returns what it returns; it must not call the store but
+ * for the next. */
+int job_store_hold(job_store *s, int (*change)(void *context, problem *p), void *context, problem *p);
+
+/* Within `change`: refuses, with this kind of problem, if an open job needs `name`. */
+int job_store_check_unneeded(job_store *s, const char *name, problem_kind kind, problem *p);
+
 /* ---- from who runs it ------------------------------------------------------------------------------------------ */
 
 /* The oldest queued job of this lane newer than `after`, or 0 if there is none or `limit` of the lane are running. */
@@ -81,6 +95,9 @@ int job_store_next(job_store *s, const char *lane, int limit, long long after, l
 
 /* queued -> running, unless it changed meanwhile or `limit` of its lane are running: *done tells. */
 int job_store_start(job_store *s, long long id, int limit, int *done, problem *p);
+
+/* It has what it wanted of `name`, which may go from now on. */
+int job_store_release(job_store *s, long long id, const char *name, problem *p);
 
 /* running -> queued, to be gone on with; *done is 0 if it was not running. */
 int job_store_requeue(job_store *s, long long id, int *done, problem *p);

@@ -4,7 +4,7 @@
  *     train.tsv dev.tsv      the captions as they were when the job began
  *     images/                links to the pictures of a stored dataset
  *     model.safetensors      the best epoch so far; with .checkpoint what a killed run goes on from
- *     finished.safetensors   the same when the training is over
+ *     finished.safetensors   the same when the training is over; published, it has a second name among the models
  *
  * Whatever step a job dies in, the next attempt finds the files of the steps before and does the rest; training is
  * reproducible, so the outcome is the same. */
@@ -91,14 +91,23 @@ static int write_mark(const training *t, const char *path, caption_error *err)
     return CAPTION_OK;
 }
 
+/* The dataset may go now. */
+static int release_dataset(training *t, caption_error *err)
+{
+    problem p;
+    char name[JOB_NAME_BYTES];
+    snprintf(name, sizeof name, JOB_NAME_DATASET, t->request.dataset);
+    return job_store_release(t->server->job_store, job_run_id(t->run), name, &p) ? fail_by(&p, err) : CAPTION_OK;
+}
+
 static int export_once(training *t, caption_error *err)
 {
     char mark[PATH_MAX];
     path_of(t->run, "exported", mark);
-    if (exists(mark))
-        return CAPTION_OK;
-    int status = export(t, err);
-    return status ? status : write_mark(t, mark, err);
+    int status = exists(mark) ? CAPTION_OK : export(t, err);
+    if (!status && !exists(mark))
+        status = write_mark(t, mark, err);
+    return status ? status : release_dataset(t, err);
 }
 
 static int open_data(training *t, caption_error *err)
@@ -135,7 +144,14 @@ static int on_progress(void *context, const caption_train_progress *p)
 static int should_stop(void *context)
 {
     const training *t = context;
-    return job_run_stopping(t->run);
+    switch (job_run_stopping(t->run)) {
+    case JOB_RUN_GO_ON:
+        return CAPTION_TRAIN_GO_ON;
+    case JOB_RUN_STOP:
+        return CAPTION_TRAIN_STOP;
+    default:
+        return CAPTION_TRAIN_ABANDON;
+    }
 }
 
 static int complete_options(training *t, caption_error *err)
@@ -184,19 +200,6 @@ static int learn(training *t, caption_error *err)
 
 /* ---- the outcome ------------------------------------------------------------------------------------------------- */
 
-/* Where the model is: finished, or, if the last attempt died after that, served already. */
-static int find_model(const training *t, char path[PATH_MAX])
-{
-    registry_facts facts;
-    strcpy(path, t->finished);
-    if (exists(path))
-        return 1;
-    if (!registry_find(t->server->registry, t->request.model, &facts) || !facts.trained)
-        return 0;
-    strcpy(path, facts.path);
-    return 1;
-}
-
 static char *result_json(const training *t, const caption_model *model)
 {
     cJSON *result = cJSON_CreateObject();
@@ -208,10 +211,10 @@ static char *result_json(const training *t, const caption_model *model)
 }
 
 /* Opens the model as the registry will, so that a damaged one fails the job and not its publication. */
-static int tell_result(training *t, const char *path, caption_error *err)
+static int tell_result(training *t, caption_error *err)
 {
     caption_model *model;
-    int status = caption_model_open(&model, path, err);
+    int status = caption_model_open(&model, t->finished, err);
     if (status)
         return status;
     job_run_tell_result(t->run, result_json(t, model));
@@ -219,13 +222,21 @@ static int tell_result(training *t, const char *path, caption_error *err)
     return CAPTION_OK;
 }
 
+/* Learns, unless that was done; not for a name that somebody has taken since the job was queued. */
+static int learn_once(training *t, caption_error *err)
+{
+    problem p;
+    if (exists(t->finished))
+        return CAPTION_OK;
+    if (models_check_name(t->server->models, t->request.model, &p) && p.kind == PROBLEM_NAME_TAKEN)
+        return fail_by(&p, err);
+    return learn(t, err);
+}
+
 static int train(training *t, caption_error *err)
 {
-    char path[PATH_MAX];
-    int status = find_model(t, path) ? CAPTION_OK : learn(t, err);
-    if (!status && !find_model(t, path))
-        status = caption_fail(err, CAPTION_EIO, "%.400s: is gone", t->finished);
-    return status ? status : tell_result(t, path, err);
+    int status = learn_once(t, err);
+    return status ? status : tell_result(t, err);
 }
 
 int job_train_run(job_run *run, caption_error *err)

@@ -284,8 +284,8 @@ static void stop_cancelled(jobs *j)
     for (int i = 0; i < j->n; i++) {
         job_record record;
         int known = job_store_get(j->server->job_store, job_run_id(j->runs[i]), &record, &p) == 0;
-        if ((known && record.state != JOB_RUNNING) || (!known && p.kind == PROBLEM_UNKNOWN_JOB))
-            job_run_stop(j->runs[i]);
+        if (known ? record.state != JOB_RUNNING : p.kind == PROBLEM_UNKNOWN_JOB)
+            job_run_stop(j->runs[i], JOB_RUN_ABANDON);
         if (known)
             job_record_free(&record);
     }
@@ -379,7 +379,7 @@ static void count_open(jobs *j)
 static void stop_runs(jobs *j)
 {
     for (int i = 0; i < j->n; i++)
-        job_run_stop(j->runs[i]);
+        job_run_stop(j->runs[i], JOB_RUN_STOP);
 }
 
 static void *keep(void *context)

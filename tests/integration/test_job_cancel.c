@@ -73,7 +73,7 @@ static void a_queued_job_is_cancelled_and_never_runs(void **state)
     assert_int_equal(captiond_count_log(server, "event=job-started"), started + 2);
 }
 
-/* A step of this one takes a while, and only behind a step it looks whether it is to stop. */
+/* What a step of this one does beside its products, which are given up, takes a while. */
 #define TRAINING_HEAVY                                                                                                 \
     "{\"dataset\":\"%s\",\"model\":\"%s\",\"epochs\":100000,\"hidden\":2048,\"words\":1024,\"minimum_count\":1,"       \
     "\"patience\":0,\"flip\":false}"

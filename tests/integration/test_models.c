@@ -15,6 +15,7 @@
 #include "tests/support/lessons.h"
 #include "tests/support/scratch.h"
 #include "tests/support/training.h"
+#include "tests/support/visual.h"
 
 enum { CLIENTS = 4, SWAPS = 30 };
 
@@ -166,10 +167,19 @@ static void an_active_model_whose_file_breaks_goes_on_until_the_end(void **state
     free(bytes);
 }
 
+/* Whole from the first moment. */
+static void put_model(const char *name, const unsigned char *bytes, size_t size)
+{
+    char path[300], file[96];
+    snprintf(file, sizeof file, "data/models/%s.safetensors", name);
+    snprintf(path, sizeof path, "%s", scratch_path(file));
+    assert_int_equal(rename(scratch_write("data/models/.new", bytes, size), path), 0);
+}
+
 /* As it is for a moment when another daemon trains a model and activates it. */
 static void a_link_waits_for_its_model(void **state)
 {
-    char path[300], whole[300];
+    char path[300];
     size_t size;
     (void)state;
     activate("two");
@@ -178,9 +188,7 @@ static void a_link_waits_for_its_model(void **state)
     assert_int_equal(unlink(path), 0);
     assert_int_equal(symlink("late", path), 0);
     captiond_wait_log(server, "event=not-activated model=late", 1);
-    snprintf(whole, sizeof whole, "%s", scratch_write("data/models/.late", bytes, size));
-    snprintf(path, sizeof path, "%s", scratch_path("data/models/late.safetensors"));
-    assert_int_equal(rename(whole, path), 0);
+    put_model("late", bytes, size);
     captiond_wait_log(server, "event=activated model=late", 1);
     assert_int_equal(captiond_count_log(server, "event=not-activated"), 1);
     assert_string_equal(default_model(), "late");
@@ -220,6 +228,86 @@ static void what_was_trained_stays_although_there_is_no_room_for_it(void **state
     free(bytes);
 }
 
+static void refuse_deletion(const char *name, const char *why)
+{
+    reply r = dataset_ask(server, "DELETE", "/v1/models/%s", name);
+    client_expect_problem(&r, 409, "model-in-use");
+    assert_non_null(strstr(reply_string(&r, "detail"), why));
+    reply_free(&r);
+}
+
+static void delete (const char *name)
+{
+    reply r = dataset_ask(server, "DELETE", "/v1/models/%s", name);
+    assert_int_equal(r.status, 200);
+    reply_free(&r);
+}
+
+static void a_model_that_a_training_goes_on_from_cannot_be_deleted(void **state)
+{
+    (void)state;
+    activate("one");
+    long long id = training_submit(server, "{\"dataset\":\"lessons\",\"model\":\"onward\",\"base\":\"two\","
+                                           "\"epochs\":100000,\"patience\":0,\"minimum_count\":1,\"flip\":false}");
+    refuse_deletion("two", "needs it");
+    training_wait_iteration(server, id, 1);
+    refuse_deletion("two", "needs it");
+    captiond_stop(server);
+    server = captiond_serve(NULL);
+    refuse_deletion("two", "needs it");
+    training_wait_iteration(server, id, 1);
+    training_cancel(server, id);
+    size_t size;
+    unsigned char *bytes = training_model("two", &size);
+    delete ("two");
+    put_model("two", bytes, size);
+    activate("two"); /* looks at the directory */
+    activate("one");
+    free(bytes);
+}
+
+static void a_model_whose_word_is_being_visualised_cannot_be_deleted(void **state)
+{
+    (void)state;
+    char word[32];
+    sscanf(lesson_caption(0), "%31s", word);
+    long long id = visual_submit(server, NULL, "/v1/visualize?model=two&octaves=1&steps=1000&word=%s", word);
+    refuse_deletion("two", "needs it");
+    reply r = dataset_ask(server, "DELETE", "/v1/jobs/%lld", id);
+    reply_free(&r);
+}
+
+static void what_somebody_put_under_the_name_of_a_job_stays(void **state)
+{
+    (void)state;
+    size_t size, left_size;
+    unsigned char *bytes = training_model("one", &size);
+    long long id = training_submit(server, TRAINING_TINY, "lessons", "squatted", 60);
+    training_wait_iteration(server, id, 1);
+    put_model("squatted", bytes, size);
+    reply job = training_wait(server, id, "failed");
+    assert_non_null(strstr(reply_string(&job, "error"), "there is a file"));
+    reply_free(&job);
+    unsigned char *left = training_model("squatted", &left_size);
+    assert_int_equal(left_size, size);
+    assert_memory_equal(left, bytes, size);
+    free(left);
+    free(bytes);
+    delete ("squatted");
+}
+
+static void a_file_that_cannot_be_used_keeps_its_name_until_it_is_deleted(void **state)
+{
+    (void)state;
+    scratch_write("data/models/broken.safetensors", "not a model", 11);
+    reply r = training_post(server, TRAINING_TINY, "lessons", "broken", 1);
+    client_expect_problem(&r, 409, "name-taken");
+    reply_free(&r);
+    delete ("broken");
+    training_expect(server, training_submit(server, TRAINING_TINY, "lessons", "broken", 1), "succeeded");
+    delete ("broken");
+}
+
 static void an_unknown_model_is_404(void **state)
 {
     static const char *const names[] = {"nobody", "..", "%2e%2e%2fpasswd", "efficientnet-b0"};
@@ -240,6 +328,10 @@ int main(void)
         cmocka_unit_test(an_active_model_whose_file_breaks_goes_on_until_the_end),
         cmocka_unit_test(a_link_waits_for_its_model),
         cmocka_unit_test(what_was_trained_stays_although_there_is_no_room_for_it),
+        cmocka_unit_test(a_model_that_a_training_goes_on_from_cannot_be_deleted),
+        cmocka_unit_test(a_model_whose_word_is_being_visualised_cannot_be_deleted),
+        cmocka_unit_test(what_somebody_put_under_the_name_of_a_job_stays),
+        cmocka_unit_test(a_file_that_cannot_be_used_keeps_its_name_until_it_is_deleted),
         cmocka_unit_test(an_unknown_model_is_404),
     };
     return cmocka_run_group_tests(tests, start, end);

@@ -179,6 +179,24 @@ static void jobs_wait_in_line_across_restarts(void **state)
     training_expect(server, second, "succeeded");
 }
 
+static void what_a_queued_job_is_to_learn_cannot_be_deleted(void **state)
+{
+    (void)state;
+    training_upload(server, "needed", PICTURES);
+    long long first = training_submit(server, TRAINING_ENDLESS, "lessons", "occupies");
+    training_wait_state(server, first, "running");
+    long long second = training_submit(server, RUN, "needed", "waits");
+    reply r = dataset_ask(server, "DELETE", "/v1/datasets/needed");
+    client_expect_problem(&r, 409, "dataset-in-use");
+    reply_free(&r);
+    training_cancel(server, first);
+    training_expect(server, second, "succeeded");
+    expect_same_model("waits");
+    r = dataset_ask(server, "DELETE", "/v1/datasets/needed");
+    assert_int_equal(r.status, 200);
+    reply_free(&r);
+}
+
 static void what_was_deleted_meanwhile_does_not_matter(void **state)
 {
     (void)state;
@@ -202,6 +220,7 @@ int main(void)
         cmocka_unit_test(killed_before_the_end_was_stored_it_tells_of_it_later),
         cmocka_unit_test(told_to_stop_it_writes_a_checkpoint_and_goes_on_later),
         cmocka_unit_test(jobs_wait_in_line_across_restarts),
+        cmocka_unit_test(what_a_queued_job_is_to_learn_cannot_be_deleted),
         cmocka_unit_test(what_was_deleted_meanwhile_does_not_matter),
     };
     return cmocka_run_group_tests(tests, start, end);

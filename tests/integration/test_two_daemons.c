@@ -7,11 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "tests/support/dataset.h"
 #include "tests/support/lessons.h"
+#include "tests/support/scratch.h"
 #include "tests/support/training.h"
 
 static captiond *first, *second;
@@ -54,6 +56,44 @@ static void a_model_that_one_activates_serves_in_both(void **state)
     assert_int_equal(r.status, 200);
     reply_free(&r);
     captiond_wait_log(first, "event=activated model=tiny", 1);
+}
+
+static int is_active_and_gone(const char *name)
+{
+    char link[64] = "", file[96];
+    ssize_t length = readlink(scratch_path("data/models/active"), link, sizeof link - 1);
+    snprintf(file, sizeof file, "data/models/%s.safetensors", name);
+    return length > 0 && strcmp(link, name) == 0 && access(scratch_path(file), F_OK) != 0;
+}
+
+static void put_rival(const unsigned char *bytes, size_t size)
+{
+    char path[300];
+    snprintf(path, sizeof path, "%s", scratch_path("data/models/rival.safetensors"));
+    assert_int_equal(rename(scratch_write("data/models/.rival", bytes, size), path), 0);
+}
+
+/* One activates what the other deletes: whoever is first, the active model's file is there. */
+static void what_one_activates_the_other_does_not_delete_at_once(void **state)
+{
+    enum { ROUNDS = 60 };
+    size_t size;
+    (void)state;
+    unsigned char *bytes = training_model("shared", &size);
+    for (int i = 0; i < ROUNDS; i++) {
+        put_rival(bytes, size);
+        asking *activation = client_begin(first, &(request){.method = "POST", .path = "/v1/models/rival/activate"});
+        reply deletion = dataset_ask(second, "DELETE", "/v1/models/rival");
+        reply activated = client_end(activation);
+        assert_false(is_active_and_gone("rival"));
+        assert_true(deletion.status == 200 || deletion.status == 409);
+        assert_true(activated.status == 200 || deletion.status == 200);
+        reply_free(&deletion);
+        reply_free(&activated);
+        reply r = dataset_ask(first, "POST", "/v1/models/tiny/activate");
+        reply_free(&r);
+    }
+    free(bytes);
 }
 
 static void a_name_that_one_has_taken_is_taken_in_both(void **state)
@@ -126,6 +166,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_model_that_one_activates_serves_in_both),
+        cmocka_unit_test(what_one_activates_the_other_does_not_delete_at_once),
         cmocka_unit_test(a_name_that_one_has_taken_is_taken_in_both),
         cmocka_unit_test(one_training_runs_at_a_time_over_both),
         cmocka_unit_test(either_may_follow_and_cancel_any_job),

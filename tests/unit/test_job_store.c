@@ -467,6 +467,41 @@ static void several_may_open_an_empty_directory_at_once(void **state)
     pthread_barrier_destroy(&together);
 }
 
+/* ---- what jobs need ---------------------------------------------------------------------------------------------- */
+
+static int check_unneeded(void *context, problem *p)
+{
+    return job_store_check_unneeded(store, context, PROBLEM_MODEL_IN_USE, p);
+}
+
+static int is_needed(const char *name)
+{
+    problem p = {.kind = PROBLEM_NONE};
+    char copy[64];
+    snprintf(copy, sizeof copy, "%s", name);
+    int refused = job_store_hold(store, check_unneeded, copy, &p);
+    assert_int_equal(p.kind, refused ? PROBLEM_MODEL_IN_USE : PROBLEM_NONE);
+    return refused;
+}
+
+static void what_a_job_needs_is_needed_until_it_ends_or_releases_it(void **state)
+{
+    (void)state;
+    problem p;
+    long long id;
+    const job_order order = {.kind = "train", .needs = "dataset:pets model:lstm", .request = "{}"};
+    assert_int_equal(job_store_add(store, &order, &id, &p), 0);
+    assert_true(is_needed("dataset:pets") && is_needed("model:lstm"));
+    assert_false(is_needed("dataset:pet") || is_needed("model:lstm2") || is_needed("model:pets"));
+    start(id, 1);
+    open_again();
+    assert_true(is_needed("dataset:pets") && is_needed("model:lstm"));
+    assert_int_equal(job_store_release(store, id, "dataset:pets", &p), 0);
+    assert_true(!is_needed("dataset:pets") && is_needed("model:lstm"));
+    end(id, JOB_FAILED, NULL, "because");
+    assert_false(is_needed("model:lstm"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -489,6 +524,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(events_come_in_order_and_the_end_is_last, open_empty, close_store),
         cmocka_unit_test_setup_teardown(a_teller_that_stops_has_not_heard_the_end, open_empty, close_store),
         cmocka_unit_test_setup_teardown(only_so_many_events_are_remembered, open_empty, close_store),
+        cmocka_unit_test_setup_teardown(what_a_job_needs_is_needed_until_it_ends_or_releases_it, open_empty,
+                                        close_store),
         cmocka_unit_test(several_may_open_an_empty_directory_at_once),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);

@@ -95,7 +95,13 @@ struct watcher {
 static int stop_when_asked(void *context)
 {
     struct watcher *w = context;
-    return ++w->asked == w->stop_asked;
+    return ++w->asked == w->stop_asked ? CAPTION_TRAIN_STOP : CAPTION_TRAIN_GO_ON;
+}
+
+static int abandon_when_asked(void *context)
+{
+    struct watcher *w = context;
+    return ++w->asked >= w->stop_asked ? CAPTION_TRAIN_ABANDON : CAPTION_TRAIN_GO_ON;
 }
 
 static int watch(void *context, const caption_train_progress *p)
@@ -320,6 +326,19 @@ static void stopped_within_a_batch_and_resumed_equals_uninterrupted(void **state
     }
 }
 
+static void an_abandoned_run_leaves_no_checkpoint(void **state)
+{
+    (void)state;
+    struct watcher watcher;
+    caption_error err;
+    char out[512];
+    caption_train_options o = options_for("lstm", path_of(out, "abandoned.safetensors"), &watcher);
+    o.stop = abandon_when_asked;
+    watcher.stop_asked = 50;
+    assert_int_equal(caption_train(&o, encoder, &err), CAPTION_ECANCELLED);
+    assert_int_not_equal(access(scratch_path("abandoned.safetensors.checkpoint"), F_OK), 0);
+}
+
 static void resuming_holds_for_learning_from_rewards_too(void **state)
 {
     /* Batches of two images with two samples each: three an epoch. */
@@ -489,6 +508,7 @@ int main(void)
         cmocka_unit_test(same_seed_gives_the_same_bytes),
         cmocka_unit_test(stopped_and_resumed_equals_uninterrupted),
         cmocka_unit_test(stopped_within_a_batch_and_resumed_equals_uninterrupted),
+        cmocka_unit_test(an_abandoned_run_leaves_no_checkpoint),
         cmocka_unit_test(resuming_holds_for_learning_from_rewards_too),
         cmocka_unit_test(killed_and_resumed_equals_uninterrupted),
         cmocka_unit_test(checkpoints_of_other_runs_and_damaged_ones_are_refused),
