@@ -31,8 +31,8 @@ typedef struct trainer {
     mixed *mixed; /* NULL: products in float */
     caption_session *session;
     checkpoint state, kept; /* now, and that of the checkpoint's file */
-    char *description; /* of the options */
-    char *run;         /* description and data digest */
+    char *description;      /* of the options */
+    char *run;              /* description and data digest */
     char *checkpoint_path, *candidate_path;
     struct window window;
     double started, checkpointed; /* seconds */

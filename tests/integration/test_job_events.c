@@ -163,6 +163,23 @@ static char *read_until(int fd, const char *wanted)
     return text;
 }
 
+/* Proxies close what is silent for a minute or so. Nothing happens to a job that waits. */
+static void a_quiet_stream_is_kept_alive(void **state)
+{
+    (void)state;
+    long long first = training_submit(server, TRAINING_ENDLESS, "lessons", "occupies");
+    training_wait_state(server, first, "running");
+    long long waiting = training_submit(server, TRAINING_TINY, "lessons", "waits", 1);
+    int fd = open_deaf(waiting);
+    char *text = read_until(fd, ":\n\n");
+    assert_non_null(strstr(text, ":\n\n"));
+    assert_null(strstr(text, "\"running\""));
+    free(text);
+    close(fd);
+    training_cancel(server, waiting);
+    training_cancel(server, first);
+}
+
 /* Follows in a thread; returns when the stream is open. */
 static asking *begin_following(long long id, char path[64])
 {
@@ -238,6 +255,7 @@ int main(void)
         cmocka_unit_test(behind_the_last_event_the_stream_only_ends),
         cmocka_unit_test(a_last_event_id_that_is_none_of_ours_begins_at_the_beginning),
         cmocka_unit_test(the_events_of_an_unknown_job_are_404),
+        cmocka_unit_test(a_quiet_stream_is_kept_alive),
         cmocka_unit_test(slow_readers_are_bounded_and_hold_nothing_up),
         cmocka_unit_test(sigterm_ends_streams_and_they_go_on_with_the_next_daemon),
     };

@@ -15,6 +15,7 @@
 #include "tests/support/captiond.h"
 #include "tests/support/lessons.h"
 #include "tests/support/scratch.h"
+#include "tests/support/training.h"
 
 enum { PICTURES = 5, MOST = 48 };
 
@@ -154,6 +155,23 @@ static void interrupted_run_resumes_to_the_same_weights(void **state)
     assert_int_not_equal(access(scratch_path("parts.safetensors.checkpoint"), F_OK), 0);
 }
 
+static void a_job_writes_the_same_file_as_the_command(void **state)
+{
+    (void)state;
+    captiond_output o = captiond_run(train_arguments("commanded.safetensors", NULL), NULL, NULL);
+    assert_int_equal(o.status, 0);
+    captiond_output_free(&o);
+    captiond *c = captiond_serve((const char *[]){"--training-root", directory, NULL});
+    long long id =
+        training_submit(c, "%s",
+                        "{\"dataset\":{\"images\":\".\",\"captions\":\"captions.tsv\",\"dev\":\"captions.tsv\"},"
+                        "\"model\":\"asked\",\"minimum_count\":1,\"hidden\":48,\"words\":16,\"batch\":5,\"epochs\":40,"
+                        "\"patience\":0,\"learning_rate\":0.01,\"dropout\":0.1,\"average\":0.9,\"label_smoothing\":0}");
+    training_expect(c, id, "succeeded");
+    captiond_stop(c);
+    check_same_weights("commanded.safetensors", "data/models/asked.safetensors");
+}
+
 static void check_fails(const char *const *arguments, int status, const char *reason)
 {
     captiond_output o = captiond_run(arguments, NULL, NULL);
@@ -227,6 +245,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_train_learns_eval_scores),
         cmocka_unit_test(interrupted_run_resumes_to_the_same_weights),
+        cmocka_unit_test(a_job_writes_the_same_file_as_the_command),
         cmocka_unit_test(wrong_options_are_one_line_and_status_2),
         cmocka_unit_test(bad_data_is_one_line_and_status_1),
         cmocka_unit_test(help_lists_every_option_with_its_default),

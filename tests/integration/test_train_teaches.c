@@ -157,6 +157,21 @@ static void a_base_is_taught_new_words(void **state)
     check_lessons("tuned", LESSONS); /* what the base knew it still knows */
 }
 
+static void captions_are_written_while_it_trains(void **state)
+{
+    enum { CAPTIONS = 20 };
+    (void)state;
+    long long id = training_submit(server, TRAINING_ENDLESS, "lessons", "meanwhile");
+    training_wait_iteration(server, id, 1);
+    check_lessons("mine", CAPTIONS);
+    reply job = dataset_ask(server, "GET", "/v1/jobs/%lld", id);
+    assert_string_equal(reply_string(&job, "state"), "running");
+    int iteration = (int)reply_number(&job, "progress/iteration");
+    reply_free(&job);
+    training_wait_iteration(server, id, iteration + 1);
+    training_cancel(server, id);
+}
+
 static void a_trained_model_that_is_not_active_can_be_deleted(void **state)
 {
     (void)state;
@@ -200,6 +215,7 @@ int main(void)
         cmocka_unit_test(activated_it_is_the_default_also_after_a_restart),
         cmocka_unit_test(dev_scores_and_samples_tell_how_it_gets_on),
         cmocka_unit_test(a_base_is_taught_new_words),
+        cmocka_unit_test(captions_are_written_while_it_trains),
         cmocka_unit_test(a_trained_model_that_is_not_active_can_be_deleted),
         cmocka_unit_test(jobs_are_listed_newest_first_in_pages),
     };
