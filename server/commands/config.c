@@ -93,7 +93,7 @@ int config_parse(config *c, int argc, char **argv, int *status)
         WEIGHTS_OPTIONS(&c->weights),
         {"models", OPTION_TEXT, &c->models, 0, 0, "MODELS", "names or files, by commas; else all in the directory"},
         {"model", OPTION_TEXT, &c->model, 0, 0, "MODEL",
-         "model used if a request names none; else attention or the first"},
+         "model used if a request names none and none was activated; else attention or the first"},
         {"workers", OPTION_INTEGER, &c->workers, 1, 1024, "N", "threads that write captions"},
         {"queue", OPTION_INTEGER, &c->queue, 1, 65536, "N", "images that may wait; more are answered 503"},
         {"batch", OPTION_INTEGER, &c->batch, 1, 256, "N", "images a worker takes at once"},

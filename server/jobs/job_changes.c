@@ -24,12 +24,12 @@ static int count_states(job_store *s, job_state first, job_state last, int *n, p
     return 0;
 }
 
-/* Forgets the oldest ended jobs beyond the limit, with their events. */
+/* Forgets the jobs beyond the limit that ended first, with their events. One that has just ended stays, however long
+ * ago it was queued. */
 static int forget_old(job_store *s, problem *p)
 {
-    sqlite3_stmt *q = database_prepare(s->db, "DELETE FROM jobs WHERE state >= ?1 AND id <= "
-                                              "(SELECT id FROM jobs WHERE state >= ?1 "
-                                              " ORDER BY id DESC LIMIT 1 OFFSET ?2)");
+    sqlite3_stmt *q = database_prepare(s->db, "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE state >= ?1"
+                                              " ORDER BY ended DESC, id DESC LIMIT -1 OFFSET ?2)");
     sqlite3_bind_int(q, 1, JOB_SUCCEEDED);
     sqlite3_bind_int(q, 2, s->limits.kept);
     return database_run(s->db, q, p);
@@ -92,7 +92,7 @@ static int add_in_transaction(job_store *s, const job_order *order, long long *i
     if (open >= s->limits.open)
         return problem_set(p, PROBLEM_QUEUE_FULL, "%d jobs are queued or running, the limit", open);
     return (order->open > 0 && check_lane(s, order, p)) || (order->claim && check_claim(s, order->claim, p)) ||
-           (order->check && order->check(order->context, p)) || insert_job(s, order, id, p) || forget_old(s, p) ||
+           (order->check && order->check(order->context, p)) || insert_job(s, order, id, p) ||
            (order->prepare && order->prepare(order->context, *id, p));
 }
 
@@ -156,7 +156,7 @@ static int cancel_in_transaction(job_store *s, long long id, problem *p)
     if (change_state(s, id, JOB_QUEUED, JOB_RUNNING, JOB_CANCELLED, &done, p))
         return 1;
     if (done)
-        return job_event_add_state(s, id, JOB_CANCELLED, NULL, p);
+        return job_event_add_state(s, id, JOB_CANCELLED, NULL, p) || forget_old(s, p);
     if (job_store_find(s, id, &record, p))
         return 1;
     problem_set(p, PROBLEM_JOB_ENDED, "job %lld has %s%s", id, record.state == JOB_CANCELLED ? "been " : "",
@@ -253,7 +253,7 @@ static int end_in_transaction(job_store *s, long long id, const job_end *end, in
 {
     if (change_state(s, id, JOB_RUNNING, JOB_RUNNING, end->state, done, p))
         return 1;
-    return *done && (set_outcome(s, id, end, p) || job_event_add_state(s, id, end->state, end, p) ||
+    return *done && (set_outcome(s, id, end, p) || job_event_add_state(s, id, end->state, end, p) || forget_old(s, p) ||
                      (end->commit && end->commit(end->context, p)));
 }
 

@@ -188,7 +188,7 @@ static int learn(training *t, caption_error *err)
         status = complete_options(t, err);
     if (status)
         return status;
-    t->report = train_report_new(t->dev, job_run_progress(t->run));
+    t->report = train_report_new(t->dev, t->request.options.samples > 0, job_run_progress(t->run));
     if (!t->report)
         return caption_fail(err, CAPTION_ENOMEM, "out of memory for a training job");
     background_enter(background_parse(t->server->config->background));

@@ -9,6 +9,7 @@ enum { EPOCHS = 256, SAMPLES = 4, DIGITS = 4 };
 
 struct train_report {
     const caption_dataset *dev;
+    int rewards;
     caption_train_progress now; /* its pointers are not used */
     curve losses;
     cJSON *epochs;  /* array: the scores of the last EPOCHS epochs */
@@ -27,13 +28,14 @@ static cJSON *take_array(cJSON *progress, const char *name)
     return cJSON_CreateArray();
 }
 
-train_report *train_report_new(const caption_dataset *dev, const char *progress)
+train_report *train_report_new(const caption_dataset *dev, int rewards, const char *progress)
 {
     train_report *r = calloc(1, sizeof *r);
     if (!r)
         return NULL;
     cJSON *before = progress ? cJSON_Parse(progress) : NULL;
     r->dev = dev;
+    r->rewards = rewards;
     r->epochs = take_array(before, "dev_scores");
     r->samples = take_array(before, "samples");
     curve_restore(&r->losses, cJSON_GetObjectItemCaseSensitive(before, "loss_history"));
@@ -119,6 +121,7 @@ void train_report_add(train_report *r, const caption_train_progress *p)
         curve_add(&r->losses, (double)p->done, p->loss);
     } else { /* the report of an epoch may come right behind one of its batches, with nothing learnt in between */
         r->now.loss = before.loss;
+        r->now.reward = before.reward;
         r->now.captions_per_second = before.captions_per_second;
     }
     if (p->dev) {
@@ -129,8 +132,9 @@ void train_report_add(train_report *r, const caption_train_progress *p)
 
 /* ---- JSON -------------------------------------------------------------------------------------------------------- */
 
-static int add_now(cJSON *object, const caption_train_progress *p)
+static int add_now(cJSON *object, const train_report *r)
 {
+    const caption_train_progress *p = &r->now;
     int learning = p->stage == CAPTION_TRAIN_LEARNING;
     int good = cJSON_AddStringToObject(object, "stage", learning ? "learning" : "features") != NULL;
     if (!learning)
@@ -142,6 +146,7 @@ static int add_now(cJSON *object, const caption_train_progress *p)
            cJSON_AddNumberToObject(object, "iteration", (double)p->done) &&
            cJSON_AddNumberToObject(object, "iterations", (double)p->total) &&
            json_add_rounded(object, "loss", p->loss, DIGITS) &&
+           (!r->rewards || json_add_rounded(object, "reward", p->reward, DIGITS)) &&
            json_add_rounded(object, "learning_rate", p->learning_rate, 8) &&
            json_add_rounded(object, "captions_per_second", p->captions_per_second, 1) &&
            json_add_rounded(object, "seconds_left", p->seconds_left, 0);
@@ -159,13 +164,13 @@ static int add_copy(cJSON *object, const char *name, const cJSON *item)
 char *train_report_event(const train_report *r)
 {
     cJSON *object = cJSON_CreateObject();
-    return json_finish(object, object && add_now(object, &r->now));
+    return json_finish(object, object && add_now(object, r));
 }
 
 char *train_report_progress(const train_report *r)
 {
     cJSON *object = cJSON_CreateObject(), *losses = curve_json(&r->losses);
-    int good = object && losses && add_now(object, &r->now);
+    int good = object && losses && add_now(object, r);
     if (!good || !cJSON_AddItemToObject(object, "loss_history", losses)) {
         cJSON_Delete(losses);
         return json_finish(object, 0);

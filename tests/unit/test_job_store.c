@@ -329,16 +329,32 @@ static void the_oldest_ended_jobs_are_forgotten_and_open_ones_never(void **state
         start(id, 1);
         end(id, JOB_SUCCEEDED, "{}", NULL);
     }
-    long long last = add("train", NULL); /* forgetting happens when a job is added */
     assert_int_equal(job_store_list(store, 0, 16, note_id, &at, &more, &p), 0);
-    assert_int_equal(at - ids, 2 + limits.kept);
-    assert_int_equal(ids[0], last);
-    assert_int_equal(ids[1], last - 1);
-    assert_int_equal(ids[4], open);
+    assert_int_equal(at - ids, 1 + limits.kept);
+    assert_int_equal(ids[0], open + 6);
+    assert_int_equal(ids[3], open);
     assert_false(more);
     job_record r;
     expect_refused(job_store_get(store, open + 1, &r, &p), &p, PROBLEM_UNKNOWN_JOB);
-    assert_true(add("train", NULL) > last); /* numbers are never used again */
+    assert_true(add("train", NULL) > ids[0]); /* numbers are never used again */
+}
+
+static void a_job_that_ends_late_is_remembered_like_any_other(void **state)
+{
+    problem p;
+    job_record r;
+    (void)state;
+    long long slow = add("train", NULL);
+    start(slow, 9);
+    for (int i = 0; i < limits.kept; i++) {
+        long long quick = add("dream", NULL);
+        start(quick, 9);
+        end(quick, JOB_SUCCEEDED, "{}", NULL);
+    }
+    end(slow, JOB_SUCCEEDED, "{}", NULL);
+    assert_int_equal(job_store_get(store, slow, &r, &p), 0);
+    job_record_free(&r);
+    expect_refused(job_store_get(store, slow + 1, &r, &p), &p, PROBLEM_UNKNOWN_JOB);
 }
 
 static void lists_come_in_pages(void **state)
@@ -520,6 +536,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(kinds_of_a_lane_share_its_limits, open_empty, close_store),
         cmocka_unit_test_setup_teardown(the_oldest_ended_jobs_are_forgotten_and_open_ones_never, open_empty,
                                         close_store),
+        cmocka_unit_test_setup_teardown(a_job_that_ends_late_is_remembered_like_any_other, open_empty, close_store),
         cmocka_unit_test_setup_teardown(lists_come_in_pages, open_empty, close_store),
         cmocka_unit_test_setup_teardown(events_come_in_order_and_the_end_is_last, open_empty, close_store),
         cmocka_unit_test_setup_teardown(a_teller_that_stops_has_not_heard_the_end, open_empty, close_store),

@@ -15,6 +15,7 @@ static const caption_train_progress learnt = {.stage = CAPTION_TRAIN_LEARNING,
                                               .epoch = 1,
                                               .epochs = 2,
                                               .loss = -0.25,
+                                              .reward = 0.5,
                                               .captions_per_second = 50};
 
 static train_report *report;
@@ -22,7 +23,7 @@ static train_report *report;
 static int start(void **state)
 {
     (void)state;
-    report = train_report_new(NULL, NULL);
+    report = train_report_new(NULL, 1, NULL);
     return report == NULL;
 }
 
@@ -55,6 +56,7 @@ static void a_loss_below_0_is_one_too(void **state)
     cJSON *json = progress();
     const cJSON *point = cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(json, "loss_history"), 0);
     assert_float_equal(number(json, "loss"), -0.25, 0);
+    assert_float_equal(number(json, "reward"), 0.5, 0);
     assert_float_equal(number(json, "captions_per_second"), 50, 0);
     assert_float_equal(cJSON_GetArrayItem(point, 0)->valuedouble, 10, 0);
     assert_float_equal(cJSON_GetArrayItem(point, 1)->valuedouble, -0.25, 0);
@@ -65,12 +67,13 @@ static void a_report_behind_which_nothing_was_learnt_keeps_the_loss(void **state
 {
     caption_train_progress nothing = learnt;
     (void)state;
-    nothing.loss = nothing.captions_per_second = 0;
+    nothing.loss = nothing.reward = nothing.captions_per_second = 0;
     nothing.last = 1;
     train_report_add(report, &learnt);
     train_report_add(report, &nothing);
     cJSON *json = progress();
     assert_float_equal(number(json, "loss"), -0.25, 0);
+    assert_float_equal(number(json, "reward"), 0.5, 0);
     assert_float_equal(number(json, "captions_per_second"), 50, 0);
     assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(json, "loss_history")), 1);
     cJSON_Delete(json);
