@@ -42,13 +42,6 @@ static int read_number(const cJSON *member, double minimum, double maximum, int 
     return 0;
 }
 
-static int check_once(const cJSON *object, const cJSON *member, problem *p)
-{
-    return cJSON_GetObjectItemCaseSensitive(object, member->string) == member
-               ? 0
-               : problem_set(p, PROBLEM_BAD_OPTION, "%.64s: given twice", member->string);
-}
-
 /* The paths of a dataset in files. */
 static int read_files(const cJSON *object, train_files *files, problem *p)
 {
@@ -61,7 +54,7 @@ static int read_files(const cJSON *object, train_files *files, problem *p)
                                                               : NULL;
         if (!out)
             return problem_set(p, PROBLEM_UNKNOWN_OPTION, "dataset: there is no option \"%.64s\"", member->string);
-        if (check_once(object, member, p) || read_text(member, out, PATH_MAX, p))
+        if (json_check_once(object, member, p) || read_text(member, out, PATH_MAX, p))
             return 1;
     }
     if (!*files->images || !*files->captions)
@@ -227,7 +220,7 @@ static int read_request(train_request *r, const cJSON *object, problem *p)
     r->options.minimum_count = USUAL_MINIMUM_COUNT;
     cJSON_ArrayForEach(member, object)
     {
-        if (check_once(object, member, p) || read_member(r, member, p))
+        if (json_check_once(object, member, p) || read_member(r, member, p))
             return 1;
     }
     return check_whole(r, object, p);

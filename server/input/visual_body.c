@@ -71,7 +71,7 @@ int visual_body_read_json(visual_reading *r, const char *text, size_t size)
     cJSON *object = json_parse_object(text, size, r->problem);
     int failed = object == NULL;
     for (const cJSON *member = object ? object->child : NULL; member && !failed; member = member->next)
-        failed = read_member(r, member);
+        failed = json_check_once(object, member, r->problem) || read_member(r, member);
     cJSON_Delete(object);
     return failed;
 }
