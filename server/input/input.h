@@ -12,6 +12,9 @@ int input_is_type(const char *content_type, const char *type);
 /* 1 if the body is an image as it is: the Content-Type says so, or says nothing and the bytes do. */
 int input_is_raw_image(const http_request *request);
 
+/* 1 if the body is JSON where no raw image is taken: the Content-Type says so, or says nothing and it is no image. */
+int input_is_json(const http_request *request);
+
 enum { INPUT_NAME_BYTES = 256 };
 
 typedef struct input_part {

@@ -248,6 +248,34 @@ static void a_body_that_is_no_object_is_400(void **state)
     reply_free(&r);
 }
 
+static reply post_as(const char *type)
+{
+    static const char json[] = "{\"dataset\":\"nowhere\",\"model\":\"m\"}";
+    return client_ask(server, &(request){.path = "/v1/train", .type = type, .body = json, .size = sizeof json - 1});
+}
+
+/* curl -d says application/x-www-form-urlencoded unless told otherwise. */
+static void json_comes_as_json_or_as_nothing_in_particular(void **state)
+{
+    static const char *const taken[] = {"application/json", "application/json; charset=utf-8",
+                                        "application/x-www-form-urlencoded", NULL};
+    static const char *const refused[] = {"text/plain;charset=UTF-8", "multipart/form-data; boundary=x", "image/png",
+                                          "application/octet-stream", "application/jsonx"};
+    (void)state;
+    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++) {
+        reply r = post_as(taken[i]);
+        client_expect_problem(&r, 404, "unknown-dataset"); /* read, that is */
+        reply_free(&r);
+    }
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        reply r = post_as(refused[i]);
+        client_expect_refused(&r, 415, "unsupported-media-type", "is not application/json");
+    }
+    reply r = client_ask(server, &(request){.path = "/v1/train", .body = "GIF89a\1\0\1\0", .size = 10});
+    client_expect_problem(&r, 415, "unsupported-media-type");
+    reply_free(&r);
+}
+
 static void other_methods_are_405(void **state)
 {
     (void)state;
@@ -279,6 +307,7 @@ int main(void)
         cmocka_unit_test(the_training_root_may_be_the_whole_disk),
         cmocka_unit_test(files_need_a_training_root),
         cmocka_unit_test(a_body_that_is_no_object_is_400),
+        cmocka_unit_test(json_comes_as_json_or_as_nothing_in_particular),
         cmocka_unit_test(other_methods_are_405),
     };
     return cmocka_run_group_tests(tests, start, end);
