@@ -59,6 +59,8 @@ static void submit(http_request *r, void *context)
 static int read(http_request *r, train_request *request, problem *p)
 {
     const char *type = http_header(r, "Content-Type");
+    if (input_refuse_query(r, p))
+        return 1;
     if (r->size == 0)
         return problem_set(p, PROBLEM_EMPTY_BODY, "send JSON: {\"dataset\": ..., \"model\": ...}");
     if (!input_is_json(r))

@@ -25,6 +25,14 @@ typedef struct input_part {
 
 /* The rest return 0, or 1 with *p set. */
 
+/* Calls `each` for the query's parameters until it returns non-zero (with *p set). A value is "" where none is given. A
+ * name that comes again is refused. */
+int input_read_query(const http_request *request, int (*each)(void *context, const char *name, const char *value),
+                     void *context, problem *p);
+
+/* Refuses any parameter by name. */
+int input_refuse_query(const http_request *request, problem *p);
+
 typedef struct input_page {
     int limit;
     char after[HTTP_PARAMETER_BYTES]; /* "": from the first */

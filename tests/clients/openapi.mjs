@@ -207,12 +207,14 @@ async function testExamples(server, document, Ajv) {
             ['post', '/v1/train', { body: '{"dataset":"none","model":"x"}', headers: json }, 404],
             ['post', '/v1/train', { body: `{"dataset":"${'x'.repeat(17 << 20)}"}`, headers: json }, 413],
             ['post', '/v1/train', { body: '{"dataset":"none","model":"x"}', headers: { 'Content-Type': 'text/plain' } }, 415],
+            ['get', '/v1/models', { query: '?colour=red' }, 400],
+            ['get', '/v1/models/{name}', { query: '?colour=red' }, 400],
             ['get', '/v1/jobs/{id}', {}, 404],
             ['delete', '/v1/datasets/{name}', {}, 404],
         ];
-        for (const [method, path, options, status] of refusals) {
+        for (const [method, path, { query = '', ...options }, status] of refusals) {
             const operation = all.find((each) => each.path === path && each.method === method);
-            const url = server.url + path.replace('{name}', path.includes('v2') ? 'lstm' : 'none').replace('{id}', '99');
+            const url = server.url + path.replace('{name}', path.includes('v2') ? 'lstm' : 'none').replace('{id}', '99') + query;
             const answer = await fetch(url, { method: method.toUpperCase(), ...options });
             assert.equal(answer.status, status);
             await checker.check(operation, answer);
