@@ -223,6 +223,7 @@ static int read_request(train_request *r, const cJSON *object, problem *p)
         if (json_check_once(object, member, p) || read_member(r, member, p))
             return 1;
     }
+    r->attention_given = cJSON_GetObjectItemCaseSensitive(object, "attention") != NULL;
     return check_whole(r, object, p);
 }
 
@@ -246,9 +247,17 @@ static int add_dataset(cJSON *object, const train_request *r)
            (!*r->files.dev || cJSON_AddStringToObject(files, "dev", r->files.dev));
 }
 
-static int is_the_base_s(const caption_train_option *o)
+static int has_attention(const train_request *r)
 {
-    return strcmp(o->name, "hidden") == 0 || strcmp(o->name, "words") == 0 || strcmp(o->name, "attention") == 0;
+    return strcmp(r->kind, "attention") == 0;
+}
+
+/* What the base or the kind leaves no choice of. */
+static int is_left_out(const train_request *r, const caption_train_option *o)
+{
+    if (strcmp(o->name, "attention") == 0)
+        return *r->base || !has_attention(r);
+    return *r->base && (strcmp(o->name, "hidden") == 0 || strcmp(o->name, "words") == 0);
 }
 
 char *train_request_json(const train_request *r)
@@ -262,7 +271,7 @@ char *train_request_json(const train_request *r)
                json_add_integer(object, "seed", r->options.seed) &&
                (*r->files.dev || cJSON_AddNumberToObject(object, "dev_fraction", r->dev_fraction));
     for (size_t i = 0; good && (o = caption_train_option_at(i)); i++)
-        good = (*r->base && is_the_base_s(o)) || add_option(object, &r->options, o);
+        good = is_left_out(r, o) || add_option(object, &r->options, o);
     return json_finish(object, good);
 }
 
@@ -319,10 +328,19 @@ int train_request_base(const train_request *r, server *s, char path[PATH_MAX], p
     return 0;
 }
 
+static int check_effect(const train_request *r, problem *p)
+{
+    if (strcmp(r->objective, "cider") == 0 && !*r->base)
+        return problem_set(p, PROBLEM_BAD_OPTION, "objective: cider needs a base, which can write captions already");
+    if (r->attention_given && !has_attention(r))
+        return problem_set(p, PROBLEM_BAD_OPTION, "attention: only captioners of kind attention have it");
+    return 0;
+}
+
 int train_request_check(const train_request *r, server *s, problem *p)
 {
     char path[PATH_MAX];
-    return check_dataset(r, s, p) || (*r->base && train_request_base(r, s, path, p));
+    return check_effect(r, p) || check_dataset(r, s, p) || (*r->base && train_request_base(r, s, path, p));
 }
 
 int train_request_check_model(const train_request *r, server *s, problem *p)

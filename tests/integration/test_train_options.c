@@ -169,13 +169,49 @@ static void the_objective_decides_defaults(void **state)
     expect_refusal("\"dataset\":\"lessons\",\"model\":\"m\",\"samples\":5", 400, "bad-option", "samples: 5");
     expect_refusal("\"dataset\":\"lessons\",\"model\":\"m\",\"objective\":\"cider\",\"samples\":0", 400, "bad-option",
                    "samples: 0");
+    training_expect(server, training_submit(server, TRAINING_TINY, "lessons", "writer", 1), "succeeded");
     long long id = training_submit(server, "{\"dataset\":\"lessons\",\"model\":\"rewarded\",\"objective\":\"cider\","
-                                           "\"epochs\":1,\"hidden\":8,\"words\":8,\"minimum_count\":1}");
+                                           "\"base\":\"writer\",\"epochs\":1,\"minimum_count\":1}");
     reply job = training_wait(server, id, "succeeded");
     assert_string_equal(reply_string(&job, "request/objective"), "cider");
     assert_int_equal(reply_number(&job, "request/samples"), 5);
     assert_int_equal(reply_number(&job, "request/batch"), 200);
     reply_free(&job);
+}
+
+/* What would be dropped, or cannot work, is not taken. */
+static void what_cannot_have_an_effect_is_refused(void **state)
+{
+    (void)state;
+    expect_refusal("\"dataset\":\"lessons\",\"model\":\"m\",\"objective\":\"cider\"", 400, "bad-option",
+                   "objective: cider needs a base");
+    expect_refusal("\"dataset\":\"lessons\",\"model\":\"m\",\"attention\":64", 400, "bad-option",
+                   "attention: only captioners of kind attention have it");
+    expect_refusal("\"dataset\":\"lessons\",\"model\":\"m\",\"kind\":\"rnn\",\"attention\":64", 400, "bad-option",
+                   "attention: only captioners of kind attention have it");
+}
+
+static void expect_kept_attention(const char *kind, const char *more, int size)
+{
+    long long id =
+        training_submit(server,
+                        "{\"dataset\":\"lessons\",\"model\":\"%s\",\"kind\":\"%s\",\"epochs\":1,\"hidden\":8,"
+                        "\"words\":8,\"minimum_count\":1%s}",
+                        kind, kind, more);
+    reply job = training_wait(server, id, "succeeded");
+    const cJSON *kept = cJSON_GetObjectItemCaseSensitive(job.json, "request");
+    assert_int_equal(cJSON_HasObjectItem(kept, "attention"), size > 0);
+    if (size > 0)
+        assert_int_equal(reply_number(&job, "request/attention"), size);
+    reply_free(&job);
+}
+
+static void a_job_keeps_the_size_of_attention_that_it_has(void **state)
+{
+    (void)state;
+    expect_kept_attention("attention", ",\"attention\":6", 6);
+    expect_kept_attention("lstm", "", 0);
+    expect_kept_attention("rnn", "", 0);
 }
 
 static void files_outside_the_training_root_are_refused(void **state)
@@ -301,6 +337,8 @@ int main(void)
         cmocka_unit_test(a_dataset_that_is_too_small_is_409),
         cmocka_unit_test(what_the_base_decides_cannot_be_asked_for),
         cmocka_unit_test(the_objective_decides_defaults),
+        cmocka_unit_test(what_cannot_have_an_effect_is_refused),
+        cmocka_unit_test(a_job_keeps_the_size_of_attention_that_it_has),
         cmocka_unit_test(files_outside_the_training_root_are_refused),
         cmocka_unit_test(files_below_the_training_root_are_learnt_from),
         cmocka_unit_test(a_network_that_is_too_large_fails_its_job),
