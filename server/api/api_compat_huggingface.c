@@ -23,6 +23,8 @@ static int read_parameters(caption_input *input, const cJSON *object, problem *p
         return 1;
     cJSON_ArrayForEach(member, parameters)
     {
+        if (json_check_once(parameters, member, p))
+            return 1;
         if (strcmp(member->string, "max_new_tokens") != 0)
             return problem_set(p, PROBLEM_UNKNOWN_OPTION, "parameters: there is no \"%.64s\"", member->string);
         if (!cJSON_IsNumber(member) || member->valuedouble < 1)

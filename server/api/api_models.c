@@ -18,7 +18,7 @@ static int add_encoder(cJSON *answer, caption_encoder *encoder)
            (!encoder || cJSON_AddStringToObject(facts, "sha256", caption_encoder_sha256(encoder)));
 }
 
-void api_models(http_request *request)
+static void answer_list(http_request *request)
 {
     registry *r = request->server->registry;
     cJSON *answer = cJSON_CreateObject();
@@ -35,7 +35,16 @@ void api_models(http_request *request)
     http_answer_json(request, 200, json_finish(answer, good));
 }
 
-void api_model_get(http_request *request)
+void api_models(http_request *request)
+{
+    problem p;
+    if (input_read_nothing(request, &p))
+        http_answer_problem(request, &p);
+    else
+        answer_list(request);
+}
+
+static void answer_model(http_request *request)
 {
     registry_facts facts;
     problem p = {.kind = PROBLEM_NONE};
@@ -51,6 +60,15 @@ void api_model_get(http_request *request)
         http_answer_problem(request, &p);
     else
         http_answer_json(request, 200, json_finish(answer, answer != NULL));
+}
+
+void api_model_get(http_request *request)
+{
+    problem p;
+    if (input_read_nothing(request, &p))
+        http_answer_problem(request, &p);
+    else
+        answer_model(request);
 }
 
 /* ---- changes: on disk threads ------------------------------------------------------------------------------------ */

@@ -39,9 +39,9 @@ static int read_parameter(void *context, const char *name, const char *value)
 {
     reader *r = context;
     if (strcmp(name, "seed") == 0)
-        return read_seed(r->question, value ? value : "", r->problem);
+        return read_seed(r->question, value, r->problem);
     if (strcmp(name, "layer") == 0)
-        return read_layer(r->question, value ? value : "", r->problem);
+        return read_layer(r->question, value, r->problem);
     return problem_set(r->problem, PROBLEM_UNKNOWN_OPTION, "there is no option \"%.64s\"", name);
 }
 
@@ -51,7 +51,7 @@ void api_selftest(http_request *request)
     selftest_question question = {.seed = 0};
     reader r = {&question, &p};
     if (http_not_ready(request, &p) || input_refuse_body(request, &p) ||
-        http_each_parameter(request, read_parameter, &r))
+        input_read_query(request, read_parameter, &r, &p))
         http_answer_problem(request, &p);
     else
         selftest_ask(request, &question);

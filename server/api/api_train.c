@@ -4,6 +4,7 @@
 
 #include "server/api/api.h"
 #include "server/api/job_json.h"
+#include "server/input/input.h"
 #include "server/input/train_request.h"
 #include "server/jobs/job_store.h"
 #include "server/jobs/job_train.h"
@@ -55,15 +56,26 @@ static void submit(http_request *r, void *context)
     http_answer_json(r, 202, json_finish(answer, answer != NULL));
 }
 
+static int read(http_request *r, train_request *request, problem *p)
+{
+    const char *type = http_header(r, "Content-Type");
+    if (input_refuse_query(r, p))
+        return 1;
+    if (r->size == 0)
+        return problem_set(p, PROBLEM_EMPTY_BODY, "send JSON: {\"dataset\": ..., \"model\": ...}");
+    if (!input_is_json(r))
+        return problem_set(p, PROBLEM_UNSUPPORTED_MEDIA, "%.100s is not application/json",
+                           type ? type : "no Content-Type");
+    return data_jobs_not_ready(r, p) || train_request_parse(request, (const char *)r->body, r->size, p);
+}
+
 void api_train(http_request *r)
 {
     problem p;
     train_request *request = calloc(1, sizeof *request);
     if (!request)
         problem_set(&p, PROBLEM_MEMORY_FULL, "out of memory");
-    else if (r->size == 0)
-        problem_set(&p, PROBLEM_EMPTY_BODY, "send JSON: {\"dataset\": ..., \"model\": ...}");
-    else if (!data_jobs_not_ready(r, &p) && train_request_parse(request, (const char *)r->body, r->size, &p) == 0) {
+    else if (read(r, request, &p) == 0) {
         disk_run(r, submit, request, free);
         return;
     }

@@ -123,6 +123,16 @@ static int apply_base(caption_train_options *o, const struct files *f, char path
     return 0;
 }
 
+static int check_needed(const caption_train_options *o, const struct files *f)
+{
+    const char *missing = !f->images ? "images" : !f->captions ? "captions" : !o->out ? "out" : NULL;
+    if (missing)
+        return options_refuse("train", "--%s is needed", missing);
+    if (strcmp(f->objective, "cider") == 0 && !f->base)
+        return options_refuse("train", "--objective: cider needs a --base, which can write captions already");
+    return 0;
+}
+
 /* Parses twice: the kind, the objective and the base decide the defaults of the rest. base: as apply_base's path. */
 static int parse(int argc, char **argv, caption_train_options *o, struct files *f, char base[PATH_MAX], int *status)
 {
@@ -143,10 +153,8 @@ static int parse(int argc, char **argv, caption_train_options *o, struct files *
             return 0;
         kind = o->kind;
     }
-    const char *missing = !f->images ? "images" : !f->captions ? "captions" : !o->out ? "out" : NULL;
-    if (missing)
-        *status = options_refuse("train", "--%s is needed", missing);
-    return !missing;
+    *status = check_needed(o, f);
+    return !*status;
 }
 
 static int train(caption_train_options *o, const struct files *f, caption_error *err)

@@ -111,6 +111,13 @@ cJSON *json_parse_object(const char *text, size_t size, problem *p)
     return NULL;
 }
 
+int json_check_once(const cJSON *object, const cJSON *member, problem *p)
+{
+    return cJSON_GetObjectItemCaseSensitive(object, member->string) == member
+               ? 0
+               : problem_set(p, PROBLEM_BAD_OPTION, "%.64s: given twice", member->string);
+}
+
 int json_optional(const cJSON *object, const char *name, int (*is)(const cJSON *item), const char *what,
                   const cJSON **out, problem *p)
 {

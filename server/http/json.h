@@ -26,6 +26,9 @@ extern const double json_most_integer;
  * a zero character. The caller deletes it; NULL with *p set. */
 cJSON *json_parse_object(const char *text, size_t size, problem *p);
 
+/* A member whose name stands before it in the object, too, is refused by name. 0, or 1 with *p set. */
+int json_check_once(const cJSON *object, const cJSON *member, problem *p);
+
 /* A member that may be absent or null: then *out is NULL. `is` is a cJSON_Is...; `what` names its type for the message,
  * as "an object". 0, or 1 with *p set to bad-option. */
 int json_optional(const cJSON *object, const char *name, int (*is)(const cJSON *item), const char *what,

@@ -12,6 +12,9 @@ int input_is_type(const char *content_type, const char *type);
 /* 1 if the body is an image as it is: the Content-Type says so, or says nothing and the bytes do. */
 int input_is_raw_image(const http_request *request);
 
+/* 1 if the body is JSON where no raw image is taken: the Content-Type says so, or says nothing and it is no image. */
+int input_is_json(const http_request *request);
+
 enum { INPUT_NAME_BYTES = 256 };
 
 typedef struct input_part {
@@ -21,6 +24,14 @@ typedef struct input_part {
 } input_part;
 
 /* The rest return 0, or 1 with *p set. */
+
+/* Calls `each` for the query's parameters until it returns non-zero (with *p set). A value is "" where none is given. A
+ * name that comes again is refused. */
+int input_read_query(const http_request *request, int (*each)(void *context, const char *name, const char *value),
+                     void *context, problem *p);
+
+/* Refuses any parameter by name. */
+int input_refuse_query(const http_request *request, problem *p);
 
 typedef struct input_page {
     int limit;

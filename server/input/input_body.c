@@ -19,13 +19,21 @@ int caption_input_query(caption_input *input, const http_request *r, problem *p)
     return http_each_parameter(r, read_parameter, &reader);
 }
 
-/* curl --data-binary says application/x-www-form-urlencoded unless told otherwise; believe the bytes then. */
+/* curl -d and --data-binary say application/x-www-form-urlencoded unless told otherwise; believe the bytes then. */
 int input_is_raw_image(const http_request *r)
 {
     const char *type = http_header(r, "Content-Type");
     if (!type || input_is_type(type, "image/") || input_is_type(type, "application/octet-stream"))
         return 1;
     return input_is_type(type, "application/x-www-form-urlencoded") && caption_image_type(r->body, r->size) != NULL;
+}
+
+int input_is_json(const http_request *r)
+{
+    const char *type = http_header(r, "Content-Type");
+    if (!type || input_is_type(type, "application/x-www-form-urlencoded"))
+        return !caption_image_type(r->body, r->size);
+    return input_is_type(type, "application/json");
 }
 
 int caption_input_body(caption_input *input, http_request *r, problem *p)

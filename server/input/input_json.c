@@ -95,11 +95,13 @@ static int read_members(caption_input *input, const cJSON *object, problem *p)
     cJSON_ArrayForEach(member, object)
     {
         int one = strcmp(member->string, "image") == 0, many = strcmp(member->string, "images") == 0;
+        if (json_check_once(object, member, p))
+            return 1;
         if ((one && !cJSON_IsString(member)) || (many && !cJSON_IsArray(member)))
             return problem_set(p, PROBLEM_BAD_JSON, "%s must be %s", member->string,
                                one ? "a string" : "an array of strings");
         if ((one || many) && sources++ > 0)
-            return problem_set(p, PROBLEM_BAD_JSON, "give image or images, once");
+            return problem_set(p, PROBLEM_BAD_JSON, "give image or images, not both");
         if (one || many ? add_images(input, member, p) : read_member(input, member, p))
             return 1;
     }

@@ -7,7 +7,7 @@
 enum { USUAL_LIMIT = 100, MOST_LIMIT = 500 };
 
 typedef struct reader {
-    input_page *page; /* NULL: no parameter is allowed */
+    input_page *page;
     problem *problem;
 } reader;
 
@@ -33,10 +33,10 @@ static int read_after(input_page *page, const char *value, problem *p)
 static int read_parameter(void *context, const char *name, const char *value)
 {
     reader *r = context;
-    if (r->page && strcmp(name, "limit") == 0)
-        return read_limit(r->page, value ? value : "", r->problem);
-    if (r->page && strcmp(name, "after") == 0)
-        return read_after(r->page, value ? value : "", r->problem);
+    if (strcmp(name, "limit") == 0)
+        return read_limit(r->page, value, r->problem);
+    if (strcmp(name, "after") == 0)
+        return read_after(r->page, value, r->problem);
     return problem_set(r->problem, PROBLEM_UNKNOWN_OPTION, "there is no option \"%.64s\"", name);
 }
 
@@ -45,19 +45,14 @@ int input_refuse_body(const http_request *request, problem *p)
     return request->size > 0 ? problem_set(p, PROBLEM_BAD_OPTION, "this request takes no body") : 0;
 }
 
-static int read_query(const http_request *request, input_page *page, problem *p)
-{
-    reader r = {page, p};
-    return input_refuse_body(request, p) || http_each_parameter(request, read_parameter, &r);
-}
-
 int input_read_page(const http_request *request, input_page *page, problem *p)
 {
+    reader r = {page, p};
     *page = (input_page){.limit = USUAL_LIMIT};
-    return read_query(request, page, p);
+    return input_refuse_body(request, p) || input_read_query(request, read_parameter, &r, p);
 }
 
 int input_read_nothing(const http_request *request, problem *p)
 {
-    return read_query(request, NULL, p);
+    return input_refuse_body(request, p) || input_refuse_query(request, p);
 }

@@ -111,18 +111,21 @@ static int add_base64(item_input *input, const cJSON *member, problem *p)
     return input_base64(member->valuestring, "image", &bytes, &size, p) || set_image(input, bytes, size, p);
 }
 
+static int read_member(item_input *input, const cJSON *member, problem *p)
+{
+    if (strcmp(member->string, "image") == 0)
+        return add_base64(input, member, p);
+    if (strcmp(member->string, "captions") == 0)
+        return add_captions(input, member, p);
+    return problem_set(p, PROBLEM_UNKNOWN_OPTION, "there is no option \"%.64s\"", member->string);
+}
+
 static int read_json(item_input *input, const http_request *r, problem *p)
 {
     cJSON *object = json_parse_object((const char *)r->body, r->size, p);
     int failed = object == NULL;
-    for (const cJSON *member = object ? object->child : NULL; member && !failed; member = member->next) {
-        if (strcmp(member->string, "image") == 0)
-            failed = add_base64(input, member, p);
-        else if (strcmp(member->string, "captions") == 0)
-            failed = add_captions(input, member, p);
-        else
-            failed = problem_set(p, PROBLEM_UNKNOWN_OPTION, "there is no option \"%.64s\"", member->string);
-    }
+    for (const cJSON *member = object ? object->child : NULL; member && !failed; member = member->next)
+        failed = json_check_once(object, member, p) || read_member(input, member, p);
     cJSON_Delete(object);
     return failed;
 }
@@ -156,7 +159,7 @@ item_input *item_input_read(http_request *r, problem *p)
     item_input *input = new_input(r->server->config->max_captions);
     if (!input)
         problem_set(p, PROBLEM_MEMORY_FULL, "out of memory");
-    else if (!read_body(input, r, p) && !check(input, r->server->config, p))
+    else if (!input_refuse_query(r, p) && !read_body(input, r, p) && !check(input, r->server->config, p))
         return input;
     item_input_free(input);
     return NULL;

@@ -42,13 +42,6 @@ static int read_number(const cJSON *member, double minimum, double maximum, int 
     return 0;
 }
 
-static int check_once(const cJSON *object, const cJSON *member, problem *p)
-{
-    return cJSON_GetObjectItemCaseSensitive(object, member->string) == member
-               ? 0
-               : problem_set(p, PROBLEM_BAD_OPTION, "%.64s: given twice", member->string);
-}
-
 /* The paths of a dataset in files. */
 static int read_files(const cJSON *object, train_files *files, problem *p)
 {
@@ -61,7 +54,7 @@ static int read_files(const cJSON *object, train_files *files, problem *p)
                                                               : NULL;
         if (!out)
             return problem_set(p, PROBLEM_UNKNOWN_OPTION, "dataset: there is no option \"%.64s\"", member->string);
-        if (check_once(object, member, p) || read_text(member, out, PATH_MAX, p))
+        if (json_check_once(object, member, p) || read_text(member, out, PATH_MAX, p))
             return 1;
     }
     if (!*files->images || !*files->captions)
@@ -227,9 +220,10 @@ static int read_request(train_request *r, const cJSON *object, problem *p)
     r->options.minimum_count = USUAL_MINIMUM_COUNT;
     cJSON_ArrayForEach(member, object)
     {
-        if (check_once(object, member, p) || read_member(r, member, p))
+        if (json_check_once(object, member, p) || read_member(r, member, p))
             return 1;
     }
+    r->attention_given = cJSON_GetObjectItemCaseSensitive(object, "attention") != NULL;
     return check_whole(r, object, p);
 }
 
@@ -253,9 +247,17 @@ static int add_dataset(cJSON *object, const train_request *r)
            (!*r->files.dev || cJSON_AddStringToObject(files, "dev", r->files.dev));
 }
 
-static int is_the_base_s(const caption_train_option *o)
+static int has_attention(const train_request *r)
 {
-    return strcmp(o->name, "hidden") == 0 || strcmp(o->name, "words") == 0 || strcmp(o->name, "attention") == 0;
+    return strcmp(r->kind, "attention") == 0;
+}
+
+/* What the base or the kind leaves no choice of. */
+static int is_left_out(const train_request *r, const caption_train_option *o)
+{
+    if (strcmp(o->name, "attention") == 0)
+        return *r->base || !has_attention(r);
+    return *r->base && (strcmp(o->name, "hidden") == 0 || strcmp(o->name, "words") == 0);
 }
 
 char *train_request_json(const train_request *r)
@@ -269,7 +271,7 @@ char *train_request_json(const train_request *r)
                json_add_integer(object, "seed", r->options.seed) &&
                (*r->files.dev || cJSON_AddNumberToObject(object, "dev_fraction", r->dev_fraction));
     for (size_t i = 0; good && (o = caption_train_option_at(i)); i++)
-        good = (*r->base && is_the_base_s(o)) || add_option(object, &r->options, o);
+        good = is_left_out(r, o) || add_option(object, &r->options, o);
     return json_finish(object, good);
 }
 
@@ -326,9 +328,18 @@ int train_request_base(const train_request *r, server *s, char path[PATH_MAX], p
     return 0;
 }
 
+static int check_effect(const train_request *r, problem *p)
+{
+    if (strcmp(r->objective, "cider") == 0 && !*r->base)
+        return problem_set(p, PROBLEM_BAD_OPTION, "objective: cider needs a base, which can write captions already");
+    if (r->attention_given && !has_attention(r))
+        return problem_set(p, PROBLEM_BAD_OPTION, "attention: only captioners of kind attention have it");
+    return 0;
+}
+
 int train_request_check(const train_request *r, server *s, problem *p)
 {
     char path[PATH_MAX];
-    return models_check_name(s->models, r->model, p) || check_dataset(r, s, p) ||
+    return check_effect(r, p) || models_check_name(s->models, r->model, p) || check_dataset(r, s, p) ||
            (*r->base && train_request_base(r, s, path, p));
 }

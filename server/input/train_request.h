@@ -26,15 +26,18 @@ typedef struct train_request {
     char base[WEIGHTS_NAME_BYTES];  /* "": none */
     char kind[WEIGHTS_NAME_BYTES];
     char objective[WEIGHTS_NAME_BYTES]; /* caption_train_objective */
+    int attention_given;                /* the size of attention was asked for */
     caption_train_options options;      /* kind, hidden, words and attention are the base's if there is one */
 } train_request;
 
 /* All return 0, or 1 with *p set. */
 
-/* Refuses unknown members, wrong types and numbers out of range by name. */
+/* Refuses unknown members, wrong types and numbers out of range by name. What an earlier version let a job keep is read
+ * still. */
 int train_request_parse(train_request *out, const char *json, size_t size, problem *p);
 
-/* Whether dataset and base are there, and whether the model's name is free. Waits for the disk. */
+/* Whether all that is asked for can have an effect, dataset and base are there, and the model's name is free. Waits for
+ * the disk. */
 int train_request_check(const train_request *r, server *s, problem *p);
 
 /* The form that the job keeps, which train_request_parse reads; malloc'd, NULL when out of memory. */

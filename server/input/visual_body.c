@@ -71,7 +71,7 @@ int visual_body_read_json(visual_reading *r, const char *text, size_t size)
     cJSON *object = json_parse_object(text, size, r->problem);
     int failed = object == NULL;
     for (const cJSON *member = object ? object->child : NULL; member && !failed; member = member->next)
-        failed = read_member(r, member);
+        failed = json_check_once(object, member, r->problem) || read_member(r, member);
     cJSON_Delete(object);
     return failed;
 }
@@ -84,7 +84,7 @@ static int read_body(visual_reading *r, http_request *request)
         return wants_image ? problem_set(r->problem, PROBLEM_EMPTY_BODY, "send an image, form data or JSON") : 0;
     if (type && input_is_type(type, "multipart/form-data"))
         return input_form(request, read_part, r, r->problem);
-    if (type && input_is_type(type, "application/json"))
+    if (wants_image ? type && input_is_type(type, "application/json") : input_is_json(request))
         return visual_body_read_json(r, (const char *)request->body, request->size);
     if (!wants_image || !input_is_raw_image(request))
         return problem_set(r->problem, PROBLEM_UNSUPPORTED_MEDIA,

@@ -160,7 +160,8 @@ async function testDefaults(document) {
 // A job that runs until it is cancelled, for the one route that needs it.
 async function startEndlessJob(server) {
     const body = { dataset: 'pets', model: 'never', epochs: 100000, hidden: 16, words: 8, minimum_count: 1, patience: 0 };
-    const answer = await fetch(`${server.url}/v1/train`, { method: 'POST', body: JSON.stringify(body) });
+    const headers = { 'Content-Type': 'application/json' };
+    const answer = await fetch(`${server.url}/v1/train`, { method: 'POST', headers, body: JSON.stringify(body) });
     assert.equal(answer.status, 202);
     return `${(await answer.json()).id}`;
 }
@@ -197,19 +198,23 @@ async function testExamples(server, document, Ajv) {
         });
 
     await test('openapi: refusals are described, too', async () => {
+        const json = { 'Content-Type': 'application/json' };
         const refusals = [
             ['post', '/v1/caption', { body: 'no image', headers: { 'Content-Type': 'image/png' } }, 415],
-            ['post', '/v1/caption', { body: '{', headers: { 'Content-Type': 'application/json' } }, 400],
-            ['post', '/v1/chat/completions', { body: '{}', headers: { 'Content-Type': 'application/json' } }, 400],
+            ['post', '/v1/caption', { body: '{', headers: json }, 400],
+            ['post', '/v1/chat/completions', { body: '{}', headers: json }, 400],
             ['post', '/v2/models/{name}/infer', { body: '{}' }, 400],
-            ['post', '/v1/train', { body: '{"dataset":"none","model":"x"}' }, 404],
-            ['post', '/v1/train', { body: `{"dataset":"${'x'.repeat(17 << 20)}"}` }, 413],
+            ['post', '/v1/train', { body: '{"dataset":"none","model":"x"}', headers: json }, 404],
+            ['post', '/v1/train', { body: `{"dataset":"${'x'.repeat(17 << 20)}"}`, headers: json }, 413],
+            ['post', '/v1/train', { body: '{"dataset":"none","model":"x"}', headers: { 'Content-Type': 'text/plain' } }, 415],
+            ['get', '/v1/models', { query: '?colour=red' }, 400],
+            ['get', '/v1/models/{name}', { query: '?colour=red' }, 400],
             ['get', '/v1/jobs/{id}', {}, 404],
             ['delete', '/v1/datasets/{name}', {}, 404],
         ];
-        for (const [method, path, options, status] of refusals) {
+        for (const [method, path, { query = '', ...options }, status] of refusals) {
             const operation = all.find((each) => each.path === path && each.method === method);
-            const url = server.url + path.replace('{name}', path.includes('v2') ? 'lstm' : 'none').replace('{id}', '99');
+            const url = server.url + path.replace('{name}', path.includes('v2') ? 'lstm' : 'none').replace('{id}', '99') + query;
             const answer = await fetch(url, { method: method.toUpperCase(), ...options });
             assert.equal(answer.status, status);
             await checker.check(operation, answer);

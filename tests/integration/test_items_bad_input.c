@@ -98,7 +98,25 @@ static void bad_json_is_400(void **state)
     expect_json("{\"image\":\"%%%\",\"captions\":[\"a dog\"]}", 400, "bad-base64");
     expect_json("{\"image\":\"\",\"captions\":[\"a dog\"]}", 422, "damaged-image");
     expect_json("{\"photo\":\"\"}", 400, "unknown-option");
-    expect_json("{\"image\":\"QUJD\",\"image\":\"QUJD\"}", 413, "too-many-images");
+}
+
+static void members_given_twice_are_400_by_name(void **state)
+{
+    static const struct {
+        const char *json, *named;
+    } cases[] = {
+        {"{\"image\":\"QUJD\",\"image\":\"QUJD\"}", "image: given twice"},
+        {"{\"captions\":[\"a dog\"],\"captions\":[\"a cat\"]}", "captions: given twice"},
+        {"{\"captions\":[],\"image\":\"QUJD\",\"captions\":[]}", "captions: given twice"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        reply r = client_ask(server, &(request){.path = "/v1/datasets/pets/items",
+                                                .type = "application/json",
+                                                .body = cases[i].json,
+                                                .size = strlen(cases[i].json)});
+        client_expect_refused(&r, 400, "bad-option", cases[i].named);
+    }
 }
 
 static void an_item_needs_an_image_and_a_caption(void **state)
@@ -220,6 +238,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bodies_of_no_use_are_refused),
         cmocka_unit_test(bad_json_is_400),
+        cmocka_unit_test(members_given_twice_are_400_by_name),
         cmocka_unit_test(an_item_needs_an_image_and_a_caption),
         cmocka_unit_test(two_images_or_an_unknown_part_are_refused),
         cmocka_unit_test(captions_that_cannot_be_taught_are_422),

@@ -126,6 +126,24 @@ static void json_is_typed(void **state)
     reply_free(&r);
 }
 
+/* Where no photo is wanted, as POST /v1/train does. */
+static void json_may_come_as_nothing_in_particular(void **state)
+{
+    static const char *const types[] = {NULL, "application/x-www-form-urlencoded"};
+    static const char json[] = "{\"class\":\"no such thing\"}";
+    (void)state;
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        reply r = post("/v1/visualize", types[i], json, sizeof json - 1);
+        client_expect_refused(&r, 400, "bad-option", "no such thing");
+        r = post("/v1/visualize?class=1", types[i], served_photo.bytes, served_photo.size);
+        client_expect_problem(&r, 415, "unsupported-media-type");
+        reply_free(&r);
+    }
+    reply r = post("/v1/visualize", "text/plain", json, sizeof json - 1);
+    client_expect_problem(&r, 415, "unsupported-media-type");
+    reply_free(&r);
+}
+
 static void expect_photo_refused(const char *path, const void *bytes, size_t size, long status, const char *problem)
 {
     reply r = post(path, "image/jpeg", bytes, size);
@@ -232,6 +250,7 @@ int main(void)
         cmocka_unit_test(numbers_out_of_range_are_refused),
         cmocka_unit_test(more_work_than_the_limits_is_refused),
         cmocka_unit_test(json_is_typed),
+        cmocka_unit_test(json_may_come_as_nothing_in_particular),
         cmocka_unit_test(photos_that_cannot_be_used_are_refused_before_202),
         cmocka_unit_test(an_unknown_model_is_404),
         cmocka_unit_test(more_jobs_than_the_limit_are_503),

@@ -194,6 +194,7 @@ static void wrong_options_are_one_line_and_status_2(void **state)
         {"--kind", "gru", "--kind: \"gru\" is none of the choices"},
         {"--samples", "1", "samples: 1 is neither 0 nor between 2 and the batch of 5"},
         {"--base", "/nowhere/model.safetensors", "/nowhere/model.safetensors"},
+        {"--objective", "cider", "--objective: cider needs a --base"},
         {"--layers", "2", "unknown option --layers"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)

@@ -169,13 +169,49 @@ static void the_objective_decides_defaults(void **state)
     expect_refusal("\"dataset\":\"lessons\",\"model\":\"m\",\"samples\":5", 400, "bad-option", "samples: 5");
     expect_refusal("\"dataset\":\"lessons\",\"model\":\"m\",\"objective\":\"cider\",\"samples\":0", 400, "bad-option",
                    "samples: 0");
+    training_expect(server, training_submit(server, TRAINING_TINY, "lessons", "writer", 1), "succeeded");
     long long id = training_submit(server, "{\"dataset\":\"lessons\",\"model\":\"rewarded\",\"objective\":\"cider\","
-                                           "\"epochs\":1,\"hidden\":8,\"words\":8,\"minimum_count\":1}");
+                                           "\"base\":\"writer\",\"epochs\":1,\"minimum_count\":1}");
     reply job = training_wait(server, id, "succeeded");
     assert_string_equal(reply_string(&job, "request/objective"), "cider");
     assert_int_equal(reply_number(&job, "request/samples"), 5);
     assert_int_equal(reply_number(&job, "request/batch"), 200);
     reply_free(&job);
+}
+
+/* What would be dropped, or cannot work, is not taken. */
+static void what_cannot_have_an_effect_is_refused(void **state)
+{
+    (void)state;
+    expect_refusal("\"dataset\":\"lessons\",\"model\":\"m\",\"objective\":\"cider\"", 400, "bad-option",
+                   "objective: cider needs a base");
+    expect_refusal("\"dataset\":\"lessons\",\"model\":\"m\",\"attention\":64", 400, "bad-option",
+                   "attention: only captioners of kind attention have it");
+    expect_refusal("\"dataset\":\"lessons\",\"model\":\"m\",\"kind\":\"rnn\",\"attention\":64", 400, "bad-option",
+                   "attention: only captioners of kind attention have it");
+}
+
+static void expect_kept_attention(const char *kind, const char *more, int size)
+{
+    long long id =
+        training_submit(server,
+                        "{\"dataset\":\"lessons\",\"model\":\"%s\",\"kind\":\"%s\",\"epochs\":1,\"hidden\":8,"
+                        "\"words\":8,\"minimum_count\":1%s}",
+                        kind, kind, more);
+    reply job = training_wait(server, id, "succeeded");
+    const cJSON *kept = cJSON_GetObjectItemCaseSensitive(job.json, "request");
+    assert_int_equal(cJSON_HasObjectItem(kept, "attention"), size > 0);
+    if (size > 0)
+        assert_int_equal(reply_number(&job, "request/attention"), size);
+    reply_free(&job);
+}
+
+static void a_job_keeps_the_size_of_attention_that_it_has(void **state)
+{
+    (void)state;
+    expect_kept_attention("attention", ",\"attention\":6", 6);
+    expect_kept_attention("lstm", "", 0);
+    expect_kept_attention("rnn", "", 0);
 }
 
 static void files_outside_the_training_root_are_refused(void **state)
@@ -248,6 +284,34 @@ static void a_body_that_is_no_object_is_400(void **state)
     reply_free(&r);
 }
 
+static reply post_as(const char *type)
+{
+    static const char json[] = "{\"dataset\":\"nowhere\",\"model\":\"m\"}";
+    return client_ask(server, &(request){.path = "/v1/train", .type = type, .body = json, .size = sizeof json - 1});
+}
+
+/* curl -d says application/x-www-form-urlencoded unless told otherwise. */
+static void json_comes_as_json_or_as_nothing_in_particular(void **state)
+{
+    static const char *const taken[] = {"application/json", "application/json; charset=utf-8",
+                                        "application/x-www-form-urlencoded", NULL};
+    static const char *const refused[] = {"text/plain;charset=UTF-8", "multipart/form-data; boundary=x", "image/png",
+                                          "application/octet-stream", "application/jsonx"};
+    (void)state;
+    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++) {
+        reply r = post_as(taken[i]);
+        client_expect_problem(&r, 404, "unknown-dataset"); /* read, that is */
+        reply_free(&r);
+    }
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        reply r = post_as(refused[i]);
+        client_expect_refused(&r, 415, "unsupported-media-type", "is not application/json");
+    }
+    reply r = client_ask(server, &(request){.path = "/v1/train", .body = "GIF89a\1\0\1\0", .size = 10});
+    client_expect_problem(&r, 415, "unsupported-media-type");
+    reply_free(&r);
+}
+
 static void other_methods_are_405(void **state)
 {
     (void)state;
@@ -273,12 +337,15 @@ int main(void)
         cmocka_unit_test(a_dataset_that_is_too_small_is_409),
         cmocka_unit_test(what_the_base_decides_cannot_be_asked_for),
         cmocka_unit_test(the_objective_decides_defaults),
+        cmocka_unit_test(what_cannot_have_an_effect_is_refused),
+        cmocka_unit_test(a_job_keeps_the_size_of_attention_that_it_has),
         cmocka_unit_test(files_outside_the_training_root_are_refused),
         cmocka_unit_test(files_below_the_training_root_are_learnt_from),
         cmocka_unit_test(a_network_that_is_too_large_fails_its_job),
         cmocka_unit_test(the_training_root_may_be_the_whole_disk),
         cmocka_unit_test(files_need_a_training_root),
         cmocka_unit_test(a_body_that_is_no_object_is_400),
+        cmocka_unit_test(json_comes_as_json_or_as_nothing_in_particular),
         cmocka_unit_test(other_methods_are_405),
     };
     return cmocka_run_group_tests(tests, start, end);
