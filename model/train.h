@@ -132,7 +132,7 @@ int caption_train(const caption_train_options *options, caption_encoder *encoder
 
 typedef struct caption_train_load {
     const char *kind;
-    int batch, steps;              /* N captions of T words */
+    int batch, shortest, steps;    /* N captions of `shortest` to T words, every length as often as another */
     int words, hidden, vocabulary; /* W, H, V */
     int mixed;                     /* as in caption_train_options */
 } caption_train_load;

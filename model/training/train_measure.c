@@ -1,5 +1,5 @@
 /* train_measure.c: how fast a captioner learns: the training step of trainer.c alone, over and over, on made-up
- * captions of equal length. What is left out (shuffling, reading the cache, scoring on dev) is small beside it. */
+ * captions. What is left out (shuffling, reading the cache, scoring on dev) is small beside it. */
 #include <stdlib.h>
 
 #include "model/decoder/decoder_init.h"
@@ -22,9 +22,9 @@ typedef struct bench {
     mixed *mixed;
 } bench;
 
-/* Multiplications and additions a caption costs. Every product of the forward pass has two in the backward pass, for
- * its input and its weights; only the features want no gradient. */
-static double operations(const decoder_shape *s, int steps)
+/* Multiplications and additions a caption of so many words costs. Every product of the forward pass has two in the
+ * backward pass, for its input and its weights; only the features want no gradient. */
+static double operations(const decoder_shape *s, double steps)
 {
     double project = (double)s->features * s->hidden;
     double gates = (double)(s->words + s->hidden) * decoder_gates(s->kind) * s->hidden;
@@ -32,6 +32,30 @@ static double operations(const decoder_shape *s, int steps)
     double reads = (double)s->attention * (s->hidden + s->positions) + (double)s->positions * s->hidden;
     double tile = (double)s->channels * s->attention, keys = (double)s->attention * (s->attention + s->hidden);
     return 2 * (2 * project + 3 * steps * (gates + scores + reads) + s->positions * (2 * tile + 3 * keys));
+}
+
+/* Words of caption n, its end included: the lengths in turns. */
+static int caption_length(const caption_train_load *load, int n)
+{
+    return load->shortest + n % (load->steps - load->shortest + 1);
+}
+
+static double mean_length(const caption_train_load *load)
+{
+    double sum = 0;
+    for (int n = 0; n < load->batch; n++)
+        sum += caption_length(load, n);
+    return sum / load->batch;
+}
+
+/* captions [T+1, N], zeroed: NULL behind each end. */
+static void make_up_captions(const caption_train_load *load, random_stream *random, int *captions)
+{
+    const size_t drawn = (size_t)load->vocabulary - VOCABULARY_SPECIALS;
+    for (int t = 0; t <= load->steps; t++)
+        for (int n = 0; n < load->batch; n++, captions++)
+            if (t <= caption_length(load, n))
+                *captions = VOCABULARY_SPECIALS + (int)random_below(random, drawn);
 }
 
 static int bench_init(bench *b, const caption_train_load *load, caption_error *err)
@@ -55,9 +79,7 @@ static int bench_init(bench *b, const caption_train_load *load, caption_error *e
         b->features[i] = (float)(2 * random_uniform(&random) - 1);
     for (size_t i = 0; i < map; i++)
         b->map[i] = (float)(2 * random_uniform(&random) - 1);
-    for (size_t i = 0; i < words; i++)
-        b->captions[i] =
-            VOCABULARY_SPECIALS + (int)random_below(&random, (size_t)load->vocabulary - VOCABULARY_SPECIALS);
+    make_up_captions(load, &random, b->captions);
     int status = optimizer_init(&b->optimizer, &adam, b->n_parameters, b->parameters, err);
     if (status != CAPTION_OK || (load->mixed && (status = mixed_new(&b->mixed, b->n_parameters, err)) != CAPTION_OK))
         return status;
@@ -102,9 +124,10 @@ int caption_train_measure(caption_train_speed *out, const caption_train_load *lo
                          .vocabulary = load->vocabulary}};
     if (!decoder_kind_parse(load->kind, &b.shape.kind))
         return caption_fail(err, CAPTION_EINVAL, "there is no kind of captioner called %s", load->kind);
-    if (load->batch < 1 || load->steps < 1 || load->words < 1 || load->hidden < 1 ||
+    if (load->batch < 1 || load->shortest < 1 || load->steps < load->shortest || load->words < 1 || load->hidden < 1 ||
         load->vocabulary <= VOCABULARY_SPECIALS)
-        return caption_fail(err, CAPTION_EINVAL, "every size must be positive, and there must be words to learn");
+        return caption_fail(err, CAPTION_EINVAL,
+                            "sizes must be positive, with words to learn, and the longest caption not the shorter one");
     model_shape_look(&b.shape, caption_train_defaults(load->kind).attention);
     int status = bench_init(&b, load, err);
     if (status == CAPTION_OK) {
@@ -114,7 +137,7 @@ int caption_train_measure(caption_train_speed *out, const caption_train_load *lo
         for (begin = end = seconds_now(); end - begin < seconds || steps == 0; end = seconds_now())
             learn(&b, load, ++steps);
         out->captions_per_second = (double)steps * load->batch / (end - begin);
-        out->operations = operations(&b.shape, load->steps);
+        out->operations = operations(&b.shape, mean_length(load));
     }
     bench_free(&b);
     return status;

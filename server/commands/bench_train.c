@@ -10,12 +10,14 @@ static const double yardstick_share = 0.2; /* of the time, for the matrix produc
 
 int bench_train(int argc, char **argv)
 {
-    caption_train_load load = {.batch = 100, .steps = 12, .words = 256, .hidden = 512, .vocabulary = 2500};
+    caption_train_load load = {
+        .batch = 100, .shortest = 6, .steps = 18, .words = 256, .hidden = 512, .vocabulary = 2500};
     double seconds = 5;
     const option table[] = {
         {"kind", OPTION_TEXT, &load.kind, 0, 0, "rnn|lstm|attention", "captioner, else lstm"},
         {"batch", OPTION_INTEGER, &load.batch, 1, 4096, "N", "captions a step"},
-        {"steps", OPTION_INTEGER, &load.steps, 1, CAPTION_MAX_WORDS, "N", "words a caption"},
+        {"shortest", OPTION_INTEGER, &load.shortest, 1, CAPTION_MAX_WORDS, "N", "words of the shortest caption"},
+        {"steps", OPTION_INTEGER, &load.steps, 1, CAPTION_MAX_WORDS, "N", "words of the longest"},
         {"words", OPTION_INTEGER, &load.words, 1, 4096, "N", "length of a word vector (W)"},
         {"hidden", OPTION_INTEGER, &load.hidden, 1, 4096, "N", "hidden units (H)"},
         {"vocabulary", OPTION_INTEGER, &load.vocabulary, 5, 65536, "N", "words known (V)"},

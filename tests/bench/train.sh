@@ -1,6 +1,7 @@
 #!/bin/sh
 # Training beside PyTorch: the same network, the same batch, the same step, one thread each, in float and in mixed
-# precision, in turns so that all see the same machine: CSV on stdout, the ratios on stderr.
+# precision, in turns so that all see the same machine: CSV on stdout, the ratios on stderr. PyTorch runs twice: with the
+# padding behind the captions computed and masked, and packed.
 #   BUILD=build ROUNDS=5 SECONDS_EACH=4 tests/bench/train.sh
 set -eu
 build=${BUILD:-build} rounds=${ROUNDS:-5} seconds=${SECONDS_EACH:-4}
@@ -21,8 +22,10 @@ for round in $(seq "$rounds"); do
             flag=$([ "$precision" = float ] || echo --mixed)
             "$build/captiond" bench train --kind "$kind" $flag --seconds "$seconds" >>"$results"
             # PyTorch's own setting does not reach the BLAS that it calls.
-            [ -z "$python" ] || OPENBLAS_NUM_THREADS=1 "$python" "$here/train_torch.py" --kind "$kind" \
-                --precision "$precision" --seconds "$seconds" >>"$results"
+            for packed in "" --packed; do
+                [ -z "$python" ] || OPENBLAS_NUM_THREADS=1 "$python" "$here/train_torch.py" --kind "$kind" $packed \
+                    --precision "$precision" --seconds "$seconds" >>"$results"
+            done
         done
     done
     echo "round $round of $rounds" >&2
@@ -40,16 +43,18 @@ awk -F, '
     $1 == "captiond" && $6 > peak["float"] { peak["float"] = $6 }
     $1 == "captiond" && $7 > peak["mixed"] { peak["mixed"] = $7 }
     $1 == "captiond" { runs[$2 "," $3] }
+    $1 != "captiond" { peers[$1 "," $3] }
     END {
         for (run in runs) {
             split(run, part, ",")
             mine = rate["captiond", part[1], part[2]]
             printf "%s, %s: captiond %.0f captions/s, %.1f GFLOP/s where a large product reaches %.1f", part[1], part[2],
                 mine, gflops[part[1], part[2]], peak[part[2]]
-            if (rate["pytorch", part[1], "float"])
-                printf "; speed ratio %.2f to PyTorch (%.0f), %.2f to PyTorch in mixed precision (%.0f)",
-                    mine / rate["pytorch", part[1], "float"], rate["pytorch", part[1], "float"],
-                    mine / rate["pytorch", part[1], "mixed"], rate["pytorch", part[1], "mixed"]
+            for (other in peers) {
+                split(other, peer, ",")
+                printf "; %.2f times the speed of %s in %s (%.0f)", mine / rate[peer[1], part[1], peer[2]], peer[1], peer[2],
+                    rate[peer[1], part[1], peer[2]]
+            }
             print ""
         }
     }' "$results" >&2
