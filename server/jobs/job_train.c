@@ -91,13 +91,14 @@ static int write_mark(const training *t, const char *path, caption_error *err)
     return CAPTION_OK;
 }
 
-/* The dataset may go now. */
-static int release_dataset(training *t, caption_error *err)
+/* The dataset may go now. If that cannot be stored, it may when the job has ended. */
+static void release_dataset(const training *t)
 {
     problem p;
     char name[JOB_NAME_BYTES];
     snprintf(name, sizeof name, JOB_NAME_DATASET, t->request.dataset);
-    return job_store_release(t->server->job_store, job_run_id(t->run), name, &p) ? fail_by(&p, err) : CAPTION_OK;
+    if (*t->request.dataset)
+        job_store_release(t->server->job_store, job_run_id(t->run), name, &p);
 }
 
 static int export_once(training *t, caption_error *err)
@@ -107,7 +108,9 @@ static int export_once(training *t, caption_error *err)
     int status = exists(mark) ? CAPTION_OK : export(t, err);
     if (!status && !exists(mark))
         status = write_mark(t, mark, err);
-    return status ? status : release_dataset(t, err);
+    if (!status)
+        release_dataset(t);
+    return status;
 }
 
 static int open_data(training *t, caption_error *err)
