@@ -2,9 +2,20 @@
 
 #include <math.h>
 
+#include "model/training/train_options.h"
+
 enum { D = CAPTION_FEATURES, M = CAPTION_MAP_CHANNELS, POSITIONS = CAPTION_MAP / CAPTION_MAP_CHANNELS };
 
 static const double SMALLEST_DEVIATION = 1e-2; /* on photos those of features lie between 0.07 and 0.85 */
+
+/* The numbers that are measured: of each record, `rows` rows of `width` from `offset` on. */
+typedef struct part {
+    const feature_cache *cache;
+    const long *records; /* [n], `stride` apart */
+    size_t n, stride;
+    int offset, rows, width;
+    const caption_train_options *options;
+} part;
 
 /* sum += (x - mean)^power of each of `width` numbers in `rows` rows. */
 static void add_powers(int rows, int width, const float *x, const double *mean, double *sum)
@@ -14,29 +25,44 @@ static void add_powers(int rows, int width, const float *x, const double *mean, 
             sum[j] += mean ? (x[j] - mean[j]) * (x[j] - mean[j]) : x[j];
 }
 
-/* Two passes in double: mean, then deviation. `offset`: where in a record the rows begin. A number that hardly varies
- * is not blown up. */
-static void measure(const feature_cache *cache, const long *records, size_t n, size_t stride, int offset, int rows,
-                    int width, float *mean, float *scale)
+/* One pass. Returns 1 if it is to stop. */
+static int add_all(const part *p, const double *mean, double *sum)
 {
-    double sum[D] = {0}, squares[D] = {0}, count = (double)n * rows;
+    for (size_t i = 0; i < p->n; i++) {
+        if (train_options_stop(p->options))
+            return 1;
+        add_powers(p->rows, p->width, feature_cache_at(p->cache, p->records[i * p->stride]) + p->offset, mean, sum);
+    }
+    return 0;
+}
+
+/* Two passes in double: mean, then deviation. A number that hardly varies is not blown up. Returns 1 if it is to stop.
+ */
+static int measure(const part *p, float *mean, float *scale)
+{
+    double sum[D] = {0}, squares[D] = {0}, count = (double)p->n * p->rows;
     _Static_assert(D >= M, "both fit");
-    for (size_t i = 0; i < n; i++)
-        add_powers(rows, width, feature_cache_at(cache, records[i * stride]) + offset, NULL, sum);
-    for (int j = 0; j < width; j++)
+    if (add_all(p, NULL, sum))
+        return 1;
+    for (int j = 0; j < p->width; j++)
         sum[j] /= count;
-    for (size_t i = 0; i < n; i++)
-        add_powers(rows, width, feature_cache_at(cache, records[i * stride]) + offset, sum, squares);
-    for (int j = 0; j < width; j++) {
+    if (add_all(p, sum, squares))
+        return 1;
+    for (int j = 0; j < p->width; j++) {
         mean[j] = (float)sum[j];
         scale[j] = (float)(1 / fmax(sqrt(squares[j] / count), SMALLEST_DEVIATION));
     }
+    return 0;
 }
 
-void standardise_measure(standardiser *s, const feature_cache *cache, const long *records, size_t n, size_t stride)
+int standardise_measure(standardiser *s, const feature_cache *cache, const long *records, size_t n, size_t stride,
+                        const caption_train_options *options, caption_error *err)
 {
-    measure(cache, records, n, stride, 0, 1, D, s->mean, s->scale);
-    measure(cache, records, n, stride, D, POSITIONS, M, s->map_mean, s->map_scale);
+    const part features = {cache, records, n, stride, 0, 1, D, options};
+    const part map = {cache, records, n, stride, D, POSITIONS, M, options};
+    if (measure(&features, s->mean, s->scale) || measure(&map, s->map_mean, s->map_scale))
+        return caption_fail(err, CAPTION_ECANCELLED, "stopped while features were standardised");
+    return CAPTION_OK;
 }
 
 static void standardise(int rows, int width, const float *x, const float *mean, const float *scale, float *out)

@@ -9,14 +9,16 @@
 #include "model/caption.h"
 #include "model/decoder/decoder.h"
 #include "model/features/feature_cache.h"
+#include "model/train.h"
 
 typedef struct standardiser {
     float mean[CAPTION_FEATURES], scale[CAPTION_FEATURES];
     float map_mean[CAPTION_MAP_CHANNELS], map_scale[CAPTION_MAP_CHANNELS];
 } standardiser;
 
-/* Over the records [n] of the cache that stand `stride` apart. */
-void standardise_measure(standardiser *s, const feature_cache *cache, const long *records, size_t n, size_t stride);
+/* Over the records [n] of the cache that stand `stride` apart. Asks options->stop at each: CAPTION_ECANCELLED. */
+int standardise_measure(standardiser *s, const feature_cache *cache, const long *records, size_t n, size_t stride,
+                        const caption_train_options *options, caption_error *err);
 
 /* Writes the standardised features [D] of a record, and unless map is NULL its map [7, 7, M]. */
 void standardise_record(const standardiser *s, const float *record, float *features, float *map);

@@ -172,9 +172,8 @@ int train_data_open(train_data *data, const caption_train_options *options, cons
     data->map = looks ? calloc((size_t)options->batch * CAPTION_MAP, sizeof *data->map) : NULL;
     if (!data->features || (looks && !data->map))
         return caption_fail(err, CAPTION_ENOMEM, "out of memory for a batch of %d captions", options->batch);
-    standardise_measure(&data->standardiser, data->cache, data->train_records, caption_dataset_size(options->train),
-                        data->views);
-    return CAPTION_OK;
+    return standardise_measure(&data->standardiser, data->cache, data->train_records,
+                               caption_dataset_size(options->train), data->views, options, err);
 }
 
 void train_data_close(train_data *data)

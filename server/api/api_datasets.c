@@ -64,12 +64,15 @@ static int delete_unneeded(void *context, problem *p)
     const server *s = what->request->server;
     const char *dataset = what->request->parameter[0];
     char name[HTTP_PARAMETER_BYTES + JOB_NAME_BYTES];
+    if (store_name_fault(dataset))
+        return problem_set(p, PROBLEM_UNKNOWN_DATASET, "there is no dataset \"%.64s\"", dataset);
     snprintf(name, sizeof name, JOB_NAME_DATASET, dataset);
     return job_store_check_unneeded(s->job_store, name, PROBLEM_DATASET_IN_USE, p) ||
            store_dataset_delete(s->store, dataset, &what->deleted, p);
 }
 
-/* Holds the store of jobs, so that none is queued meanwhile that needs the dataset. */
+/* Holds the store of jobs, so that none is queued meanwhile that needs the dataset; no longer than it takes to hide it.
+ */
 static void work_delete(http_request *r, void *context)
 {
     problem p = {.kind = PROBLEM_NONE};
@@ -80,6 +83,7 @@ static void work_delete(http_request *r, void *context)
         http_answer_problem(r, &p);
         return;
     }
+    store_purge(r->server->store);
     cJSON *answer = cJSON_CreateObject();
     int good = cJSON_AddStringToObject(answer, "deleted", d->name) &&
                cJSON_AddNumberToObject(answer, "items", (double)d->items);

@@ -10,6 +10,7 @@
 #include "server/jobs/job_store.h"
 #include "server/store/data.h"
 #include "server/store/disk.h"
+#include "server/store/store.h"
 
 static int add_encoder(cJSON *answer, caption_encoder *encoder)
 {
@@ -104,7 +105,8 @@ static int remove_unneeded(void *context, problem *p)
     const http_request *r = context;
     char name[HTTP_PARAMETER_BYTES + JOB_NAME_BYTES];
     snprintf(name, sizeof name, JOB_NAME_MODEL, r->parameter[0]);
-    return job_store_check_unneeded(r->server->job_store, name, PROBLEM_MODEL_IN_USE, p) ||
+    return (!store_name_fault(r->parameter[0]) &&
+            job_store_check_unneeded(r->server->job_store, name, PROBLEM_MODEL_IN_USE, p)) ||
            models_delete(r->server->models, r->parameter[0], p);
 }
 

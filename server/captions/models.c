@@ -115,14 +115,13 @@ static int is_settled(const struct timespec *changed)
     return time(NULL) - changed->tv_sec >= COARSE_S;
 }
 
-/* Returns 1 if something may have changed. */
+/* Returns 1 if something may have changed; what is gone is then for drop_missing. */
 static int follow_directory(models *m)
 {
     struct stat info;
     if (stat(m->directory, &info) || (info.st_mtim.tv_sec == m->seen.tv_sec && info.st_mtim.tv_nsec == m->seen.tv_nsec))
         return 0;
     follow_files(m);
-    drop_missing(m);
     if (is_settled(&info.st_mtim))
         m->seen = info.st_mtim;
     return 1;
@@ -152,22 +151,28 @@ static void try_link(models *m, const char *name)
         log_model(LOG_LEVEL_INFO, "activated", name, NULL);
 }
 
-/* What was refused is tried again when the directory has changed: the model may have come. */
-static void follow_link(models *m, int changed)
+/* What was refused is tried again when the directory has changed: the model may have come. Returns 1 if it tried. */
+static int follow_link(models *m, int changed)
 {
     char name[WEIGHTS_NAME_BYTES];
     read_link(m, name);
-    if (strcmp(name, m->active) == 0)
+    if (strcmp(name, m->active) == 0) {
         *m->refused = '\0';
-    else if (changed || strcmp(name, m->refused) != 0)
-        try_link(m, name);
+        return 0;
+    }
+    if (!changed && strcmp(name, m->refused) == 0)
+        return 0;
+    try_link(m, name);
+    return 1;
 }
 
-/* The directory first: the link may name a model that has just come. */
+/* The directory first: the link may name a model that has just come. What is gone last: it may have been the default
+ * until now. */
 static void follow(models *m)
 {
     int changed = follow_directory(m);
-    follow_link(m, changed);
+    if (follow_link(m, changed) || changed)
+        drop_missing(m);
 }
 
 void models_look(models *m)
@@ -236,9 +241,12 @@ static int is_same_file(const char *a, const char *b)
 /* Gives the file its second name, unless it has it already. What somebody else has put there stays. */
 static int link_file(models *m, const char *file, const char *path, problem *p)
 {
-    if (link(file, path) && !is_same_file(file, path))
-        return errno == EEXIST ? problem_set(p, PROBLEM_NAME_TAKEN, "there is a file %.300s already", path)
-                               : file_fault(p, path);
+    int error = link(file, path) ? errno : 0;
+    if (error == EEXIST && !is_same_file(file, path))
+        return problem_set(p, PROBLEM_NAME_TAKEN, "there is a file %.300s already", path);
+    errno = error;
+    if (error && error != EEXIST)
+        return file_fault(p, path);
     return durable_directory(m->directory) ? file_fault(p, m->directory) : 0;
 }
 
@@ -315,8 +323,9 @@ static int activate_locked(models *m, const char *name, problem *p)
 int models_activate(models *m, const char *name, problem *p)
 {
     pthread_mutex_lock(&m->lock);
-    follow_directory(m);
+    follow(m);
     int failed = activate_locked(m, name, p);
+    drop_missing(m); /* the default until now may have been gone */
     pthread_mutex_unlock(&m->lock);
     return failed;
 }

@@ -64,7 +64,7 @@ static int print_progress(void *context, const caption_train_progress *p)
         fprintf(stderr, "epoch %d/%d: dev CIDEr %.4f, BLEU-4 %.4f, BLEU-1 %.4f, ROUGE-L %.4f%s, \"%s\"\n", p->epoch,
                 p->epochs, p->dev->cider, p->dev->bleu[3], p->dev->bleu[0], p->dev->rouge_l,
                 p->best ? " (best, saved)" : "", p->captions[0]);
-    else
+    else if (p->captions_per_second > 0) /* else an epoch's report right behind that of its last batch */
         fprintf(stderr, "epoch %d/%d: batch %ld/%ld, loss %.4f%s, rate %.2e, %.0f captions/s, %s left\n", p->epoch,
                 p->epochs, p->done, p->total, p->loss, reward, p->learning_rate, p->captions_per_second, left);
     return 0;

@@ -1,4 +1,5 @@
 /* job_changes.c: a job's way from queued to its end, a transaction a step; see job_store.h. */
+#include <string.h>
 #include <time.h>
 
 #include "server/jobs/job_store_open.h"
@@ -24,12 +25,13 @@ static int count_states(job_store *s, job_state first, job_state last, int *n, p
     return 0;
 }
 
-/* Forgets the jobs beyond the limit that ended first, with their events. One that has just ended stays, however long
- * ago it was queued. */
-static int forget_old(job_store *s, problem *p)
+/* Forgets the jobs beyond the limit that ended first, with their events. `ended` stays: it has just ended, however long
+ * ago it was queued, and whatever the clock says. */
+static int forget_old(job_store *s, long long ended, problem *p)
 {
     sqlite3_stmt *q = database_prepare(s->db, "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE state >= ?1"
-                                              " ORDER BY ended DESC, id DESC LIMIT -1 OFFSET ?2)");
+                                              " ORDER BY id = ?3 DESC, ended DESC, id DESC LIMIT -1 OFFSET ?2)");
+    sqlite3_bind_int64(q, 3, ended);
     sqlite3_bind_int(q, 1, JOB_SUCCEEDED);
     sqlite3_bind_int(q, 2, s->limits.kept);
     return database_run(s->db, q, p);
@@ -45,7 +47,8 @@ static int check_claim(job_store *s, const char *claim, problem *p)
         return row == DATABASE_FAULT;
     long long other = sqlite3_column_int64(q, 0);
     sqlite3_reset(q);
-    return problem_set(p, PROBLEM_NAME_TAKEN, "job %lld is about to make %s", other, claim);
+    const char *name = strchr(claim, ':'); /* JOB_NAME_MODEL */
+    return problem_set(p, PROBLEM_NAME_TAKEN, "job %lld is about to make %s", other, name ? name + 1 : claim);
 }
 
 static const char *lane_of(const job_order *order)
@@ -156,7 +159,7 @@ static int cancel_in_transaction(job_store *s, long long id, problem *p)
     if (change_state(s, id, JOB_QUEUED, JOB_RUNNING, JOB_CANCELLED, &done, p))
         return 1;
     if (done)
-        return job_event_add_state(s, id, JOB_CANCELLED, NULL, p) || forget_old(s, p);
+        return job_event_add_state(s, id, JOB_CANCELLED, NULL, p) || forget_old(s, id, p);
     if (job_store_find(s, id, &record, p))
         return 1;
     problem_set(p, PROBLEM_JOB_ENDED, "job %lld has %s%s", id, record.state == JOB_CANCELLED ? "been " : "",
@@ -253,8 +256,8 @@ static int end_in_transaction(job_store *s, long long id, const job_end *end, in
 {
     if (change_state(s, id, JOB_RUNNING, JOB_RUNNING, end->state, done, p))
         return 1;
-    return *done && (set_outcome(s, id, end, p) || job_event_add_state(s, id, end->state, end, p) || forget_old(s, p) ||
-                     (end->commit && end->commit(end->context, p)));
+    return *done && (set_outcome(s, id, end, p) || job_event_add_state(s, id, end->state, end, p) ||
+                     forget_old(s, id, p) || (end->commit && end->commit(end->context, p)));
 }
 
 int job_store_end(job_store *s, long long id, const job_end *end, int *done, problem *p)

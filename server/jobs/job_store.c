@@ -37,7 +37,11 @@ static const char *const steps[] = {
     "ALTER TABLE jobs ADD COLUMN lane TEXT NOT NULL DEFAULT '';"
     "UPDATE jobs SET lane = kind;",
 
-    "ALTER TABLE jobs ADD COLUMN needs TEXT NOT NULL DEFAULT '';",
+    "ALTER TABLE jobs ADD COLUMN needs TEXT NOT NULL DEFAULT '';"
+    "UPDATE jobs SET needs = iif(kind = 'train',"
+    "    iif(json_type(request, '$.dataset') = 'text', 'dataset:' || json_extract(request, '$.dataset'), '')"
+    "        || ' model:' || coalesce(json_extract(request, '$.base'), ''),"
+    "    'model:' || coalesce(json_extract(request, '$.model'), '')) WHERE state <= 1;",
 };
 
 static const database_schema schema = {sizeof steps / sizeof *steps, steps};

@@ -64,20 +64,49 @@ static int fail_by(const problem *p, caption_error *err)
 
 /* ---- the data ---------------------------------------------------------------------------------------------------- */
 
-static int export(training *t, caption_error *err)
+static int should_stop(void *context)
+{
+    const training *t = context;
+    switch (job_run_stopping(t->run)) {
+    case JOB_RUN_GO_ON:
+        return CAPTION_TRAIN_GO_ON;
+    case JOB_RUN_STOP:
+        return CAPTION_TRAIN_STOP;
+    default:
+        return CAPTION_TRAIN_ABANDON;
+    }
+}
+
+/* Tries again while others keep the store busy: that passes. */
+static int export_stored(training *t, caption_error *err)
+{
+    problem p;
+    store_export_sizes sizes;
+    const train_request *r = &t->request;
+    const store_export_order order = {
+        r->dataset, job_run_directory(t->run), r->dev_fraction, r->options.seed, should_stop, t};
+    while (store_export(t->server->store, &order, &sizes, &p)) {
+        if (should_stop(t))
+            return caption_fail(err, CAPTION_ECANCELLED, "stopped before it learnt");
+        if (p.kind != PROBLEM_STORE_BUSY)
+            return fail_by(&p, err);
+    }
+    return CAPTION_OK;
+}
+
+static int export_files(training *t, caption_error *err)
 {
     problem p;
     train_files files;
-    store_export_sizes sizes;
     const train_request *r = &t->request;
-    const char *directory = job_run_directory(t->run);
-    if (!*r->dataset)
-        return train_request_files(r, t->server->config, &files, &p)
-                   ? fail_by(&p, err)
-                   : train_export(&files, directory, r->dev_fraction, r->options.seed, err);
-    return store_export(t->server->store, r->dataset, directory, r->dev_fraction, r->options.seed, &sizes, &p)
-               ? fail_by(&p, err)
-               : CAPTION_OK;
+    if (train_request_files(r, t->server->config, &files, &p))
+        return fail_by(&p, err);
+    return train_export(&files, job_run_directory(t->run), r->dev_fraction, r->options.seed, err);
+}
+
+static int export(training *t, caption_error *err)
+{
+    return *t->request.dataset ? export_stored(t, err) : export_files(t, err);
 }
 
 /* An empty file, durable as what was written before it. */
@@ -142,19 +171,6 @@ static int on_progress(void *context, const caption_train_progress *p)
     if (p->last) /* while there is a checkpoint: later, a crash before it is stored would lose it for good */
         job_run_await_storing(t->run);
     return 0;
-}
-
-static int should_stop(void *context)
-{
-    const training *t = context;
-    switch (job_run_stopping(t->run)) {
-    case JOB_RUN_GO_ON:
-        return CAPTION_TRAIN_GO_ON;
-    case JOB_RUN_STOP:
-        return CAPTION_TRAIN_STOP;
-    default:
-        return CAPTION_TRAIN_ABANDON;
-    }
 }
 
 static int complete_options(training *t, caption_error *err)

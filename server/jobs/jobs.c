@@ -30,6 +30,7 @@ struct jobs {
     job_run *runs[MAX_RUNS];
     int n;
     long long newest; /* event seen last */
+    int missed;       /* what it told is still to be looked at */
     double adopted;   /* when orphans were last looked for */
 };
 
@@ -277,18 +278,22 @@ static void serve_runs(jobs *j)
 
 /* ---- what other daemons do --------------------------------------------------------------------------------------- */
 
-/* Stops runs that were cancelled, by whatever daemon. */
-static void stop_cancelled(jobs *j)
+/* Stops runs that were cancelled, by whatever daemon. Returns 1 if it could not look at all of them. */
+static int stop_cancelled(jobs *j)
 {
     problem p;
+    int missed = 0;
     for (int i = 0; i < j->n; i++) {
         job_record record;
         int known = job_store_get(j->server->job_store, job_run_id(j->runs[i]), &record, &p) == 0;
         if (known ? record.state != JOB_RUNNING : p.kind == PROBLEM_UNKNOWN_JOB)
             job_run_stop(j->runs[i], JOB_RUN_ABANDON);
+        else
+            missed |= !known;
         if (known)
             job_record_free(&record);
     }
+    return missed;
 }
 
 typedef struct id_list {
@@ -390,8 +395,8 @@ static void *keep(void *context)
         if (stopping)
             stop_runs(j);
         serve_runs(j);
-        if (look(j)) {
-            stop_cancelled(j);
+        if (look(j) || j->missed) {
+            j->missed = stop_cancelled(j);
             count_open(j);
         }
         if (!stopping && clock_ms() >= j->adopted + ADOPT_MS) {

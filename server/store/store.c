@@ -70,6 +70,8 @@ static int open_parts(store *s, caption_error *err)
     status = open_database(s, err);
     if (!status)
         status = store_files_open(s, err);
+    if (!status)
+        store_purge(s);
     close(guard);
     return status;
 }

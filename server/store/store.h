@@ -57,8 +57,12 @@ typedef struct store_dataset {
 int store_dataset_create(store *s, const char *name, store_dataset *out, int *created, problem *p);
 int store_dataset_get(store *s, const char *name, store_dataset *out, problem *p);
 
-/* With its items, and the image files that no other dataset has. *out is what it was. */
+/* From now on there is none of that name; *out is what it was. Quick: what it had goes with store_purge. */
 int store_dataset_delete(store *s, const char *name, store_dataset *out, problem *p);
+
+/* Removes the items of deleted datasets and the image files that no other dataset has, a few at a time, so that nobody
+ * waits for long. What it leaves, because it fails or the process ends, goes with the next purge or start. */
+void store_purge(store *s);
 
 /* Up to `room` datasets in order of name, those after `after` ("": from the first); *more: others follow. */
 int store_dataset_list(store *s, const char *after, int room, store_dataset *out, int *n, int *more, problem *p);
@@ -108,19 +112,28 @@ int store_item_open(store *s, const char *dataset, long long id, int *fd, size_t
 
 /* ---- for training ---------------------------------------------------------------------------------------------- */
 
+typedef struct store_export_order {
+    const char *dataset;
+    const char *directory; /* exists, inside DATA */
+    double dev_fraction;
+    uint64_t seed;
+    int (*stop)(void *context); /* asked often; non-zero gives up */
+    void *context;
+} store_export_order;
+
 typedef struct store_export_sizes {
     long long train_items, dev_items; /* dev_items is 0 if there is no dev part */
 } store_export_sizes;
 
-/* Writes a dataset as files of its own into `directory`, which exists inside DATA:
+/* Writes a dataset as files of its own into the directory:
  *
  *     train.tsv, dev.tsv   SHA256<TAB>caption (model/dataset.h); dev.tsv only if dev_fraction is above 0
  *     images/              hard links to the image files: they outlast the dataset, and take no space while it lives
  *
  * dev_fraction (0..1) of the items, at least one and not all, are for dev; the same seed and items choose the same. All
- * is flushed to the disk. Exporting again into the same directory replaces the files. */
-int store_export(store *s, const char *dataset, const char *directory, double dev_fraction, uint64_t seed,
-                 store_export_sizes *sizes, problem *p);
+ * is flushed to the disk. Exporting again into the same directory replaces the files. Who is stopped or finds the store
+ * busy (PROBLEM_STORE_BUSY) may try again. */
+int store_export(store *s, const store_export_order *order, store_export_sizes *sizes, problem *p);
 
 /* The directory of the feature cache (caption_train_options.cache). Lives as long as the store. */
 const char *store_feature_directory(const store *s);

@@ -10,6 +10,9 @@
     "(SELECT count(*) FROM images CROSS JOIN items ON items.image = images.id AND items.dataset = datasets.id"         \
     "  WHERE images.features < ?1 OR images.features > ?1)"
 
+/* A deleted dataset is called "/ID" until it has been purged. Names begin with a letter or digit, none before '0'. */
+#define IS_THERE "name >= '0'"
+
 static void read_dataset(sqlite3_stmt *q, store_dataset *out)
 {
     const char *name = (const char *)sqlite3_column_text(q, 0);
@@ -27,7 +30,7 @@ static int refuse_unknown(const char *name, problem *p)
 
 int store_find_dataset(store *s, const char *name, long long *id, problem *p)
 {
-    sqlite3_stmt *q = database_prepare(s->db, "SELECT id FROM datasets WHERE name = ?1");
+    sqlite3_stmt *q = database_prepare(s->db, "SELECT id FROM datasets WHERE name = ?1 AND " IS_THERE);
     database_bind_text(q, 1, name);
     int state = database_step(s->db, q, p);
     if (state == DATABASE_END)
@@ -40,7 +43,7 @@ int store_find_dataset(store *s, const char *name, long long *id, problem *p)
 /* With the lock held. */
 static int get(store *s, const char *name, store_dataset *out, problem *p)
 {
-    sqlite3_stmt *q = database_prepare(s->db, "SELECT " DATASET_COLUMNS " FROM datasets WHERE name = ?2");
+    sqlite3_stmt *q = database_prepare(s->db, "SELECT " DATASET_COLUMNS " FROM datasets WHERE name = ?2 AND " IS_THERE);
     database_bind_text(q, 1, s->encoder);
     database_bind_text(q, 2, name);
     int state = database_step(s->db, q, p);
@@ -63,9 +66,9 @@ int store_dataset_get(store *s, const char *name, store_dataset *out, problem *p
 /* Makes no dataset where there are enough: then nothing changes. */
 static int insert(store *s, const char *name, int *created, problem *p)
 {
-    sqlite3_stmt *q =
-        database_prepare(s->db, "INSERT INTO datasets(name, created) SELECT ?1, unixepoch() "
-                                "WHERE (SELECT count(*) FROM datasets) < ?2 ON CONFLICT(name) DO NOTHING");
+    sqlite3_stmt *q = database_prepare(s->db, "INSERT INTO datasets(name, created) SELECT ?1, unixepoch() "
+                                              "WHERE (SELECT count(*) FROM datasets WHERE " IS_THERE
+                                              ") < ?2 ON CONFLICT(name) DO NOTHING");
     database_bind_text(q, 1, name);
     sqlite3_bind_int(q, 2, s->limits.datasets);
     if (database_run(s->db, q, p))
@@ -90,9 +93,9 @@ int store_dataset_create(store *s, const char *name, store_dataset *out, int *cr
     return database_end(s->db, failed, p);
 }
 
-static int drop(store *s, const char *name, problem *p)
+static int hide(store *s, const char *name, problem *p)
 {
-    sqlite3_stmt *q = database_prepare(s->db, "DELETE FROM datasets WHERE name = ?1");
+    sqlite3_stmt *q = database_prepare(s->db, "UPDATE datasets SET name = '/' || id WHERE name = ?1");
     database_bind_text(q, 1, name);
     return database_run(s->db, q, p);
 }
@@ -101,11 +104,31 @@ int store_dataset_delete(store *s, const char *name, store_dataset *out, problem
 {
     if (database_begin(s->db, p))
         return 1;
-    int failed = get(s, name, out, p) || drop(s, name, p);
-    if (database_end(s->db, failed, p))
+    return database_end(s->db, get(s, name, out, p) || hide(s, name, p), p);
+}
+
+/* ---- purging --------------------------------------------------------------------------------------------------- */
+
+/* Deletes a few items of a deleted dataset, or the dataset if it has none left; *more: there was one. */
+static int purge_some(store *s, int *more, problem *p)
+{
+    sqlite3_stmt *q =
+        database_prepare(s->db, "DELETE FROM items WHERE id IN (SELECT items.id FROM datasets "
+                                "JOIN items ON items.dataset = datasets.id WHERE NOT " IS_THERE " LIMIT 200)");
+    if (database_run(s->db, q, p))
         return 1;
+    *more = database_changes(s->db) > 0;
+    return *more ? 0 : database_run(s->db, database_prepare(s->db, "DELETE FROM datasets WHERE NOT " IS_THERE), p);
+}
+
+void store_purge(store *s)
+{
+    problem p;
+    int more = 1;
+    while (more && !database_begin(s->db, &p))
+        if (database_end(s->db, purge_some(s, &more, &p), &p))
+            break;
     store_files_sweep(s);
-    return 0;
 }
 
 int store_dataset_list(store *s, const char *after, int room, store_dataset *out, int *n, int *more, problem *p)
@@ -113,8 +136,8 @@ int store_dataset_list(store *s, const char *after, int room, store_dataset *out
     int state;
     *n = *more = 0;
     database_lock(s->db);
-    sqlite3_stmt *q =
-        database_prepare(s->db, "SELECT " DATASET_COLUMNS " FROM datasets WHERE name > ?2 ORDER BY name LIMIT ?3");
+    sqlite3_stmt *q = database_prepare(s->db, "SELECT " DATASET_COLUMNS " FROM datasets WHERE name > ?2 AND " IS_THERE
+                                              " ORDER BY name LIMIT ?3");
     database_bind_text(q, 1, s->encoder);
     database_bind_text(q, 2, after);
     sqlite3_bind_int(q, 3, room + 1);

@@ -25,6 +25,7 @@ typedef struct entry {
 /* An export on its way. */
 typedef struct exporting {
     store *store;
+    const store_export_order *order;
     int directory, images; /* descriptors */
     long long dataset;
     entry *entries; /* [n] the items in order of id */
@@ -55,8 +56,9 @@ static int compare_ranks(const void *a, const void *b)
     return memcmp((*x)->rank, (*y)->rank, sizeof(*x)->rank);
 }
 
-static int choose_dev(exporting *x, double fraction, problem *p)
+static int choose_dev(exporting *x, problem *p)
 {
+    double fraction = x->order->dev_fraction;
     if (x->n < (fraction > 0 ? 2 : 1))
         return problem_set(p, PROBLEM_DATASET_TOO_SMALL,
                            fraction > 0 ? "two items are the least that can be divided" : "it has no items");
@@ -91,7 +93,12 @@ static entry *add_entry(exporting *x, size_t *room)
     return &x->entries[x->n++];
 }
 
-static int read_entries(exporting *x, uint64_t seed, problem *p)
+static int check_going_on(const exporting *x, problem *p)
+{
+    return x->order->stop(x->order->context) ? problem_set(p, PROBLEM_DRAINING, "stopped while exporting") : 0;
+}
+
+static int read_entries(exporting *x, problem *p)
 {
     store *s = x->store;
     size_t room = 0;
@@ -104,7 +111,7 @@ static int read_entries(exporting *x, uint64_t seed, problem *p)
         if (!e)
             break;
         strncat(e->sha256, (const char *)sqlite3_column_text(q, 0), sizeof e->sha256 - 1);
-        rank_entry(e, seed);
+        rank_entry(e, x->order->seed);
     }
     sqlite3_reset(q);
     return state == DATABASE_ROW ? refuse_memory(p) : state == DATABASE_FAULT;
@@ -116,6 +123,8 @@ static int link_images(const exporting *x, problem *p)
 {
     for (long long i = 0; i < x->n; i++) {
         const char *name = x->entries[i].sha256;
+        if (check_going_on(x, p))
+            return 1;
         if (linkat(x->store->images_fd, name, x->images, name, 0) != 0 && errno != EEXIST)
             return store_file_fault(p, name, errno);
     }
@@ -141,13 +150,13 @@ static int write_captions(const exporting *x, problem *p)
 {
     store *s = x->store;
     long long at = 0;
-    int state, written = 1;
+    int state, written = 1, stopped = 0;
     sqlite3_stmt *q =
         database_prepare(s->db, "SELECT images.sha256, captions.text FROM items "
                                 "JOIN images ON images.id = items.image JOIN captions ON captions.item = items.id "
                                 "WHERE items.dataset = ?1 ORDER BY items.id, captions.id");
     sqlite3_bind_int64(q, 1, x->dataset);
-    while (written && (state = database_step(s->db, q, p)) == DATABASE_ROW) {
+    while (written && !(stopped = check_going_on(x, p)) && (state = database_step(s->db, q, p)) == DATABASE_ROW) {
         const char *sha256 = (const char *)sqlite3_column_text(q, 0);
         while (at < x->n - 1 && strcmp(x->entries[at].sha256, sha256) != 0)
             at++;
@@ -155,7 +164,7 @@ static int write_captions(const exporting *x, problem *p)
     }
     int error = errno;
     sqlite3_reset(q);
-    return written ? state == DATABASE_FAULT : store_file_fault(p, "captions", error);
+    return stopped || (written ? state == DATABASE_FAULT : store_file_fault(p, "captions", error));
 }
 
 static int write_files(exporting *x, problem *p)
@@ -172,8 +181,9 @@ static int write_files(exporting *x, problem *p)
     return fsync(x->directory) == 0 ? 0 : store_file_fault(p, "export", errno);
 }
 
-static int open_directories(exporting *x, const char *directory, problem *p)
+static int open_directories(exporting *x, problem *p)
 {
+    const char *directory = x->order->directory;
     x->directory = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (x->directory < 0 || (mkdirat(x->directory, "images", 0700) != 0 && errno != EEXIST) ||
         (x->images = openat(x->directory, "images", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
@@ -194,14 +204,13 @@ static void release(exporting *x)
 }
 
 /* The write lock keeps the image files where they are until they are linked. */
-int store_export(store *s, const char *dataset, const char *directory, double dev_fraction, uint64_t seed,
-                 store_export_sizes *sizes, problem *p)
+int store_export(store *s, const store_export_order *order, store_export_sizes *sizes, problem *p)
 {
-    exporting x = {.store = s, .directory = -1, .images = -1};
-    int failed = open_directories(&x, directory, p) || database_begin(s->db, p);
+    exporting x = {.store = s, .order = order, .directory = -1, .images = -1};
+    int failed = open_directories(&x, p) || database_begin(s->db, p);
     if (!failed) {
-        failed = store_find_dataset(s, dataset, &x.dataset, p) || read_entries(&x, seed, p) ||
-                 choose_dev(&x, dev_fraction, p) || link_images(&x, p) || write_files(&x, p);
+        failed = store_find_dataset(s, order->dataset, &x.dataset, p) || read_entries(&x, p) || choose_dev(&x, p) ||
+                 link_images(&x, p) || write_files(&x, p);
         failed = database_end(s->db, failed, p);
     }
     *sizes = (store_export_sizes){x.n - x.dev, x.dev};

@@ -108,17 +108,30 @@ void store_file_forget(store *s, const char *sha256)
     database_end(s->db, 0, &p);
 }
 
+/* Removes a few; *more: there were some. Within a transaction. */
+static int sweep_some(store *s, int *more, problem *p)
+{
+    int state;
+    *more = 0;
+    sqlite3_stmt *q = database_prepare(s->db, "SELECT sha256 FROM garbage ORDER BY sha256 LIMIT 200");
+    while ((state = database_step(s->db, q, p)) == DATABASE_ROW) {
+        remove_unknown(s, (const char *)sqlite3_column_text(q, 0));
+        *more = 1;
+    }
+    return state == DATABASE_FAULT ||
+           database_run(s->db,
+                        database_prepare(s->db, "DELETE FROM garbage WHERE sha256 IN "
+                                                "(SELECT sha256 FROM garbage ORDER BY sha256 LIMIT 200)"),
+                        p);
+}
+
 void store_files_sweep(store *s)
 {
     problem p;
-    if (database_begin(s->db, &p))
-        return;
-    int state;
-    sqlite3_stmt *q = database_prepare(s->db, "SELECT sha256 FROM garbage");
-    while ((state = database_step(s->db, q, &p)) == DATABASE_ROW)
-        remove_unknown(s, (const char *)sqlite3_column_text(q, 0));
-    int failed = state == DATABASE_FAULT || database_run(s->db, database_prepare(s->db, "DELETE FROM garbage"), &p);
-    database_end(s->db, failed, &p);
+    int more = 1;
+    while (more && !database_begin(s->db, &p))
+        if (database_end(s->db, sweep_some(s, &more, &p), &p))
+            break;
 }
 
 /* ---- what killed daemons left over ----------------------------------------------------------------------------- */
@@ -238,11 +251,7 @@ int store_files_open(store *s, caption_error *err)
     if (!status)
         status = make_incoming(s, path, err);
     free(path);
-    if (!status)
-        status = sweep_images(s, err);
-    if (!status)
-        store_files_sweep(s);
-    return status;
+    return status ? status : sweep_images(s, err);
 }
 
 void store_files_close(store *s)

@@ -242,6 +242,20 @@ static void deleting_one_takes_its_items_and_files_along(void **state)
     assert_int_equal(dataset_count_files(scratch_path("data")), 0);
 }
 
+/* It would end the name, and another dataset would be meant. */
+static void a_zero_byte_ends_no_name(void **state)
+{
+    static const char *const paths[] = {"/v1/datasets/pa%00rrots", "/v1/datasets/pa%00", "/v1/datasets/pa%00/items/1"};
+    (void)state;
+    dataset_make(server, "pa");
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        reply r = client_ask(server, &(request){.method = "DELETE", .path = paths[i]});
+        assert_int_equal(r.status, 404);
+        reply_free(&r);
+    }
+    delete_dataset("pa"); /* it is there still */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -256,6 +270,7 @@ int main(void)
         cmocka_unit_test(they_are_listed_by_name_page_by_page),
         cmocka_unit_test(there_are_no_more_than_the_limit),
         cmocka_unit_test(deleting_one_takes_its_items_and_files_along),
+        cmocka_unit_test(a_zero_byte_ends_no_name),
     };
     return cmocka_run_group_tests_name("datasets", tests, start, end);
 }

@@ -96,6 +96,38 @@ static void what_one_activates_the_other_does_not_delete_at_once(void **state)
     free(bytes);
 }
 
+/* One that did not look for a while finds a new default, and the old one gone. */
+static void what_one_deleted_serves_in_none(void **state)
+{
+    size_t size;
+    (void)state;
+    unsigned char *bytes = training_model("shared", &size);
+    put_rival(bytes, size);
+    reply r =
+        dataset_ask(second, "POST", "/v1/models/tiny/activate"); /* it may not have seen yet that the link says so */
+    reply_free(&r);
+    int rivals = captiond_count_log(second, "event=activated model=rival");
+    r = dataset_ask(first, "POST", "/v1/models/rival/activate");
+    assert_int_equal(r.status, 200);
+    reply_free(&r);
+    captiond_wait_log(second, "event=activated model=rival", rivals + 1);
+    int activated = captiond_count_log(second, "event=activated model=tiny");
+    captiond_signal(second, SIGSTOP);
+    r = dataset_ask(first, "POST", "/v1/models/tiny/activate");
+    assert_int_equal(r.status, 200);
+    reply_free(&r);
+    r = dataset_ask(first, "DELETE", "/v1/models/rival");
+    assert_int_equal(r.status, 200);
+    reply_free(&r);
+    sleep(3); /* until times of change are settled */
+    captiond_signal(second, SIGCONT);
+    captiond_wait_log(second, "event=activated model=tiny", activated + 1);
+    r = dataset_ask(second, "GET", "/v1/models/rival");
+    client_expect_problem(&r, 404, "unknown-model");
+    reply_free(&r);
+    free(bytes);
+}
+
 static void a_name_that_one_has_taken_is_taken_in_both(void **state)
 {
     (void)state;
@@ -167,6 +199,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_model_that_one_activates_serves_in_both),
         cmocka_unit_test(what_one_activates_the_other_does_not_delete_at_once),
+        cmocka_unit_test(what_one_deleted_serves_in_none),
         cmocka_unit_test(a_name_that_one_has_taken_is_taken_in_both),
         cmocka_unit_test(one_training_runs_at_a_time_over_both),
         cmocka_unit_test(either_may_follow_and_cancel_any_job),

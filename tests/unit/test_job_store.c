@@ -1,6 +1,7 @@
 /* The store of jobs without HTTP and threads around it: what may follow what, and what is remembered. */
 #include <pthread.h>
 #include <setjmp.h>
+#include <sqlite3.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -518,6 +519,53 @@ static void what_a_job_needs_is_needed_until_it_ends_or_releases_it(void **state
     assert_false(is_needed("model:lstm"));
 }
 
+/* What only other versions or clocks do. */
+static void change_by_hand(const char *sql)
+{
+    char path[320];
+    sqlite3 *db;
+    snprintf(path, sizeof path, "%s/jobs.db", directory);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+}
+
+static void jobs_of_the_version_before_need_what_they_ask_for(void **state)
+{
+    problem p;
+    long long id;
+    (void)state;
+    const job_order train = {.kind = "train", .request = "{\"dataset\":\"pets\",\"model\":\"new\",\"base\":\"old\"}"};
+    const job_order files = {.kind = "train", .request = "{\"dataset\":{\"images\":\"x\"},\"model\":\"new\"}"};
+    const job_order picture = {.kind = "visualize", .request = "{\"model\":\"seen\"}"};
+    assert_int_equal(job_store_add(store, &train, &id, &p) || job_store_add(store, &files, &id, &p) ||
+                         job_store_add(store, &picture, &id, &p),
+                     0);
+    change_by_hand("ALTER TABLE jobs DROP COLUMN needs; PRAGMA user_version = 2");
+    open_again();
+    assert_true(is_needed("dataset:pets") && is_needed("model:old") && is_needed("model:seen"));
+    assert_false(is_needed("model:new"));
+}
+
+static void a_job_that_ends_before_others_by_the_clock_is_not_forgotten_at_once(void **state)
+{
+    problem p;
+    job_record r;
+    long long last = 0;
+    (void)state;
+    for (int i = 0; i < limits.kept; i++) {
+        last = add("train", NULL);
+        start(last, 1);
+        end(last, JOB_SUCCEEDED, "{}", NULL);
+    }
+    change_by_hand("UPDATE jobs SET ended = ended + 3600");
+    last = add("train", NULL);
+    start(last, 1);
+    end(last, JOB_SUCCEEDED, "{}", NULL);
+    assert_int_equal(job_store_get(store, last, &r, &p), 0);
+    job_record_free(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -542,6 +590,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_teller_that_stops_has_not_heard_the_end, open_empty, close_store),
         cmocka_unit_test_setup_teardown(only_so_many_events_are_remembered, open_empty, close_store),
         cmocka_unit_test_setup_teardown(what_a_job_needs_is_needed_until_it_ends_or_releases_it, open_empty,
+                                        close_store),
+        cmocka_unit_test_setup_teardown(jobs_of_the_version_before_need_what_they_ask_for, open_empty, close_store),
+        cmocka_unit_test_setup_teardown(a_job_that_ends_before_others_by_the_clock_is_not_forgotten_at_once, open_empty,
                                         close_store),
         cmocka_unit_test(several_may_open_an_empty_directory_at_once),
     };

@@ -1,4 +1,5 @@
 /* The store without HTTP around it: what a dataset is for a training job. */
+#include <dirent.h>
 #include <setjmp.h>
 #include <sqlite3.h>
 #include <stdarg.h>
@@ -60,6 +61,19 @@ static void make(store *s, const char *dataset, int items)
         add(s, dataset, i);
 }
 
+static int never(void *context)
+{
+    (void)context;
+    return 0;
+}
+
+static int try_export(store *s, const char *dataset, const char *directory, double dev_fraction, problem *p)
+{
+    store_export_sizes sizes;
+    const store_export_order order = {dataset, directory, dev_fraction, 1, never, NULL};
+    return store_export(s, &order, &sizes, p);
+}
+
 /* Exports to a directory of that name; the sizes must come out. */
 static void export(store *s, const char *to, double dev_fraction, uint64_t seed, int train, int dev)
 {
@@ -68,7 +82,8 @@ static void export(store *s, const char *to, double dev_fraction, uint64_t seed,
     char directory[256];
     snprintf(directory, sizeof directory, "%s", scratch_path(to));
     mkdir(directory, 0700);
-    if (store_export(s, "pets", directory, dev_fraction, seed, &sizes, &p))
+    const store_export_order order = {"pets", directory, dev_fraction, seed, never, NULL};
+    if (store_export(s, &order, &sizes, &p))
         fail_msg("%s", p.detail);
     assert_int_equal(sizes.train_items, train);
     assert_int_equal(sizes.dev_items, dev);
@@ -207,22 +222,90 @@ static void an_export_outlasts_its_dataset(void **state)
     store_close(s);
 }
 
+/* Says yes when asked for the so many-th time. */
+static int stop_at(void *context)
+{
+    int *left = context;
+    return --*left == 0;
+}
+
+static void an_export_can_be_stopped_and_begun_again(void **state)
+{
+    enum { PETS = 5, QUESTIONS = 2 * PETS };
+    problem p;
+    store_export_sizes sizes;
+    char directory[256];
+    (void)state;
+    store *s = open_store("stopped");
+    make(s, "pets", PETS);
+    snprintf(directory, sizeof directory, "%s", scratch_path("stopped/job"));
+    mkdir(directory, 0700);
+    for (int at = 1; at <= QUESTIONS; at++) {
+        int left = at;
+        const store_export_order order = {"pets", directory, 0, 1, stop_at, &left};
+        assert_int_equal(store_export(s, &order, &sizes, &p), 1);
+        assert_int_equal(p.kind, PROBLEM_DRAINING);
+    }
+    export(s, "stopped/job", 0, 1, PETS, 0);
+    store_close(s);
+}
+
+static int count_images(const char *name)
+{
+    char path[256];
+    int n = 0;
+    snprintf(path, sizeof path, "%s/images", name);
+    DIR *directory = opendir(scratch_path(path));
+    assert_non_null(directory);
+    for (const struct dirent *file; (file = readdir(directory));)
+        n += file->d_name[0] != '.';
+    closedir(directory);
+    return n;
+}
+
+/* As when the daemon is killed while it purges. */
+static void a_deleted_dataset_is_gone_at_once_and_its_files_at_the_next_start_at_the_latest(void **state)
+{
+    enum { PETS = 5 };
+    problem p;
+    store_dataset d, list[2];
+    int n, more, created;
+    (void)state;
+    store *s = open_store("deleted");
+    make(s, "pets", PETS);
+    assert_int_equal(store_dataset_delete(s, "pets", &d, &p), 0);
+    assert_int_equal(d.items, PETS);
+    assert_int_equal(store_dataset_get(s, "pets", &d, &p), 1);
+    assert_int_equal(store_dataset_get(s, "/1", &d, &p), 1);
+    assert_int_equal(store_dataset_list(s, "", 2, list, &n, &more, &p), 0);
+    assert_int_equal(n, 0);
+    assert_int_equal(store_dataset_create(s, "pets", &d, &created, &p), 0);
+    assert_true(created && d.items == 0);
+    add(s, "pets", 0);
+    assert_int_equal(count_images("deleted"), PETS);
+    store_close(s);
+    s = open_store("deleted");
+    assert_int_equal(count_images("deleted"), 1); /* the new one has it */
+    assert_int_equal(store_dataset_get(s, "pets", &d, &p), 0);
+    assert_int_equal(d.items, 1);
+    store_close(s);
+}
+
 static void what_is_too_small_is_not_exported(void **state)
 {
     problem p = {.kind = PROBLEM_NONE};
-    store_export_sizes sizes;
     char directory[256];
     (void)state;
     store *s = open_store("small");
     snprintf(directory, sizeof directory, "%s", scratch_path("small"));
     make(s, "pets", 0);
-    assert_int_equal(store_export(s, "pets", directory, 0, 1, &sizes, &p), 1);
+    assert_int_equal(try_export(s, "pets", directory, 0, &p), 1);
     assert_int_equal(p.kind, PROBLEM_DATASET_TOO_SMALL);
     add(s, "pets", 1);
-    assert_int_equal(store_export(s, "pets", directory, 0.5, 1, &sizes, &p), 1);
+    assert_int_equal(try_export(s, "pets", directory, 0.5, &p), 1);
     assert_int_equal(p.kind, PROBLEM_DATASET_TOO_SMALL);
-    assert_int_equal(store_export(s, "pets", directory, 0, 1, &sizes, &p), 0);
-    assert_int_equal(store_export(s, "nobody", directory, 0, 1, &sizes, &p), 1);
+    assert_int_equal(try_export(s, "pets", directory, 0, &p), 0);
+    assert_int_equal(try_export(s, "nobody", directory, 0, &p), 1);
     assert_int_equal(p.kind, PROBLEM_UNKNOWN_DATASET);
     store_close(s);
 }
@@ -282,6 +365,8 @@ int main(void)
         cmocka_unit_test(without_a_fraction_there_is_no_dev_part),
         cmocka_unit_test(the_seed_decides_and_not_the_order_of_arrival),
         cmocka_unit_test(an_export_outlasts_its_dataset),
+        cmocka_unit_test(an_export_can_be_stopped_and_begun_again),
+        cmocka_unit_test(a_deleted_dataset_is_gone_at_once_and_its_files_at_the_next_start_at_the_latest),
         cmocka_unit_test(what_is_too_small_is_not_exported),
         cmocka_unit_test(a_database_of_a_newer_version_is_refused),
         cmocka_unit_test(marked_images_count_as_ready_for_that_encoder_alone),
