@@ -226,7 +226,7 @@ int models_check_name(models *m, const char *name, problem *p)
         return problem_set(p, PROBLEM_NAME_TAKEN, "there is a model %s already", name);
     path_of(m, name, suffix, path);
     if (access(path, F_OK) == 0)
-        return problem_set(p, PROBLEM_NAME_TAKEN, "there is a file of a model %s that cannot be used", name);
+        return problem_set(p, PROBLEM_NAME_TAKEN, "there is a file of a model %s, though not in service", name);
     if (registry_full(m->registry))
         return problem_set(p, PROBLEM_LIMIT_REACHED, "%d models are loaded: delete one first", REGISTRY_MODELS);
     return 0;
@@ -242,11 +242,10 @@ static int is_same_file(const char *a, const char *b)
 static int link_file(models *m, const char *file, const char *path, problem *p)
 {
     int error = link(file, path) ? errno : 0;
-    if (error == EEXIST && !is_same_file(file, path))
-        return problem_set(p, PROBLEM_NAME_TAKEN, "there is a file %.300s already", path);
-    errno = error;
     if (error && error != EEXIST)
         return file_fault(p, path);
+    if (error && !is_same_file(file, path))
+        return problem_set(p, PROBLEM_NAME_TAKEN, "there is a file %.300s already", path);
     return durable_directory(m->directory) ? file_fault(p, m->directory) : 0;
 }
 

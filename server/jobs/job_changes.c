@@ -106,27 +106,6 @@ int job_store_add(job_store *s, const job_order *order, long long *id, problem *
     return database_end(s->db, add_in_transaction(s, order, id, p), p);
 }
 
-int job_store_hold(job_store *s, int (*change)(void *context, problem *p), void *context, problem *p)
-{
-    if (database_begin(s->db, p))
-        return 1;
-    return database_end(s->db, change(context, p), p);
-}
-
-int job_store_check_unneeded(job_store *s, const char *name, problem_kind kind, problem *p)
-{
-    sqlite3_stmt *q = database_prepare(
-        s->db, "SELECT id FROM jobs WHERE state <= ?1 AND instr(' ' || needs || ' ', ' ' || ?2 || ' ') > 0");
-    sqlite3_bind_int(q, 1, JOB_RUNNING);
-    database_bind_text(q, 2, name);
-    int row = database_step(s->db, q, p);
-    if (row != DATABASE_ROW)
-        return row == DATABASE_FAULT;
-    long long id = sqlite3_column_int64(q, 0);
-    sqlite3_reset(q);
-    return problem_set(p, kind, "job %lld needs it: cancel that first, or wait for its end", id);
-}
-
 /* Changes the state of a job that is in one of the states first..last; tells no event. */
 static int change_state(job_store *s, long long id, job_state first, job_state last, job_state state, int *done,
                         problem *p)
@@ -225,22 +204,6 @@ int job_store_requeue(job_store *s, long long id, int *done, problem *p)
     if (database_begin(s->db, p))
         return 1;
     return database_end(s->db, move_job(s, id, JOB_RUNNING, JOB_QUEUED, done, p), p);
-}
-
-static int release_in_transaction(job_store *s, long long id, const char *name, problem *p)
-{
-    sqlite3_stmt *q = database_prepare(
-        s->db, "UPDATE jobs SET needs = trim(replace(' ' || needs || ' ', ' ' || ?1 || ' ', ' ')) WHERE id = ?2");
-    database_bind_text(q, 1, name);
-    sqlite3_bind_int64(q, 2, id);
-    return database_run(s->db, q, p);
-}
-
-int job_store_release(job_store *s, long long id, const char *name, problem *p)
-{
-    if (database_begin(s->db, p))
-        return 1;
-    return database_end(s->db, release_in_transaction(s, id, name, p), p);
 }
 
 static int set_outcome(job_store *s, long long id, const job_end *end, problem *p)
