@@ -31,8 +31,8 @@ void watch_end(void);
 /* For gemm.h: are this thread's products given up? Asks. */
 int watch_stopped(void);
 
-/* The most multiplications between two questions; but a part is never less than so many rows or twice, three times ...
- * as many: each copies B anew, and BLAS takes rows in groups of 4 to 24, of which a part should leave none over. */
+/* The most multiplications between two questions, in whole multiples of so many rows, at least one: each part copies B
+ * anew, and BLAS takes rows in groups of 4 to 24, of which a part should leave none over. */
 enum { WATCH_ROWS = 192 };
 static const double watch_most_multiplications = 2e9;
 

@@ -19,6 +19,16 @@ static int add_encoder(cJSON *answer, caption_encoder *encoder)
            (!encoder || cJSON_AddStringToObject(facts, "sha256", caption_encoder_sha256(encoder)));
 }
 
+/* Neither has a query or a body. */
+static void answer_nothing_asked(http_request *request, void (*answer)(http_request *request))
+{
+    problem p;
+    if (input_read_nothing(request, &p))
+        http_answer_problem(request, &p);
+    else
+        answer(request);
+}
+
 static void answer_list(http_request *request)
 {
     registry *r = request->server->registry;
@@ -38,11 +48,7 @@ static void answer_list(http_request *request)
 
 void api_models(http_request *request)
 {
-    problem p;
-    if (input_read_nothing(request, &p))
-        http_answer_problem(request, &p);
-    else
-        answer_list(request);
+    answer_nothing_asked(request, answer_list);
 }
 
 static void answer_model(http_request *request)
@@ -65,11 +71,7 @@ static void answer_model(http_request *request)
 
 void api_model_get(http_request *request)
 {
-    problem p;
-    if (input_read_nothing(request, &p))
-        http_answer_problem(request, &p);
-    else
-        answer_model(request);
+    answer_nothing_asked(request, answer_model);
 }
 
 /* ---- changes: on disk threads ------------------------------------------------------------------------------------ */
