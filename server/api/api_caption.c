@@ -5,7 +5,7 @@
 
 #include "server/api/api.h"
 #include "server/api/caption_json.h"
-#include "server/captions/attention_picture.h"
+#include "server/engine/attention_picture.h"
 #include "server/http/accept.h"
 
 static int read(caption_call *c, problem *p)

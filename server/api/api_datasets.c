@@ -5,12 +5,12 @@
 #include <string.h>
 
 #include "server/api/api.h"
+#include "server/api/data.h"
+#include "server/http/input.h"
 #include "server/http/json.h"
-#include "server/input/input.h"
 #include "server/jobs/job_store.h"
-#include "server/store/data.h"
-#include "server/store/disk.h"
 #include "server/store/store.h"
+#include "server/work/disk.h"
 
 /* ---- answers --------------------------------------------------------------------------------------------------- */
 

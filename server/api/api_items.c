@@ -5,13 +5,13 @@
 #include <string.h>
 
 #include "server/api/api.h"
+#include "server/api/data.h"
+#include "server/api/item_input.h"
+#include "server/http/input.h"
 #include "server/http/json.h"
-#include "server/input/input.h"
-#include "server/input/item_input.h"
-#include "server/store/data.h"
-#include "server/store/disk.h"
 #include "server/store/features.h"
 #include "server/store/store.h"
+#include "server/work/disk.h"
 
 /* ---- adding ---------------------------------------------------------------------------------------------------- */
 

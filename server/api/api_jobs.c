@@ -4,12 +4,12 @@
 #include <string.h>
 
 #include "server/api/api.h"
+#include "server/api/data.h"
 #include "server/api/events.h"
 #include "server/api/job_json.h"
-#include "server/input/input.h"
+#include "server/http/input.h"
 #include "server/jobs/jobs.h"
-#include "server/store/data.h"
-#include "server/store/disk.h"
+#include "server/work/disk.h"
 
 long long api_job_id(const char *text)
 {

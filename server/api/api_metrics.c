@@ -1,6 +1,6 @@
 /* api_metrics.c: GET /metrics. */
 #include "server/api/api.h"
-#include "server/metrics/metrics_text.h"
+#include "server/base/metrics_text.h"
 
 void api_metrics(http_request *request)
 {

@@ -4,13 +4,13 @@
 #include <string.h>
 
 #include "server/api/api.h"
-#include "server/api/model_json.h"
-#include "server/captions/models.h"
-#include "server/input/input.h"
+#include "server/api/data.h"
+#include "server/engine/model_json.h"
+#include "server/engine/models.h"
+#include "server/http/input.h"
 #include "server/jobs/job_store.h"
-#include "server/store/data.h"
-#include "server/store/disk.h"
 #include "server/store/store.h"
+#include "server/work/disk.h"
 
 static int add_encoder(cJSON *answer, caption_encoder *encoder)
 {

@@ -1,7 +1,7 @@
 /* api_openapi.c: GET /openapi.json: openapi.json beside this file, as it is. tests/clients/openapi.mjs holds it against
  * the routes and against what a daemon answers. */
 #include "server/api/api.h"
-#include "server/embedded.h"
+#include "server/base/embedded.h"
 
 EMBEDDED(server_api_openapi_json);
 

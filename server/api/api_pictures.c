@@ -8,19 +8,19 @@
 #include <string.h>
 
 #include "server/api/api.h"
+#include "server/api/data.h"
 #include "server/api/job_json.h"
-#include "server/captions/models.h"
-#include "server/durable.h"
-#include "server/input/input.h"
-#include "server/input/visual_request.h"
+#include "server/base/durable.h"
+#include "server/engine/models.h"
+#include "server/http/input.h"
 #include "server/jobs/job_files.h"
 #include "server/jobs/job_store.h"
 #include "server/jobs/jobs.h"
 #include "server/jobs/picture_files.h"
 #include "server/jobs/picture_job.h"
-#include "server/store/data.h"
-#include "server/store/disk.h"
+#include "server/jobs/visual_request.h"
 #include "server/store/store.h"
+#include "server/work/disk.h"
 
 /* ---- checking: on a disk thread; each returns 0, or 1 with *p set -------------------------------------------------
  */

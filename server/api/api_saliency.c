@@ -10,8 +10,8 @@
 #include "server/api/api.h"
 #include "server/api/caption_json.h"
 #include "server/http/accept.h"
-#include "server/input/input.h"
-#include "server/input/visual_request.h"
+#include "server/http/input.h"
+#include "server/jobs/visual_request.h"
 
 enum { OVERLAY_SIDE = 1024 }; /* larger photos are shrunk under their heat map */
 

@@ -7,7 +7,7 @@
 
 #include "server/api/api.h"
 #include "server/api/caption_json.h"
-#include "server/captions/results.h"
+#include "server/engine/results.h"
 
 enum { MOST_CAPTIONS = 64 };
 

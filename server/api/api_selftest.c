@@ -9,7 +9,7 @@
 #include "model/gradcheck.h"
 #include "server/api/api.h"
 #include "server/api/selftest.h"
-#include "server/input/input.h"
+#include "server/http/input.h"
 
 typedef struct reader {
     selftest_question *question;

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/captions/attention_picture.h"
-#include "server/clock.h"
+#include "server/base/clock.h"
+#include "server/engine/attention_picture.h"
 
 /* 7 rows of 7 numbers, as text: a node for each of a thousand numbers would cost too much. */
 static int add_weights(cJSON *token, const float *weights)

@@ -3,7 +3,7 @@
 #define SERVER_CAPTION_JSON_H
 
 #include "model/visualize.h"
-#include "server/captions/caption_call.h"
+#include "server/api/caption_call.h"
 #include "server/http/json.h"
 
 /* {"text","logprob","words","finished"}; with "tokens" if the result has them. attention: each token's as well;

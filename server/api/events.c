@@ -11,10 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/clock.h"
+#include "server/base/clock.h"
+#include "server/base/log.h"
 #include "server/jobs/job_store.h"
 #include "server/jobs/jobs.h"
-#include "server/log.h"
 
 enum { PIECE_BYTES = 32768, KEEP_ALIVE_MS = 15000 };
 

@@ -13,9 +13,9 @@
 #include <string.h>
 
 #include "server/api/selftest_json.h"
-#include "server/background.h"
-#include "server/clock.h"
-#include "server/log.h"
+#include "server/base/background.h"
+#include "server/base/clock.h"
+#include "server/base/log.h"
 
 enum { RETRY_AFTER_S = 1 };
 

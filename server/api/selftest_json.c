@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "model/gradcheck.h"
-#include "server/clock.h"
+#include "server/base/clock.h"
 #include "server/http/json.h"
 
 typedef struct collection {

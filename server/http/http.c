@@ -24,11 +24,11 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "server/clock.h"
+#include "server/base/clock.h"
+#include "server/base/log.h"
+#include "server/base/metrics.h"
 #include "server/http/http_body.h"
 #include "server/http/routes.h"
-#include "server/log.h"
-#include "server/metrics/metrics.h"
 
 enum { CONNECTION_MEMORY = 1 << 16 }; /* headers, and the largest piece of a body */
 

@@ -9,8 +9,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "server/api/server.h"
 #include "server/http/problem.h"
-#include "server/server.h"
 
 enum {
     HTTP_ID_BYTES = 65,

@@ -5,9 +5,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "server/base/metrics.h"
 #include "server/http/http.h"
 #include "server/http/routes.h"
-#include "server/metrics/metrics.h"
 
 static char lost_answer[] = "{\"type\":\"urn:captiond:problem:internal\",\"title\":\"The server failed\","
                             "\"status\":500,\"detail\":\"out of memory\"}";

@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "server/clock.h"
+#include "server/base/clock.h"
 
 enum { MAX_LINGERING = 64, LINGER_MS = 5000, READ_BYTES = 1 << 16 };
 

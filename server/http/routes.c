@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "server/api/api.h"
-#include "server/metrics/metrics_values.h"
+#include "server/base/metrics_values.h"
 
 static const route routes[] = {
     {"GET", "/", ACCESS_OPEN, api_index, "this list; to browsers, a web page"},

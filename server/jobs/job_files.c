@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "server/durable.h"
+#include "server/base/durable.h"
 
 enum { OPEN_DIRECTORIES = 8 };
 

@@ -6,9 +6,9 @@
 #ifndef SERVER_JOB_RUN_H
 #define SERVER_JOB_RUN_H
 
+#include "server/api/server.h"
 #include "server/jobs/job_files.h"
 #include "server/jobs/job_store.h"
-#include "server/server.h"
 
 typedef struct job_run job_run;
 

@@ -17,14 +17,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "server/api/model_json.h"
-#include "server/background.h"
-#include "server/captions/models.h"
-#include "server/captions/registry.h"
-#include "server/durable.h"
-#include "server/input/train_request.h"
+#include "server/base/background.h"
+#include "server/base/durable.h"
+#include "server/engine/model_json.h"
+#include "server/engine/models.h"
+#include "server/engine/registry.h"
 #include "server/jobs/train_export.h"
 #include "server/jobs/train_report.h"
+#include "server/jobs/train_request.h"
 #include "server/store/store.h"
 
 const char job_train_name[] = "train";

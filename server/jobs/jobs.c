@@ -10,11 +10,11 @@
 #include <string.h>
 
 #include "server/api/events.h"
-#include "server/captions/models.h"
-#include "server/clock.h"
+#include "server/base/clock.h"
+#include "server/base/log.h"
+#include "server/base/metrics.h"
+#include "server/engine/models.h"
 #include "server/jobs/job_run.h"
-#include "server/log.h"
-#include "server/metrics/metrics.h"
 #include "server/store/store.h"
 
 enum { MAX_RUNS = 32, LOOK_MS = 250, ADOPT_MS = 2000 };

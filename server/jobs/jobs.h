@@ -7,7 +7,7 @@
 #ifndef SERVER_JOBS_H
 #define SERVER_JOBS_H
 
-#include "server/server.h"
+#include "server/api/server.h"
 
 typedef struct jobs jobs;
 

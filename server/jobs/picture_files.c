@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "server/durable.h"
+#include "server/base/durable.h"
 
 const char picture_input[] = "input", picture_result[] = "result.json";
 

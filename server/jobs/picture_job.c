@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/background.h"
-#include "server/clock.h"
+#include "server/base/background.h"
+#include "server/base/clock.h"
 
 enum { TELL_MS = 500 };
 

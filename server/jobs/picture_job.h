@@ -6,9 +6,9 @@
 #define SERVER_PICTURE_JOB_H
 
 #include "server/http/json.h"
-#include "server/input/visual_request.h"
 #include "server/jobs/job_run.h"
 #include "server/jobs/picture_report.h"
+#include "server/jobs/visual_request.h"
 
 extern const job_lane picture_lane;
 

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#include "server/input/train_request.h"
+#include "server/jobs/train_request.h"
 
 /* Without files->dev, dev_fraction of the images, at least one and not all, are for dev; the same seed and names choose
  * the same. dev.tsv is there only if there is a dev part. All is flushed to the disk. */

@@ -10,7 +10,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include "server/durable.h"
+#include "server/base/durable.h"
 
 enum { BUSY_MS = 10000, STATEMENTS = 64 };
 

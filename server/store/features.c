@@ -11,10 +11,10 @@
 #include <string.h>
 
 #include "model/train.h"
-#include "server/background.h"
-#include "server/clock.h"
-#include "server/commands/file.h"
-#include "server/log.h"
+#include "server/base/background.h"
+#include "server/base/clock.h"
+#include "server/base/file.h"
+#include "server/base/log.h"
 
 enum { PAGE = 16, PAUSE_MS = 10000, MAX_FILE_BYTES = 1 << 30 };
 

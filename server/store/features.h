@@ -6,7 +6,7 @@
 #define SERVER_FEATURES_H
 
 #include "model/caption.h"
-#include "server/background.h"
+#include "server/base/background.h"
 #include "server/store/store.h"
 
 typedef struct features features;

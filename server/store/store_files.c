@@ -17,8 +17,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "server/durable.h"
-#include "server/log.h"
+#include "server/base/durable.h"
+#include "server/base/log.h"
 #include "server/store/store_open.h"
 
 int store_file_fault(problem *p, const char *path, int error)

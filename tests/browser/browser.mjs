@@ -37,7 +37,7 @@ function load(name) {
     }
 }
 
-const lacking = () => (!executable ? "chromium is not installed (docker/packages.sh browser)"
+const lacking = () => (!executable ? "chromium is not installed (tools/packages.sh browser)"
     : !load("playwright-core") || !load("axe-core") ? "playwright-core and axe-core are not there (tests/browser/modules.sh)" : null);
 
 export const axeSource = () => load("axe-core").source;

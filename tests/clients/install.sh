@@ -5,7 +5,7 @@ set -u
 cd "$(dirname "$0")/../.." || exit 1
 cmp -s tests/clients/package.json build/clients/package.json && exit 0
 
-command -v npm >/dev/null || docker/packages.sh clients || exit 0
+command -v npm >/dev/null || tools/packages.sh clients || exit 0
 rm -rf build/clients
 mkdir -p build/clients.new
 cp tests/clients/package.json build/clients.new/

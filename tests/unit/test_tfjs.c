@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "tests/support/scratch.h"
-#include "weights/tfjs.h"
+#include "tools/tfjs.h"
 
 /* x -> Add(x, w) -> Relu, with w = {1, 2} and an integer 7. */
 #define NODES                                                                                                          \

@@ -1,0 +1,69 @@
+/* command_features.c: `captiond features FILE` prints {"features":[1280 numbers]}, the encoder's view of a photo: the
+ * mean of the last feature map. Nine significant digits give back every float exactly. */
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "model/caption.h"
+#include "server/app/commands.h"
+#include "server/base/file.h"
+#include "server/base/options.h"
+#include "server/engine/weights.h"
+
+static void print_features(const float *features)
+{
+    printf("{\"features\":[");
+    for (int i = 0; i < CAPTION_FEATURES; i++)
+        printf("%s%.9g", i ? "," : "", features[i]);
+    printf("]}\n");
+}
+
+static int encode_file(caption_session *session, const char *path, size_t max_bytes, const caption_image_limits *limits,
+                       caption_error *err)
+{
+    unsigned char *bytes;
+    size_t size;
+    caption_image image;
+    caption_error reason;
+    int status = file_read(path, max_bytes, &bytes, &size, &reason);
+    if (status)
+        return caption_fail(err, status, "%.256s: %.200s", path, reason.message);
+    status = caption_image_decode(&image, bytes, size, limits, &reason);
+    free(bytes);
+    if (status)
+        return caption_fail(err, status, "%.256s: %.200s", path, reason.message);
+    return caption_encode(session, 1, &image, err);
+}
+
+int command_features(int argc, char **argv)
+{
+    weights_place place = {0};
+    int max_file_mb = 256, max_pixels = 64000000;
+    const option table[] = {
+        WEIGHTS_OPTIONS(&place),
+        {"max-file-mb", OPTION_INTEGER, &max_file_mb, 1, 4096, "N", "larger files are refused"},
+        {"max-pixels", OPTION_INTEGER, &max_pixels, 1, INT_MAX, "N", "photos with more pixels are refused"},
+        {0},
+    };
+    const options_usage usage = {"features", "FILE", "Prints the feature vector of a photo as JSON.", table, 1, 1};
+    int status;
+    if (!options_parse(&usage, &argc, &argv, &status))
+        return status;
+
+    caption_encoder *encoder = NULL;
+    caption_session *session = NULL;
+    const caption_image_limits limits = {(size_t)max_pixels};
+    caption_error err;
+    status = weights_open_encoder(&place, &encoder, &err);
+    if (!status)
+        status = caption_session_new(&session, encoder, 1, &err);
+    if (!status)
+        status = encode_file(session, argv[0], (size_t)max_file_mb << 20, &limits, &err);
+    if (!status)
+        print_features(caption_session_features(session, 0));
+    else
+        fprintf(stderr, "captiond features: %s\n", err.message);
+    caption_session_free(session);
+    caption_encoder_release(encoder);
+    return status != CAPTION_OK;
+}

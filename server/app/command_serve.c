@@ -1,0 +1,273 @@
+/* command_serve.c: `captiond serve`: start, wait for a signal, stop.
+ *
+ *     start   configuration; listen; answer HTTP (/readyz says 503 until the weights are loaded); load; start workers
+ *     run     the main thread only waits for a signal, and tells a watchdog that it does
+ *     stop    first SIGTERM or SIGINT: stop accepting, finish what is in flight within --drain-ms, join, free, exit 0;
+ *             a second one ends the process at once
+ *
+ * The queue ends its tickets first, because that resumes their connections: libmicrohttpd may stop only when none is
+ * suspended. */
+#include <errno.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "server/api/data.h"
+#include "server/api/selftest.h"
+#include "server/api/server.h"
+#include "server/app/commands.h"
+#include "server/app/notify.h"
+#include "server/base/clock.h"
+#include "server/base/log.h"
+#include "server/engine/worker.h"
+#include "server/http/http.h"
+#include "server/http/listen.h"
+#include "server/store/features.h"
+#include "server/store/store.h"
+#include "server/work/disk.h"
+
+enum { DRAIN_POLL_MS = 10, FLUSH_MS = 5000 };
+
+typedef struct service {
+    config config;
+    server server;
+    struct MHD_Daemon *http;
+    int listener; /* -1: libmicrohttpd's */
+    workers *workers;
+    double deadline; /* for stopping; clock_ms */
+} service;
+
+/* A handler and a semaphore rather than a mask and sigwait: libraries have threads of their own (OpenBLAS makes them
+ * before main), which would not have the mask. */
+static sem_t signals;
+static volatile sig_atomic_t last_signal;
+
+/* The second one does not wait for anything, whatever the process is doing. */
+static void on_signal(int number)
+{
+    if (last_signal)
+        _exit(128 + number);
+    last_signal = number;
+    sem_post(&signals);
+}
+
+static void catch_signals(void)
+{
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+    sem_init(&signals, 0, 0);
+#ifdef __SANITIZE_THREAD__
+    /* ThreadSanitizer loses a signal that comes as a thread waits for the first time: wait before one can come. */
+    sem_post(&signals);
+    sem_wait(&signals);
+#endif
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGINT, &action, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of the write */
+}
+
+static void log_simple(log_level level, const char *event, const char *key, const char *value)
+{
+    log_line line;
+    log_begin(&line, level, event);
+    if (key)
+        log_text(&line, key, value);
+    log_end(&line);
+}
+
+static void log_listening(const config *c, int port)
+{
+    log_line line;
+    log_begin(&line, LOG_LEVEL_INFO, "listening");
+    log_text(&line, "host", c->host);
+    log_integer(&line, "port", port);
+    log_end(&line);
+}
+
+static void log_ready(service *s, double started)
+{
+    char name[WEIGHTS_NAME_BYTES];
+    log_line line;
+    caption_model *model = registry_take(s->server.registry, "", name);
+    log_begin(&line, LOG_LEVEL_INFO, "ready");
+    log_text(&line, "version", CAPTIOND_VERSION);
+    log_text(&line, "model", name);
+    log_integer(&line, "workers", s->config.workers);
+    log_text(&line, "simd", caption_simd_name());
+    log_text(&line, "blas", caption_blas_name());
+    log_ms(&line, "ms", clock_ms() - started);
+    log_end(&line);
+    caption_model_release(model);
+}
+
+/* What the service manager is not told it need not know; it waits for READY=1 only if it is one. */
+static void notify(const char *lines)
+{
+    if (notify_send(lines) < 0)
+        log_simple(LOG_LEVEL_WARNING, "not-notified", "reason", strerror(errno));
+}
+
+static int prepare_shared(service *s, caption_error *err)
+{
+    const queue_limits limits = {s->config.queue, s->config.batch, s->config.batch_wait_ms, s->config.deadline_ms,
+                                 s->config.workers};
+    s->server.config = &s->config;
+    if (getrandom(&s->server.id_prefix, sizeof s->server.id_prefix, 0) < 0)
+        s->server.id_prefix = (uint32_t)getpid();
+    s->server.registry = registry_new();
+    if (!s->server.registry)
+        return caption_fail(err, CAPTION_ENOMEM, "out of memory");
+    int status = linger_new(&s->server.linger, err);
+    if (!status)
+        status = queue_new(&s->server.queue, &limits, err);
+    if (!status)
+        status = disk_start(&s->server.disk, &s->config, err);
+    if (!status)
+        status = selftest_start(&s->server.selftest, &s->config, err);
+    if (!status)
+        data_open(&s->server);
+    return status;
+}
+
+static int start_http(service *s, caption_error *err)
+{
+    int listener, port;
+    int status = listen_open(s->config.host, s->config.port, &listener, &port, err);
+    if (status)
+        return status;
+    s->http = http_start(&s->server, listener);
+    if (!s->http) {
+        close(listener);
+        return caption_fail(err, CAPTION_ENOMEM, "libmicrohttpd cannot start its threads");
+    }
+    log_listening(&s->config, port);
+    return CAPTION_OK;
+}
+
+/* Without them captions are served all the same, and training computes what it needs. */
+static void start_features(service *s)
+{
+    caption_error err;
+    if (s->server.store && features_start(&s->server.features, s->server.store, registry_encoder(s->server.registry),
+                                          background_parse(s->config.background), &err))
+        log_simple(LOG_LEVEL_WARNING, "no-features", "reason", err.message);
+}
+
+static int start(service *s, caption_error *err)
+{
+    const caption_image_limits limits = {(size_t)s->config.max_pixels};
+    double started = clock_ms();
+    int status = prepare_shared(s, err);
+    if (!status)
+        status = start_http(s, err);
+    if (!status)
+        status = registry_load(s->server.registry, &s->config.weights, s->config.models, s->config.model, err);
+    if (!status)
+        status = workers_start(&s->workers, s->config.workers, s->server.queue, s->config.batch,
+                               registry_encoder(s->server.registry), &limits, err);
+    if (status)
+        return status;
+    start_features(s);
+    data_start(&s->server);
+    atomic_store(&s->server.state, SERVER_READY);
+    log_ready(s, started);
+    notify("READY=1");
+    return CAPTION_OK;
+}
+
+/* Waits until a count of requests is zero or the time is over. */
+static void wait_until_none(atomic_int *count, int ms)
+{
+    const struct timespec pause = {0, DRAIN_POLL_MS * 1000000L};
+    double until = clock_ms() + ms;
+    while (atomic_load(count) > 0 && clock_ms() < until)
+        nanosleep(&pause, NULL);
+}
+
+/* A sign of life goes out only after the queue's lock was free: threads that block each other there end it. */
+static void wait_for_signal(service *s)
+{
+    const int every_ms = notify_watchdog_ms();
+    double next = clock_ms();
+    for (;;) {
+        const struct timespec until = clock_timespec(next);
+        if (every_ms ? sem_clockwait(&signals, CLOCK_MONOTONIC, &until) == 0 : sem_wait(&signals) == 0)
+            return;
+        if (errno != ETIMEDOUT) /* interrupted: the handler has posted, or will */
+            continue;
+        queue_waiting(s->server.queue);
+        notify("WATCHDOG=1");
+        next = clock_ms() + every_ms;
+    }
+}
+
+static void run(service *s)
+{
+    wait_for_signal(s);
+    notify("STOPPING=1");
+    atomic_store(&s->server.state, SERVER_DRAINING);
+    s->listener = http_stop_listening(s->http);
+    log_simple(LOG_LEVEL_INFO, "stopping", "signal", strsignal(last_signal));
+    queue_drain(s->server.queue);
+    data_begin_stop(&s->server);
+    s->deadline = clock_ms() + s->config.drain_ms;
+    wait_until_none(&s->server.in_flight, s->config.drain_ms);
+}
+
+/* A job that does not stop in time goes on from its last checkpoint when the next daemon starts. Its thread uses what
+ * would be freed here, so the process ends at once. */
+static void stop_jobs(service *s)
+{
+    double left = s->deadline - clock_ms();
+    if (data_stop(&s->server, left > 0 ? (int)left : 0) == 0)
+        return;
+    log_simple(LOG_LEVEL_WARNING, "stopped", "reason", "a job did not reach a checkpoint in time");
+    _exit(0);
+}
+
+/* What still waits in the queue is answered 503; that takes only the time to send it. */
+static void stop(service *s)
+{
+    if (s->server.queue)
+        queue_stop(s->server.queue);
+    disk_stop(s->server.disk);
+    selftest_stop(s->server.selftest);
+    workers_join(s->workers);
+    if (s->http) {
+        wait_until_none(&s->server.answering, FLUSH_MS);
+        http_stop(s->http);
+        if (s->listener >= 0)
+            close(s->listener);
+    }
+    features_stop(s->server.features);
+    selftest_free(s->server.selftest);
+    stop_jobs(s);
+    data_close(&s->server);
+    disk_free(s->server.disk);
+    queue_free(s->server.queue);
+    linger_free(s->server.linger);
+    registry_free(s->server.registry);
+}
+
+int command_serve(int argc, char **argv)
+{
+    service s = {.http = NULL, .listener = -1};
+    caption_error err;
+    int status;
+    if (!config_parse(&s.config, argc, argv, &status))
+        return status;
+    log_set_level(s.config.log_level);
+    catch_signals();
+    status = start(&s, &err);
+    if (status)
+        fprintf(stderr, "captiond serve: %s\n", err.message);
+    else
+        run(&s);
+    stop(&s);
+    if (!status)
+        log_simple(LOG_LEVEL_INFO, "stopped", NULL, NULL);
+    return status != CAPTION_OK;
+}

@@ -1,0 +1,205 @@
+/* command_train.c: `captiond train` learns a captioner from a directory of images and a TSV of captions.
+ *
+ * The numbers that decide a run come from the library's own table (train.h), so that their names, ranges and defaults
+ * are written down once. Progress goes to stderr; the first SIGINT or SIGTERM stops the run behind a checkpoint.
+ * Processes that mpirun started learn together, and the first one speaks for all. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "model/train.h"
+#include "server/app/commands.h"
+#include "server/base/options.h"
+#include "server/engine/weights.h"
+
+enum { MOST_OPTIONS = 48, DURATION = 24 };
+
+static volatile sig_atomic_t stop_wanted;
+
+static void want_stop(int signal)
+{
+    (void)signal;
+    stop_wanted = 1;
+}
+
+/* The second signal kills, as people expect. */
+static void catch_signals(void)
+{
+    struct sigaction action = {.sa_handler = want_stop, .sa_flags = (int)SA_RESETHAND};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+static int stop(void *context)
+{
+    (void)context;
+    return stop_wanted;
+}
+
+/* "1h02m", "3m20s", "12s" */
+static const char *duration(double seconds, char out[DURATION])
+{
+    long s = (long)(seconds + 0.5);
+    if (s >= 3600)
+        snprintf(out, DURATION, "%ldh%02ldm", s / 3600 % 1000, s / 60 % 60);
+    else if (s >= 60)
+        snprintf(out, DURATION, "%ldm%02lds", s / 60, s % 60);
+    else
+        snprintf(out, DURATION, "%lds", s);
+    return out;
+}
+
+static int print_progress(void *context, const caption_train_progress *p)
+{
+    char left[DURATION], reward[DURATION] = "";
+    (void)context;
+    duration(p->seconds_left, left);
+    if (p->reward > 0)
+        snprintf(reward, sizeof reward, ", reward %.4f", p->reward);
+    if (p->stage == CAPTION_TRAIN_FEATURES)
+        fprintf(stderr, "features %ld/%ld, %s left\n", p->done, p->total, left);
+    else if (p->dev)
+        fprintf(stderr, "epoch %d/%d: dev CIDEr %.4f, BLEU-4 %.4f, BLEU-1 %.4f, ROUGE-L %.4f%s, \"%s\"\n", p->epoch,
+                p->epochs, p->dev->cider, p->dev->bleu[3], p->dev->bleu[0], p->dev->rouge_l,
+                p->best ? " (best, saved)" : "", p->captions[0]);
+    else if (p->captions_per_second > 0) /* else an epoch's report right behind that of its last batch */
+        fprintf(stderr, "epoch %d/%d: batch %ld/%ld, loss %.4f%s, rate %.2e, %.0f captions/s, %s left\n", p->epoch,
+                p->epochs, p->done, p->total, p->loss, reward, p->learning_rate, p->captions_per_second, left);
+    return 0;
+}
+
+/* What the command line gives besides the library's options. */
+struct files {
+    const char *images, *captions, *dev, *dev_images, *base, *objective;
+    weights_place place;
+};
+
+/* Writes the whole table: the named rows, then the library's numbers. */
+static void list_options(caption_train_options *o, struct files *f, option table[MOST_OPTIONS])
+{
+    const option named[] = {
+        {"images", OPTION_TEXT, &f->images, 0, 0, "DIR", "directory of the images (needed)"},
+        {"captions", OPTION_TEXT, &f->captions, 0, 0, "FILE", "TSV: image name, tab, caption (needed)"},
+        {"out", OPTION_TEXT, &o->out, 0, 0, "FILE", "weight file to write (needed)"},
+        {"kind", OPTION_CHOICE, &o->kind, 0, 0, "rnn|lstm|attention",
+         "captioner; the defaults below are for this kind"},
+        {"objective", OPTION_CHOICE, &f->objective, 0, 0, "words|cider", "what it is to be good at; decides defaults"},
+        {"base", OPTION_TEXT, &f->base, 0, 0, "MODEL", "captioner to go on from; gives kind, hidden and words"},
+        {"dev", OPTION_TEXT, &f->dev, 0, 0, "FILE", "TSV that each epoch is scored on; the best epoch is kept"},
+        {"dev-images", OPTION_TEXT, &f->dev_images, 0, 0, "DIR", "its images, if not in --images"},
+        {"cache", OPTION_TEXT, &o->cache, 0, 0, "DIR", "directory of the feature cache, else that of --out"},
+        {"checkpoint", OPTION_TEXT, &o->checkpoint, 0, 0, "FILE", "checkpoint, else --out with .checkpoint added"},
+        {"resume", OPTION_FLAG, &o->resume, 0, 1, NULL, "go on from the checkpoint if there is one"},
+        {"threads", OPTION_INTEGER, &o->threads, 1, 64, "N", "threads that encode images"},
+        {"report-seconds", OPTION_REAL, &o->report_seconds, 0, 86400, "X", "between lines of progress"},
+        {"checkpoint-minutes", OPTION_REAL, &o->checkpoint_minutes, 0, 1e6, "X", "between checkpoints in an epoch"},
+        {"seed", OPTION_SEED, &o->seed, 0, 0, "N", "of everything random"},
+        WEIGHTS_OPTIONS(&f->place),
+    };
+    size_t n = sizeof named / sizeof *named;
+    memcpy(table, named, sizeof named);
+    const caption_train_option *number;
+    for (size_t i = 0; (number = caption_train_option_at(i)); i++) {
+        static const option_type types[] = {OPTION_INTEGER, OPTION_REAL, OPTION_FLAG};
+        static const char *const arguments[] = {"N", "X", NULL};
+        table[n++] = (option){number->name,    types[number->type], (char *)o + number->offset,
+                              number->minimum, number->maximum,     arguments[number->type],
+                              number->help};
+    }
+    table[n] = (option){0};
+}
+
+/* Refuses a base that cannot be used. path: room for its file's name, which the options keep. */
+static int apply_base(caption_train_options *o, const struct files *f, char path[PATH_MAX])
+{
+    char name[WEIGHTS_NAME_BYTES];
+    caption_error err;
+    if (!f->base)
+        return 0;
+    if (weights_model_file(&f->place, f->base, path, name, &err) || caption_train_base(o, path, &err))
+        return options_refuse("train", "--base: %s", err.message);
+    return 0;
+}
+
+static int check_needed(const caption_train_options *o, const struct files *f)
+{
+    const char *missing = !f->images ? "images" : !f->captions ? "captions" : !o->out ? "out" : NULL;
+    if (missing)
+        return options_refuse("train", "--%s is needed", missing);
+    if (strcmp(f->objective, "cider") == 0 && !f->base)
+        return options_refuse("train", "--objective: cider needs a --base, which can write captions already");
+    return 0;
+}
+
+/* Parses twice: the kind, the objective and the base decide the defaults of the rest. base: as apply_base's path. */
+static int parse(int argc, char **argv, caption_train_options *o, struct files *f, char base[PATH_MAX], int *status)
+{
+    option table[MOST_OPTIONS];
+    const options_usage usage = {"train", "", "Learns to caption from images and their captions.", table, 0, 0};
+    const char *kind = "lstm";
+    *f = (struct files){.objective = "words"};
+    for (int pass = 0; pass < 2; pass++) {
+        int n = argc;
+        char **arguments = argv;
+        *o = caption_train_defaults(kind);
+        caption_train_objective(o, f->objective, NULL); /* one of the choices */
+        o->threads = (int)sysconf(_SC_NPROCESSORS_ONLN);
+        o->report_seconds = 10;
+        *status = apply_base(o, f, base);
+        list_options(o, f, table);
+        if (*status || !options_parse(&usage, &n, &arguments, status))
+            return 0;
+        kind = o->kind;
+    }
+    *status = check_needed(o, f);
+    return !*status;
+}
+
+static int train(caption_train_options *o, const struct files *f, caption_error *err)
+{
+    caption_encoder *encoder = NULL;
+    caption_dataset *images = NULL, *dev = NULL;
+    int status = caption_dataset_open(&images, f->images, f->captions, err);
+    if (status == CAPTION_OK && f->dev)
+        status = caption_dataset_open(&dev, f->dev_images ? f->dev_images : f->images, f->dev, err);
+    if (status == CAPTION_OK)
+        status = weights_open_encoder(&f->place, &encoder, err);
+    if (status == CAPTION_OK) {
+        o->train = images;
+        o->dev = dev;
+        o->progress = print_progress;
+        o->stop = stop;
+        status = caption_ranks_join(&o->ranks, err);
+    }
+    if (status == CAPTION_OK)
+        status = caption_train(o, encoder, err);
+    caption_dataset_free(images);
+    caption_dataset_free(dev);
+    caption_encoder_release(encoder);
+    return status;
+}
+
+static void print_failure(int status, const caption_error *err)
+{
+    const char *more = status == CAPTION_ECANCELLED ? "; --resume goes on from there" : "";
+    fprintf(stderr, "captiond train: %s%s\n", err->message, more);
+}
+
+int command_train(int argc, char **argv)
+{
+    caption_train_options options;
+    struct files files;
+    char base[PATH_MAX];
+    caption_error err;
+    int status;
+    if (!parse(argc, argv, &options, &files, base, &status))
+        return status;
+    catch_signals();
+    status = train(&options, &files, &err);
+    if (status != CAPTION_OK && caption_ranks_is_first(options.ranks))
+        print_failure(status, &err);
+    caption_ranks_leave(options.ranks);
+    return status == CAPTION_EINVAL ? OPTIONS_WRONG : status != CAPTION_OK;
+}

@@ -1,0 +1,147 @@
+/* config.c: the option table of `captiond serve` and the checks that concern two options at once. */
+#include "server/base/config.h"
+
+#include <limits.h>
+#include <sched.h>
+
+#include "server/base/background.h"
+#include "server/http/access.h"
+
+/* Cores this process may run on, which a container may have narrowed. */
+static int usable_cores(void)
+{
+    cpu_set_t set;
+    return sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0 ? CPU_COUNT(&set) : 1;
+}
+
+static config defaults(void)
+{
+    return (config){
+        .host = "127.0.0.1",
+        .port = 8080,
+        .workers = usable_cores(),
+        .queue = 64,
+        .batch = 8,
+        .batch_wait_ms = 0,
+        .deadline_ms = 30000,
+        .max_body_mb = 16,
+        .max_buffered_mb = 1024,
+        .max_pixels = 64000000,
+        .max_parts = 16,
+        .connections = 256,
+        .http_threads = 2,
+        .idle_timeout_s = 30,
+        .drain_ms = 30000,
+        .max_datasets = 1000,
+        .max_items = 100000,
+        .max_captions = 20,
+        .max_data_mb = 10240,
+        .min_free_mb = 64,
+        .disk_threads = 4,
+        .disk_queue = 64,
+        .background = "idle",
+        .training_jobs = 1,
+        .training_threads = 1,
+        .training_memory_mb = 4096,
+        .picture_jobs = 1,
+        .max_picture_jobs = 8,
+        .picture_side = 1024,
+        .picture_steps = 1000,
+        .saliency_samples = 32,
+        .max_jobs = 32,
+        .job_memory = 1000,
+        .job_events = 1000,
+        .event_streams = 64,
+        .log_level = "info",
+    };
+}
+
+static int check_key(const char *called, const char *key)
+{
+    const char *fault = key ? access_key_fault(key) : NULL;
+    return fault ? options_refuse("serve", "%s: the key %s", called, fault) : 0;
+}
+
+static int check_together(const config *c)
+{
+    int status = check_key("--admin-key", c->admin_key);
+    if (!status)
+        status = check_key("--caption-key", c->caption_key);
+    if (status)
+        return status;
+    if (c->max_parts > c->queue)
+        return options_refuse("serve", "--max-parts %d is more than --queue %d: such a request could never be taken",
+                              c->max_parts, c->queue);
+    if (c->batch > c->queue)
+        return options_refuse("serve", "--batch %d is more than --queue %d: a batch could never fill", c->batch,
+                              c->queue);
+    if (c->http_threads > c->connections)
+        return options_refuse("serve", "--http-threads %d is more than --connections %d", c->http_threads,
+                              c->connections);
+    if (c->max_body_mb > c->max_buffered_mb)
+        return options_refuse("serve", "--max-body-mb %d is more than --max-buffered-mb %d", c->max_body_mb,
+                              c->max_buffered_mb);
+    return 0;
+}
+
+int config_parse(config *c, int argc, char **argv, int *status)
+{
+    *c = defaults();
+    const option table[] = {
+        {"host", OPTION_TEXT, &c->host, 0, 0, "ADDRESS", "address to listen on"},
+        {"port", OPTION_INTEGER, &c->port, 0, 65535, "N", "TCP port; 0: any free one, see the log"},
+        WEIGHTS_OPTIONS(&c->weights),
+        {"models", OPTION_TEXT, &c->models, 0, 0, "MODELS", "names or files, by commas; else all in the directory"},
+        {"model", OPTION_TEXT, &c->model, 0, 0, "MODEL",
+         "model used if a request names none and none was activated; else attention or the first"},
+        {"workers", OPTION_INTEGER, &c->workers, 1, 1024, "N", "threads that write captions"},
+        {"queue", OPTION_INTEGER, &c->queue, 1, 65536, "N", "images that may wait; more are answered 503"},
+        {"batch", OPTION_INTEGER, &c->batch, 1, 256, "N", "images a worker takes at once"},
+        {"batch-wait-ms", OPTION_INTEGER, &c->batch_wait_ms, 0, 3600000, "N", "how long to wait for a batch to fill"},
+        {"deadline-ms", OPTION_INTEGER, &c->deadline_ms, 1, 3600000, "N",
+         "a request that waits longer is answered 504"},
+        {"max-body-mb", OPTION_INTEGER, &c->max_body_mb, 1, 4096, "N", "larger bodies are answered 413"},
+        {"max-buffered-mb", OPTION_INTEGER, &c->max_buffered_mb, 1, 1048576, "N", "of all bodies together"},
+        {"max-pixels", OPTION_INTEGER, &c->max_pixels, 1, INT_MAX, "N", "images that claim more are answered 413"},
+        {"max-parts", OPTION_INTEGER, &c->max_parts, 1, 1024, "N", "images in one request"},
+        {"connections", OPTION_INTEGER, &c->connections, 1, 65536, "N", "open connections; more wait"},
+        {"http-threads", OPTION_INTEGER, &c->http_threads, 1, 64, "N", "threads that receive and validate"},
+        {"idle-timeout-s", OPTION_INTEGER, &c->idle_timeout_s, 1, 86400, "N", "silent connections are closed"},
+        {"drain-ms", OPTION_INTEGER, &c->drain_ms, 0, 3600000, "N", "how long to finish requests after SIGTERM"},
+        {"data", OPTION_TEXT, &c->data, 0, 0, "DIR",
+         "for datasets and training; else $XDG_DATA_HOME/captiond, ~/.local/share/captiond"},
+        {"max-datasets", OPTION_INTEGER, &c->max_datasets, 1, INT_MAX, "N", "datasets in all"},
+        {"max-items", OPTION_INTEGER, &c->max_items, 1, INT_MAX, "N", "images in one dataset"},
+        {"max-captions", OPTION_INTEGER, &c->max_captions, 1, 1000, "N", "captions of one image"},
+        {"max-data-mb", OPTION_INTEGER, &c->max_data_mb, 1, INT_MAX, "N", "of all images stored"},
+        {"min-free-mb", OPTION_INTEGER, &c->min_free_mb, 0, INT_MAX, "N", "left free on the disk by uploads"},
+        {"disk-threads", OPTION_INTEGER, &c->disk_threads, 1, 64, "N", "threads that read and write datasets"},
+        {"disk-queue", OPTION_INTEGER, &c->disk_queue, 1, 65536, "N", "requests that may wait for them"},
+        {"training-root", OPTION_TEXT, &c->training_root, 0, 0, "DIR",
+         "clients may train on files below it; else on none"},
+        {"background", OPTION_CHOICE, &c->background, 0, 0, BACKGROUND_CHOICES,
+         "how jobs and features give way to captions"},
+        {"training-jobs", OPTION_INTEGER, &c->training_jobs, 1, 16, "N", "trainings that run at once; others wait"},
+        {"training-threads", OPTION_INTEGER, &c->training_threads, 1, 64, "N", "of a training that encode photos"},
+        {"training-memory-mb", OPTION_INTEGER, &c->training_memory_mb, 1, 1048576, "N", "larger networks are refused"},
+        {"picture-jobs", OPTION_INTEGER, &c->picture_jobs, 1, 16, "N", "jobs that make pictures at once; others wait"},
+        {"max-picture-jobs", OPTION_INTEGER, &c->max_picture_jobs, 1, 10000, "N",
+         "of them that wait or run; more are answered 503"},
+        {"picture-side", OPTION_INTEGER, &c->picture_side, 32, 2048, "N", "pixels, longest side of a dream"},
+        {"picture-steps", OPTION_INTEGER, &c->picture_steps, 1, 10000, "N", "steps of such a job in all"},
+        {"saliency-samples", OPTION_INTEGER, &c->saliency_samples, 1, 100, "N", "noisy copies for one saliency map"},
+        {"max-jobs", OPTION_INTEGER, &c->max_jobs, 1, 10000, "N", "jobs that wait or run; more are answered 503"},
+        {"job-memory", OPTION_INTEGER, &c->job_memory, 1, 1000000, "N", "ended jobs that are remembered"},
+        {"job-events", OPTION_INTEGER, &c->job_events, 2, 1000000, "N", "events of a job that are remembered"},
+        {"event-streams", OPTION_INTEGER, &c->event_streams, 1, 65536, "N", "clients that follow events at once"},
+        {"admin-key", OPTION_TEXT, &c->admin_key, 0, 0, "KEY", "for writing and training; else only from this machine"},
+        {"caption-key", OPTION_TEXT, &c->caption_key, 0, 0, "KEY", "for captions; else everybody may ask"},
+        {"log-level", OPTION_CHOICE, &c->log_level, 0, 0, "debug|info|warning|error", "least level logged"},
+        {0},
+    };
+    const options_usage usage = {"serve", "", "Serves captions over HTTP until SIGTERM or SIGINT.", table, 0, 0};
+    if (!options_parse(&usage, &argc, &argv, status))
+        return 0;
+    *status = check_together(c);
+    return *status == 0;
+}

@@ -1,0 +1,33 @@
+/* config.h: what `captiond serve` can be told; every limit is an option with a printed default and an environment
+ * twin. Read once at start, then immutable. */
+#ifndef SERVER_CONFIG_H
+#define SERVER_CONFIG_H
+
+#include "server/engine/weights.h"
+
+typedef struct config {
+    const char *host;
+    int port;
+    weights_place weights;
+    const char *models; /* names or files separated by commas; NULL: every captioner in the weights directory */
+    const char *model;  /* the default model; NULL: WEIGHTS_DEFAULT_MODEL if there, else the first */
+    int workers, queue, batch, batch_wait_ms, deadline_ms;
+    int max_body_mb, max_buffered_mb, max_pixels, max_parts;
+    int connections, http_threads, idle_timeout_s, drain_ms;
+    const char *data; /* directory for datasets and jobs; NULL: see data.h */
+    int max_datasets, max_items, max_captions, max_data_mb, min_free_mb;
+    int disk_threads, disk_queue;
+    const char *training_root; /* clients may train on files below it; NULL: on none */
+    const char *background;    /* how trainings and features give way to captions: background.h */
+    int training_jobs, training_threads, training_memory_mb;
+    int picture_jobs, max_picture_jobs, picture_side, picture_steps, saliency_samples;
+    int max_jobs, job_memory, job_events, event_streams;
+    const char *admin_key;   /* the operator's; NULL: none */
+    const char *caption_key; /* NULL: everybody may caption */
+    const char *log_level;
+} config;
+
+/* As options_parse: 1 to go on, 0 to exit with *status. */
+int config_parse(config *c, int argc, char **argv, int *status);
+
+#endif

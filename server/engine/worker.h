@@ -1,0 +1,16 @@
+/* worker.h: the threads that turn queued images into captions. */
+#ifndef SERVER_WORKER_H
+#define SERVER_WORKER_H
+
+#include "server/work/queue.h"
+
+typedef struct workers workers;
+
+/* Makes a session for each of n workers and starts them on the queue; batch is that of the queue. */
+int workers_start(workers **out, int n, queue *q, int batch, caption_encoder *encoder,
+                  const caption_image_limits *limits, caption_error *err);
+
+/* After queue_stop: waits for the threads and frees their sessions. NULL is allowed. */
+void workers_join(workers *w);
+
+#endif
