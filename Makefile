@@ -2,7 +2,7 @@
 
 comma    := ,
 CC       ?= cc
-VERSION  := $(shell sed -n 's,.*CAPTIOND_VERSION "\(.*\)".*,\1,p' server/app/commands.h)
+VERSION  := $(shell sed -n 's,.*CAPTIOND_VERSION "\(.*\)".*,\1,p' server/base/options.h)
 PREFIX   ?= /usr/local
 SANITIZE ?=
 CFLAGS   ?= $(if $(SANITIZE),-O1,-O3) -g

@@ -6,11 +6,11 @@
 
 #include "server/api/api.h"
 #include "server/api/data.h"
+#include "server/http/disk.h"
 #include "server/http/input.h"
 #include "server/http/json.h"
 #include "server/jobs/job_store.h"
 #include "server/store/store.h"
-#include "server/work/disk.h"
 
 /* ---- answers --------------------------------------------------------------------------------------------------- */
 
@@ -64,7 +64,7 @@ static int delete_unneeded(void *context, problem *p)
     const server *s = what->request->server;
     const char *dataset = what->request->parameter[0];
     char name[HTTP_PARAMETER_BYTES + JOB_NAME_BYTES];
-    if (store_name_fault(dataset))
+    if (name_fault(dataset))
         return problem_set(p, PROBLEM_UNKNOWN_DATASET, "there is no dataset \"%.64s\"", dataset);
     snprintf(name, sizeof name, JOB_NAME_DATASET, dataset);
     return job_store_check_unneeded(s->job_store, name, PROBLEM_DATASET_IN_USE, p) ||

@@ -7,11 +7,11 @@
 #include "server/api/api.h"
 #include "server/api/data.h"
 #include "server/api/item_input.h"
+#include "server/http/disk.h"
 #include "server/http/input.h"
 #include "server/http/json.h"
 #include "server/store/features.h"
 #include "server/store/store.h"
-#include "server/work/disk.h"
 
 /* ---- adding ---------------------------------------------------------------------------------------------------- */
 

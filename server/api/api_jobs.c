@@ -7,9 +7,9 @@
 #include "server/api/data.h"
 #include "server/api/events.h"
 #include "server/api/job_json.h"
+#include "server/http/disk.h"
 #include "server/http/input.h"
 #include "server/jobs/jobs.h"
-#include "server/work/disk.h"
 
 long long api_job_id(const char *text)
 {

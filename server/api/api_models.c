@@ -7,10 +7,10 @@
 #include "server/api/data.h"
 #include "server/engine/model_json.h"
 #include "server/engine/models.h"
+#include "server/http/disk.h"
 #include "server/http/input.h"
 #include "server/jobs/job_store.h"
 #include "server/store/store.h"
-#include "server/work/disk.h"
 
 static int add_encoder(cJSON *answer, caption_encoder *encoder)
 {
@@ -107,7 +107,7 @@ static int remove_unneeded(void *context, problem *p)
     const http_request *r = context;
     char name[HTTP_PARAMETER_BYTES + JOB_NAME_BYTES];
     snprintf(name, sizeof name, JOB_NAME_MODEL, r->parameter[0]);
-    return (!store_name_fault(r->parameter[0]) &&
+    return (!name_fault(r->parameter[0]) &&
             job_store_check_unneeded(r->server->job_store, name, PROBLEM_MODEL_IN_USE, p)) ||
            models_delete(r->server->models, r->parameter[0], p);
 }

@@ -12,6 +12,7 @@
 #include "server/api/job_json.h"
 #include "server/base/durable.h"
 #include "server/engine/models.h"
+#include "server/http/disk.h"
 #include "server/http/input.h"
 #include "server/jobs/job_files.h"
 #include "server/jobs/job_store.h"
@@ -20,7 +21,6 @@
 #include "server/jobs/picture_job.h"
 #include "server/jobs/visual_request.h"
 #include "server/store/store.h"
-#include "server/work/disk.h"
 
 /* ---- checking: on a disk thread; each returns 0, or 1 with *p set -------------------------------------------------
  */

@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "server/api/api.h"
-#include "server/app/commands.h"
 #include "server/http/accept.h"
 #include "server/http/json.h"
 #include "server/http/routes.h"

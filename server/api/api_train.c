@@ -5,12 +5,12 @@
 #include "server/api/api.h"
 #include "server/api/data.h"
 #include "server/api/job_json.h"
+#include "server/http/disk.h"
 #include "server/http/input.h"
 #include "server/jobs/job_store.h"
 #include "server/jobs/job_train.h"
 #include "server/jobs/jobs.h"
 #include "server/jobs/train_request.h"
-#include "server/work/disk.h"
 
 typedef struct submission {
     server *server;

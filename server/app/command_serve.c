@@ -23,11 +23,11 @@
 #include "server/base/clock.h"
 #include "server/base/log.h"
 #include "server/engine/worker.h"
+#include "server/http/disk.h"
 #include "server/http/http.h"
 #include "server/http/listen.h"
 #include "server/store/features.h"
 #include "server/store/store.h"
-#include "server/work/disk.h"
 
 enum { DRAIN_POLL_MS = 10, FLUSH_MS = 5000 };
 

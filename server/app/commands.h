@@ -3,8 +3,6 @@
 #ifndef SERVER_COMMANDS_H
 #define SERVER_COMMANDS_H
 
-#define CAPTIOND_VERSION "0.1.0"
-
 int command_serve(int argc, char **argv);
 int command_caption(int argc, char **argv);
 int command_features(int argc, char **argv);

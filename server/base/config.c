@@ -3,9 +3,11 @@
 
 #include <limits.h>
 #include <sched.h>
+#include <string.h>
 
 #include "server/base/background.h"
-#include "server/http/access.h"
+
+enum { MAX_KEY_BYTES = 256 };
 
 /* Cores this process may run on, which a container may have narrowed. */
 static int usable_cores(void)
@@ -56,9 +58,20 @@ static config defaults(void)
     };
 }
 
+/* Why a key cannot be used, or NULL. */
+static const char *key_fault(const char *key)
+{
+    if (strlen(key) > MAX_KEY_BYTES)
+        return "is longer than 256 characters";
+    for (; *key; key++)
+        if (*key <= ' ' || *key > '~')
+            return "contains a space or a character that is not ASCII: it could not be sent in a header";
+    return NULL;
+}
+
 static int check_key(const char *called, const char *key)
 {
-    const char *fault = key ? access_key_fault(key) : NULL;
+    const char *fault = key ? key_fault(key) : NULL;
     return fault ? options_refuse("serve", "%s: the key %s", called, fault) : 0;
 }
 

@@ -3,7 +3,7 @@
 #ifndef SERVER_CONFIG_H
 #define SERVER_CONFIG_H
 
-#include "server/engine/weights.h"
+#include "server/base/options.h"
 
 typedef struct config {
     const char *host;

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/app/commands.h"
 #include "server/base/metrics_values.h"
 #include "server/base/process.h"
 #include "server/jobs/job_run.h"

@@ -17,6 +17,8 @@
 #ifndef SERVER_OPTIONS_H
 #define SERVER_OPTIONS_H
 
+#define CAPTIOND_VERSION "0.1.0"
+
 typedef enum option_type {
     OPTION_TEXT,    /* const char *; NULL: no default */
     OPTION_CHOICE,  /* const char *; one of the words in `argument`, which are separated by '|' */
@@ -52,5 +54,20 @@ int options_parse(const options_usage *usage, int *argc, char ***argv, int *stat
 
 /* Says what is wrong with a command's configuration, in the form options_parse uses, and returns OPTIONS_WRONG. */
 int options_refuse(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- options that several commands have ------------------------------------------------------------------------- */
+
+/* Where weight files are (server/engine/weights.h has the rule). */
+typedef struct weights_place {
+    const char *directory; /* NULL: searched for */
+    const char *encoder;   /* NULL: the one in the directory */
+} weights_place;
+
+/* The rows of an option table that fill a weights_place. */
+// clang-format off
+#define WEIGHTS_OPTIONS(place)                                                                            \
+    {"weights", OPTION_TEXT, &(place)->directory, 0, 0, "DIR", "directory of weight files, else searched for"}, \
+    {"encoder", OPTION_TEXT, &(place)->encoder, 0, 0, "FILE", "image encoder, else that of the weights directory"}
+// clang-format on
 
 #endif

@@ -14,7 +14,7 @@
 
 #include "server/base/durable.h"
 #include "server/base/log.h"
-#include "server/store/store.h"
+#include "server/base/names.h"
 
 enum { LONGEST_FILE = WEIGHTS_NAME_BYTES + 32 };
 
@@ -60,7 +60,7 @@ static int name_of(const char *file, char name[WEIGHTS_NAME_BYTES])
         return 0;
     memcpy(name, file, length - tail);
     name[length - tail] = '\0';
-    return store_name_fault(name) == NULL;
+    return name_fault(name) == NULL;
 }
 
 /* ---- following the directory ------------------------------------------------------------------------------------- */
@@ -218,7 +218,7 @@ int models_check_name(models *m, const char *name, problem *p)
 {
     char path[PATH_MAX];
     registry_facts facts;
-    const char *fault = strlen(name) < WEIGHTS_NAME_BYTES ? store_name_fault(name) : "is too long";
+    const char *fault = name_fault(name);
     if (fault)
         return problem_set(p, PROBLEM_BAD_NAME, "model: \"%.64s\" %s", name, fault);
     models_look(m);
@@ -355,7 +355,7 @@ static int delete_locked(models *m, const char *name, problem *p)
     read_link(m, active);
     if ((known && facts.is_default) || strcmp(name, active) == 0)
         return problem_set(p, PROBLEM_MODEL_IN_USE, "%s is the active model: activate another first", name);
-    return store_name_fault(name) ? refuse_unknown(name, p) : remove_file(m, name, p);
+    return name_fault(name) ? refuse_unknown(name, p) : remove_file(m, name, p);
 }
 
 int models_delete(models *m, const char *name, problem *p)

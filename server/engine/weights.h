@@ -16,21 +16,10 @@
 #include <limits.h>
 
 #include "model/caption.h"
+#include "server/base/names.h"
 #include "server/base/options.h"
 
-typedef struct weights_place {
-    const char *directory; /* NULL: searched for */
-    const char *encoder;   /* NULL: the one in the directory */
-} weights_place;
-
-/* The rows of an option table that fill a weights_place. */
-// clang-format off
-#define WEIGHTS_OPTIONS(place)                                                                            \
-    {"weights", OPTION_TEXT, &(place)->directory, 0, 0, "DIR", "directory of weight files, else searched for"}, \
-    {"encoder", OPTION_TEXT, &(place)->encoder, 0, 0, "FILE", "image encoder, else that of the weights directory"}
-// clang-format on
-
-enum { WEIGHTS_NAME_BYTES = 65 }; /* 64 characters, as a dataset's name */
+enum { WEIGHTS_NAME_BYTES = NAME_BYTES };
 
 /* The captioner that is meant where none is named. */
 #define WEIGHTS_DEFAULT_MODEL "attention"

@@ -10,18 +10,6 @@
 
 #include "server/http/http.h"
 
-enum { MAX_KEY_BYTES = 256 };
-
-const char *access_key_fault(const char *key)
-{
-    if (strlen(key) > MAX_KEY_BYTES)
-        return "is longer than 256 characters";
-    for (; *key; key++)
-        if (*key <= ' ' || *key > '~')
-            return "contains a space or a character that is not ASCII: it could not be sent in a header";
-    return NULL;
-}
-
 const char *access_name(access_level level)
 {
     static const char *const names[] = {"open", "caption", "operator"};

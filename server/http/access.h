@@ -26,7 +26,4 @@ struct http_request;
 /* Returns 0 to go on, or 1 with *p set: 401 or 403. */
 int access_check(const struct http_request *request, access_level level, problem *p);
 
-/* Why a key cannot be used, or NULL. */
-const char *access_key_fault(const char *key);
-
 #endif

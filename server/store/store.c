@@ -10,17 +10,6 @@
 
 #include "server/store/store_open.h"
 
-const char *store_name_fault(const char *name)
-{
-    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
-    size_t length = strlen(name);
-    if (length == 0 || length >= STORE_NAME_BYTES)
-        return "has not 1 to 64 characters";
-    if (strchr("-_.", *name))
-        return "does not begin with a letter or digit";
-    return strspn(name, allowed) == length ? NULL : "has a character that is no letter, digit, '.', '_' or '-'";
-}
-
 const char *store_directory(const store *s)
 {
     return s->directory;

@@ -17,9 +17,10 @@
 #include <stdint.h>
 
 #include "model/error.h"
+#include "server/base/names.h"
 #include "server/http/problem.h"
 
-enum { STORE_NAME_BYTES = 65, STORE_SHA256_BYTES = 65, STORE_TYPE_BYTES = 16 };
+enum { STORE_NAME_BYTES = NAME_BYTES, STORE_SHA256_BYTES = 65, STORE_TYPE_BYTES = 16 };
 
 typedef struct store_limits {
     int datasets;        /* in all */
@@ -39,10 +40,6 @@ int store_check_free(const store *s, size_t size, problem *p);
 
 /* DATA, without a slash at the end. */
 const char *store_directory(const store *s);
-
-/* Why a dataset cannot have this name, or NULL: 1 to 64 letters, digits, '.', '_' and '-', the first a letter or digit.
- * Such names are harmless in paths and URLs. */
-const char *store_name_fault(const char *name);
 
 /* ---- datasets -------------------------------------------------------------------------------------------------- */
 

@@ -79,7 +79,7 @@ static int insert(store *s, const char *name, int *created, problem *p)
 
 int store_dataset_create(store *s, const char *name, store_dataset *out, int *created, problem *p)
 {
-    const char *fault = store_name_fault(name);
+    const char *fault = name_fault(name);
     if (fault)
         return problem_set(p, PROBLEM_BAD_NAME, "\"%.80s\" %s", name, fault);
     if (database_begin(s->db, p))

@@ -12,7 +12,6 @@
 
 #include "server/api/api.h"
 #include "server/api/caption_call.h"
-#include "server/app/commands.h"
 #include "server/http/json.h"
 
 enum { ID_BYTES = 256, CAPTION = 1, LOGPROB = 2, WORDS = 4, ALL = 7 };

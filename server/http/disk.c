@@ -1,5 +1,5 @@
 /* disk.c: see disk.h. To the queue, a request is a ticket with one image. */
-#include "server/work/disk.h"
+#include "server/http/disk.h"
 
 #include <pthread.h>
 #include <stdlib.h>
