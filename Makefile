@@ -235,7 +235,7 @@ $(BUILD)/tests/unit/test_tfjs: $(BUILD)/tools/tfjs.o
 $(INTEGRATION_TESTS): $(BUILD)/%: $(BUILD)/%.o $(SUPPORT_OBJECTS) $(BUILD)/libcaption.a | $(BUILD)/captiond
 	$(CC) $(LDFLAGS) -o $@ $^ $(TEST_LIBS) $(MODEL_LIBS)
 
-$(FUZZERS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/tests/fuzz/memory_file.o $(BUILD)/libcaption.a
-	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(MODEL_LIBS)
+$(FUZZERS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/tests/fuzz/memory_file.o $(BUILD)/libserver.a $(BUILD)/libcaption.a
+	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(SERVER_LIBS) $(MODEL_LIBS)
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -9,6 +9,7 @@
 #include <sys/random.h>
 
 #include "model/dataset.h"
+#include "server/http/input.h"
 
 /* ---- images ---------------------------------------------------------------------------------------------------- */
 
@@ -219,13 +220,19 @@ static int set_option(caption_input *input, int i, const char *name, const char 
     }
 }
 
+int caption_input_is_option(const caption_input *input, const char *name)
+{
+    int i = find_option(name);
+    return i >= 0 && (!input->max_texts || i == OPTION_MODEL || i == OPTION_ATTENTION);
+}
+
 int caption_input_option(caption_input *input, const char *name, const char *value, problem *p)
 {
     if (caption_input_is_text(input, name))
         return caption_input_text(input, value ? value : "", value ? strlen(value) : 0, p);
     int i = find_option(name);
-    if (i < 0 || (input->max_texts && i != OPTION_MODEL && i != OPTION_ATTENTION))
-        return problem_set(p, PROBLEM_UNKNOWN_OPTION, "there is no option \"%.64s\"", name);
+    if (!caption_input_is_option(input, name))
+        return input_refuse_name(name, 0, p);
     if (input->given & 1U << i)
         return problem_set(p, PROBLEM_BAD_OPTION, "%s: given twice", name);
     input->given |= 1U << i;

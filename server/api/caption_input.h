@@ -57,6 +57,9 @@ int caption_input_texts_alone(const caption_input *input, int most, problem *p);
 /* An option as text. An unknown name, a second value or a wrong one is refused by name. */
 int caption_input_option(caption_input *input, const char *name, const char *value, problem *p);
 
+/* 1 if `name` is that of an option which this request may have. */
+int caption_input_is_option(const caption_input *input, const char *name);
+
 /* What a JSON member of that name has to be. */
 typedef enum caption_input_type { INPUT_TEXT, INPUT_NUMBER, INPUT_FLAG, INPUT_FLAG_OR_TEXT } caption_input_type;
 caption_input_type caption_input_type_of(const char *name);

@@ -55,10 +55,12 @@ int caption_input_member(caption_input *input, const cJSON *member, problem *p)
         [INPUT_FLAG_OR_TEXT] = "true, false or a string",
     };
     char number[40];
+    if (!caption_input_is_option(input, member->string) && !caption_input_is_text(input, member->string))
+        return input_refuse_member(member, p);
     caption_input_type type = caption_input_type_of(member->string);
     const char *value = text_of(member, type, number);
     int status = caption_input_option(input, member->string, value, p);
-    if (!value && p->kind != PROBLEM_UNKNOWN_OPTION)
+    if (!value)
         return problem_set(p, PROBLEM_BAD_OPTION, "%s must be %s", member->string, wanted[type]);
     return status;
 }

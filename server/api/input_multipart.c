@@ -17,6 +17,8 @@ static int add_part(void *context, input_part *part, problem *p)
     }
     if (caption_input_is_text(input, part->name))
         return caption_input_text(input, (const char *)part->bytes, part->size, p);
+    if (!caption_input_is_option(input, part->name))
+        return input_refuse_part(part, p);
     if (part->size >= OPTION_BYTES || memchr(part->bytes, '\0', part->size))
         return problem_set(p, PROBLEM_BAD_OPTION, "%.64s: the value is too long or has a zero byte", part->name);
     return caption_input_option(input, part->name, (const char *)part->bytes, p);

@@ -79,7 +79,7 @@ static int add_part(void *context, input_part *part, problem *p)
     if (strcmp(part->name, "caption") == 0)
         return add_caption(input, (const char *)part->bytes, part->size, p);
     if (strcmp(part->name, "image") != 0)
-        return problem_set(p, PROBLEM_UNKNOWN_OPTION, "there is no option \"%.64s\"", part->name);
+        return input_refuse_part(part, p);
     unsigned char *bytes = part->bytes;
     part->bytes = NULL;
     return set_image(input, bytes, part->size, p);
@@ -117,7 +117,7 @@ static int read_member(item_input *input, const cJSON *member, problem *p)
         return add_base64(input, member, p);
     if (strcmp(member->string, "captions") == 0)
         return add_captions(input, member, p);
-    return problem_set(p, PROBLEM_UNKNOWN_OPTION, "there is no option \"%.64s\"", member->string);
+    return input_refuse_member(member, p);
 }
 
 static int read_json(item_input *input, const http_request *r, problem *p)
@@ -134,15 +134,14 @@ static int read_json(item_input *input, const http_request *r, problem *p)
 
 static int read_body(item_input *input, const http_request *r, problem *p)
 {
-    const char *type = http_header(r, "Content-Type");
     if (r->size == 0)
         return problem_set(p, PROBLEM_EMPTY_BODY, "send form data or JSON");
-    if (type && input_is_type(type, "multipart/form-data"))
+    input_kind kind = input_body_kind(r);
+    if (kind == INPUT_FORM)
         return input_form(r, add_part, input, p);
-    if (type && input_is_type(type, "application/json"))
+    if (kind == INPUT_JSON)
         return read_json(input, r, p);
-    return problem_set(p, PROBLEM_UNSUPPORTED_MEDIA, "%.100s is neither multipart/form-data nor application/json",
-                       type ? type : "no Content-Type");
+    return input_refuse_type(r, "multipart/form-data, application/json", p);
 }
 
 static int check(item_input *input, const config *c, problem *p)

@@ -34,6 +34,8 @@ static int read_part(void *context, input_part *part, problem *p)
         part->bytes = NULL;
         return set_image(r, bytes, part->size);
     }
+    if (!visual_option_is_known(r->request->visual, part->name))
+        return input_refuse_part(part, p);
     if (part->size >= VISUAL_OPTION_BYTES || memchr(part->bytes, '\0', part->size))
         return problem_set(p, PROBLEM_BAD_OPTION, "%.64s: the value is too long or has a zero byte", part->name);
     return visual_option_read(r, part->name, (const char *)part->bytes, AS_TEXT);
@@ -55,14 +57,14 @@ static int read_member(visual_reading *r, const cJSON *member)
             return problem_set(r->problem, PROBLEM_BAD_JSON, "image must be a string");
         return input_base64(text, "image", &bytes, &size, r->problem) || set_image(r, bytes, size);
     }
+    if (!visual_option_is_known(r->request->visual, member->string))
+        return input_refuse_member(member, r->problem);
     if (text)
         return visual_option_read(r, member->string, text, AS_STRING);
     if (cJSON_IsNumber(member)) {
         snprintf(number, sizeof number, "%.17g", member->valuedouble);
         return visual_option_read(r, member->string, number, AS_NUMBER);
     }
-    if (!visual_option_is_known(r->request->visual, member->string)) /* this is told before a wrong type */
-        return visual_option_read(r, member->string, "", AS_TEXT);
     return problem_set(r->problem, PROBLEM_BAD_OPTION, "%.64s must be a string or a number", member->string);
 }
 
@@ -78,18 +80,19 @@ int visual_body_read_json(visual_reading *r, const char *text, size_t size)
 
 static int read_body(visual_reading *r, http_request *request)
 {
-    const char *type = http_header(request, "Content-Type");
     int wants_image = visual_body_has_image(r->request->visual);
     if (request->size == 0)
         return wants_image ? problem_set(r->problem, PROBLEM_EMPTY_BODY, "send an image, form data or JSON") : 0;
-    if (type && input_is_type(type, "multipart/form-data"))
+    input_kind kind = input_body_kind(request);
+    if (kind == INPUT_FORM)
         return input_form(request, read_part, r, r->problem);
-    if (wants_image ? type && input_is_type(type, "application/json") : input_is_json(request))
+    if (wants_image ? kind == INPUT_JSON : input_is_json(request))
         return visual_body_read_json(r, (const char *)request->body, request->size);
-    if (!wants_image || !input_is_raw_image(request))
-        return problem_set(r->problem, PROBLEM_UNSUPPORTED_MEDIA,
-                           "%.100s is none of %smultipart/form-data, application/json", type ? type : "no Content-Type",
-                           wants_image ? "image/*, application/octet-stream, " : "");
+    if (!wants_image)
+        return input_refuse_type(request, "multipart/form-data, application/json", r->problem);
+    if (kind == INPUT_OTHER)
+        return input_refuse_type(request, "image/*, application/octet-stream, multipart/form-data, application/json",
+                                 r->problem);
     unsigned char *bytes = request->body;
     request->body = NULL;
     return set_image(r, bytes, request->size);

@@ -98,13 +98,13 @@ static int is_forwarded(const http_request *r)
 /* A browser names the page that asks in Origin; a page of this very server has our Host in it. */
 static int is_foreign_page(const http_request *r)
 {
-    const char *host = http_header(r, "Host"), *origin = http_header(r, "Origin");
-    if (host && !is_local_host(host))
+    const char *origin = http_header(r, "Origin");
+    if (*r->host && !is_local_host(r->host))
         return 1;
     if (!origin)
         return 0;
     const char *page = strstr(origin, "://");
-    return !host || !page || strcasecmp(page + 3, host) != 0;
+    return !*r->host || !page || strcasecmp(page + 3, r->host) != 0;
 }
 
 static int check_loopback(const http_request *r, problem *p)

@@ -145,6 +145,21 @@ static void name_client(http_request *r)
         inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)(const void *)a)->sin6_addr, r->client, sizeof r->client);
 }
 
+/* A target may be a whole URL (RFC 9112, 3.2.2), as proxies are asked; its host then counts instead of the header.
+ * Returns the path in it. */
+static const char *name_host(http_request *r, const char *target)
+{
+    const char *header = http_header(r, "Host"), *rest = strstr(target, "://");
+    int absolute = rest && (strncasecmp(target, "http://", 7) == 0 || strncasecmp(target, "https://", 8) == 0);
+    if (!absolute) {
+        snprintf(r->host, sizeof r->host, "%s", header ? header : "");
+        return target;
+    }
+    size_t length = strcspn(rest + 3, "/");
+    snprintf(r->host, sizeof r->host, "%.*s", (int)length, rest + 3);
+    return rest[3 + length] ? rest + 3 + length : "/";
+}
+
 static void log_begun(const http_request *r)
 {
     log_line line;
@@ -185,7 +200,7 @@ static enum MHD_Result begin(server *s, struct MHD_Connection *connection, const
     r->server = s;
     r->connection = connection;
     r->method = method;
-    r->path = url;
+    r->path = name_host(r, url);
     r->started = clock_ms();
     r->late = atomic_load(&s->state) == SERVER_DRAINING;
     atomic_fetch_add(&s->in_flight, 1);

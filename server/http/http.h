@@ -15,6 +15,7 @@
 enum {
     HTTP_ID_BYTES = 65,
     HTTP_CLIENT_BYTES = 46,
+    HTTP_HOST_BYTES = 262,
     HTTP_PARAMETERS = 2,
     HTTP_PARAMETER_BYTES = 256,
     HTTP_LOCATION_BYTES = 384
@@ -33,6 +34,7 @@ typedef struct http_request {
     struct MHD_Connection *connection;
     const char *method, *path; /* live as long as the request */
     char id[HTTP_ID_BYTES], client[HTTP_CLIENT_BYTES];
+    char host[HTTP_HOST_BYTES]; /* whom the client meant to ask: "example.org:8080"; "" if it did not say */
     http_parameters parameter;
     double started;      /* clock_ms when the headers were in */
     unsigned char *body; /* malloc'd; a handler may take it by setting it to NULL */

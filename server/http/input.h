@@ -2,6 +2,7 @@
 #ifndef SERVER_INPUT_H
 #define SERVER_INPUT_H
 
+#include <cjson/cJSON.h>
 #include <stddef.h>
 
 #include "server/http/http.h"
@@ -9,8 +10,11 @@
 /* 1 if a Content-Type, its parameters apart, is `type`; a type ending in '/' matches all of its kind. */
 int input_is_type(const char *content_type, const char *type);
 
-/* 1 if the body is an image as it is: the Content-Type says so, or says nothing and the bytes do. */
-int input_is_raw_image(const http_request *request);
+typedef enum input_kind { INPUT_FORM, INPUT_JSON, INPUT_IMAGE, INPUT_OTHER } input_kind;
+
+/* What the body is: as the Content-Type says; where that is absent or what clients send when nobody told them, as the
+ * bytes say. Bytes that are an image are one under any type but those of forms and JSON. */
+input_kind input_body_kind(const http_request *request);
 
 /* 1 if the body is JSON where no raw image is taken: the Content-Type says so, or says nothing and it is no image. */
 int input_is_json(const http_request *request);
@@ -21,9 +25,13 @@ typedef struct input_part {
     char name[INPUT_NAME_BYTES];
     unsigned char *bytes; /* malloc'd, with a NUL after them; `each` may take them by setting this to NULL */
     size_t size;
+    int is_file; /* it came with a file name */
 } input_part;
 
 /* The rest return 0, or 1 with *p set. */
+
+/* Refuses the Content-Type; `taken` lists those that the route takes. */
+int input_refuse_type(const http_request *request, const char *taken, problem *p);
 
 /* Calls `each` for the query's parameters until it returns non-zero (with *p set). A value is "" where none is given. A
  * name that comes again is refused. */
@@ -49,6 +57,12 @@ int input_read_nothing(const http_request *request, problem *p);
 /* Takes multipart/form-data apart and calls `each` for every part until it returns non-zero (with *p set). */
 int input_form(const http_request *request, int (*each)(void *context, input_part *part, problem *p), void *context,
                problem *p);
+
+/* Refuses a name that the route does not know: always 1. If what it names looks like the image, or if people often call
+ * the image so, the refusal says how it must be called. */
+int input_refuse_name(const char *name, int is_image, problem *p);
+int input_refuse_part(const input_part *part, problem *p);
+int input_refuse_member(const cJSON *member, problem *p);
 
 /* Base64 or a data URI of an image; *bytes is malloc'd. `called` names it in the refusal. */
 int input_base64(const char *text, const char *called, unsigned char **bytes, size_t *size, problem *p);

@@ -1,32 +1,22 @@
-/* input_form.c: multipart/form-data, part by part.
- *
- * libmicrohttpd's post processor hands out a part in pieces; a piece at offset 0 begins a new part, so a part is known
- * to be complete when the next one begins or the body ends. */
-#include <microhttpd.h>
+/* input_form.c: multipart/form-data, part by part: http/multipart.h takes it apart, here each part is collected. */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
+#include "server/base/base64.h"
 #include "server/http/input.h"
+#include "server/http/multipart.h"
 
-enum { PARSER_BYTES = 1 << 16, FIRST_BYTES = 1 << 10 };
+enum { FIRST_BYTES = 1 << 10 };
 
 typedef struct form {
     int (*each)(void *context, input_part *part, problem *p);
     void *context;
     problem *problem;
-    int open; /* a part has begun */
     input_part part;
-    size_t room; /* allocated for it */
+    int is_base64;
+    size_t room; /* allocated for the part */
 } form;
-
-static int end_part(form *f)
-{
-    int failed = f->open ? f->each(f->context, &f->part, f->problem) : 0;
-    free(f->part.bytes);
-    f->part.bytes = NULL;
-    f->open = 0;
-    return failed;
-}
 
 static int reserve(form *f, size_t size)
 {
@@ -41,65 +31,93 @@ static int reserve(form *f, size_t size)
     return 0;
 }
 
-static int begin_part(form *f, const char *name)
+static int on_begin(void *context, const multipart_part *part)
 {
-    if (end_part(f))
-        return 1;
-    if (strlen(name) >= sizeof f->part.name)
-        return problem_set(f->problem, PROBLEM_UNKNOWN_OPTION, "there is no option \"%.64s...\"", name);
-    f->open = 1;
+    form *f = context;
     f->room = 0;
     f->part.size = 0;
-    strcpy(f->part.name, name);
-    if (reserve(f, 0))
+    f->part.is_file = part->is_file;
+    f->is_base64 = part->is_base64;
+    strcpy(f->part.name, part->name);
+    return reserve(f, 0);
+}
+
+static int on_bytes(void *context, const char *bytes, size_t size)
+{
+    form *f = context;
+    if (f->part.size + size >= f->room && reserve(f, f->part.size + size))
         return 1;
-    f->part.bytes[0] = '\0';
+    memcpy(f->part.bytes + f->part.size, bytes, size);
+    f->part.size += size;
     return 0;
 }
 
-static int extend_part(form *f, const char *data, size_t size)
+/* In place: what is decoded is never longer than what was. */
+static int decode(form *f)
 {
-    input_part *part = &f->part;
-    if (size == 0)
+    if (base64_decode((const char *)f->part.bytes, f->part.size, f->part.bytes, &f->part.size))
         return 0;
-    if (part->size + size >= f->room && reserve(f, part->size + size))
-        return 1;
-    memcpy(part->bytes + part->size, data, size);
-    part->size += size;
-    part->bytes[part->size] = '\0';
-    return 0;
+    return problem_set(f->problem, PROBLEM_BAD_BASE64, "part %.64s: this is no base64", f->part.name);
 }
 
-static enum MHD_Result on_piece(void *cls, enum MHD_ValueKind kind, const char *name, const char *file,
-                                const char *type, const char *encoding, const char *data, uint64_t offset, size_t size)
+/* The name by which forms of HTML tell their charset is no option. */
+static int is_charset(const input_part *part)
 {
-    form *f = cls;
-    (void)kind, (void)file, (void)type, (void)encoding;
-    if (!name) {
-        problem_set(f->problem, PROBLEM_BAD_MULTIPART, "a part has no name");
-        return MHD_NO;
-    }
-    if (offset == 0 && begin_part(f, name))
-        return MHD_NO;
-    return extend_part(f, data, size) ? MHD_NO : MHD_YES;
+    return strcmp(part->name, "_charset_") == 0;
+}
+
+static int on_end(void *context)
+{
+    form *f = context;
+    int failed = f->is_base64 && decode(f);
+    f->part.bytes[f->part.size] = '\0';
+    if (!failed && !is_charset(&f->part))
+        failed = f->each(f->context, &f->part, f->problem);
+    free(f->part.bytes);
+    f->part.bytes = NULL;
+    return failed;
 }
 
 int input_form(const http_request *request, int (*each)(void *context, input_part *part, problem *p), void *context,
                problem *p)
 {
+    static const multipart_reader reader = {on_begin, on_bytes, on_end};
     form f = {.each = each, .context = context, .problem = p};
-    struct MHD_PostProcessor *parser = MHD_create_post_processor(request->connection, PARSER_BYTES, on_piece, &f);
-    if (!parser)
-        return problem_set(p, PROBLEM_BAD_MULTIPART, "the Content-Type has no usable boundary");
-    int good = MHD_post_process(parser, (const char *)request->body, request->size) == MHD_YES;
-    if (MHD_destroy_post_processor(parser) != MHD_YES)
-        good = 0;
-    if (good && !p->kind)
-        end_part(&f);
+    multipart m;
+    int failed = multipart_open(&m, http_header(request, "Content-Type"), &reader, &f) ||
+                 multipart_feed(&m, (const char *)request->body, request->size) || multipart_close(&m);
     free(f.part.bytes);
-    if (p->kind)
-        return 1;
-    if (!good)
-        return problem_set(p, PROBLEM_BAD_MULTIPART, "a boundary is missing or a part's headers are wrong");
+    return failed && *m.fault ? problem_set(p, PROBLEM_BAD_MULTIPART, "%s", m.fault) : failed;
+}
+
+/* What people and programs call the image that we call `image`. */
+static int is_name_of_image(const char *name)
+{
+    static const char *const others[] = {"file",  "files", "photo",  "photos",  "picture", "pictures", "data",  "img",
+                                         "image", "media", "upload", "uploads", "images",  "content",  "input", "body"};
+    size_t length = strcspn(name, "[_-0123456789"); /* "image[]", "file0", "image_base64" */
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (length == strlen(others[i]) && strncasecmp(name, others[i], length) == 0)
+            return 1;
     return 0;
+}
+
+int input_refuse_name(const char *name, int is_image, problem *p)
+{
+    if (is_image || is_name_of_image(name))
+        return problem_set(p, PROBLEM_UNKNOWN_OPTION,
+                           "there is no option \"%.64s\"; if this is the photo, call it image", name);
+    return problem_set(p, PROBLEM_UNKNOWN_OPTION, "there is no option \"%.64s\"", name);
+}
+
+int input_refuse_member(const cJSON *member, problem *p)
+{
+    enum { LONGER_THAN_OPTIONS = 256 };
+    const char *text = cJSON_GetStringValue(member);
+    return input_refuse_name(member->string, text && strlen(text) > LONGER_THAN_OPTIONS, p);
+}
+
+int input_refuse_part(const input_part *part, problem *p)
+{
+    return input_refuse_name(part->name, part->is_file || caption_image_type(part->bytes, part->size) != NULL, p);
 }

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { MAX_DEPTH = 8, MAX_VALUES = 4096 };
+enum { MAX_DEPTH = 32, MAX_VALUES = 4096 };
 
 /* ---- answers --------------------------------------------------------------------------------------------------- */
 
@@ -94,7 +94,12 @@ static int check_shape(const char *text, size_t size, problem *p)
 
 cJSON *json_parse_object(const char *text, size_t size, problem *p)
 {
+    static const char mark[] = "\xef\xbb\xbf"; /* UTF-8's byte order mark: Windows programs write it */
     const char *end = NULL;
+    if (size >= sizeof mark - 1 && memcmp(text, mark, sizeof mark - 1) == 0) {
+        text += sizeof mark - 1;
+        size -= sizeof mark - 1;
+    }
     if (check_shape(text, size, p))
         return NULL;
     cJSON *object = cJSON_ParseWithLengthOpts(text, size, &end, 0);

@@ -86,6 +86,14 @@ async function testOip(server) {
         const { words } = await captionOf(server, '?model=rnn&max_words=1');
         assert.deepEqual(body.outputs, [{ name: 'words', datatype: 'INT32', shape: [1], data: [words] }]);
     });
+    await test('OIP: parameters of other servers are ignored', async () => {
+        const { body } = await post(server, infer, {
+            inputs: [tensor(base64)],
+            parameters: { binary_data_output: true, priority: 2, headers: {}, max_words: 1 },
+            outputs: [{ name: 'words', parameters: { binary_data: false } }],
+        });
+        assert.deepEqual(body.outputs[0].data, [(await captionOf(server, '?model=rnn&max_words=1')).words]);
+    });
     await test('OIP: errors say why in their member, too', async () => {
         const cases = [
             [{ inputs: [{ ...tensor(base64), shape: [2] }] }, 400],
@@ -95,7 +103,7 @@ async function testOip(server) {
             [{ inputs: [tensor()] }, 400],
             [{ inputs: [] }, 400],
             [{ inputs: [tensor(base64)], outputs: [{ name: 'colour' }] }, 400],
-            [{ inputs: [tensor(base64)], parameters: { colour: 1 } }, 400],
+            [{ inputs: [tensor(base64)], parameters: { max_words: 'many' } }, 400],
             [{ inputs: [tensor(base64)], parameters: [1] }, 400],
             [{ inputs: [tensor(base64)], parameters: 'x' }, 400],
             [{ inputs: [tensor(base64)], parameters: { decode: 'beam', n: 2 } }, 400],

@@ -158,7 +158,9 @@ static void json_that_cannot_be_used(void **state)
         {"{\"image\":\"never ends", "bad-json"},
         {"{\"image\":\"aGVsbG8=\",\"images\":[]}", "bad-json"},
         {"{\"image\":\"@@@@\"}", "bad-base64"},
-        {"{\"image\":\"aGVsbG8\"}", "bad-base64"},
+        {"{\"image\":\"aGVsb\"}", "bad-base64"},
+        {"{\"image\":\"aGVsbG8==\"}", "bad-base64"},
+        {"{\"image\":\"aGVs=bG8\"}", "bad-base64"},
         {"{\"image\":\"data:image/png,hello\"}", "bad-base64"},
         {"{\"image\":\"data:;base64\"}", "bad-base64"},
         {"{\"image\":\"https://example.org/cat.jpg\"}", "remote-image"},
@@ -179,7 +181,9 @@ static void json_that_cannot_be_used(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         send_json(cases[i].json, 400, cases[i].name);
     send_json("{\"image\":\"data:text/html;base64,aGVsbG8=\"}", 415, "unsupported-media-type");
+    send_json("{\"image\":\"data:video/mp4;base64,aGVsbG8=\"}", 415, "unsupported-media-type");
     send_json("{\"image\":\"aGVsbG8=\"}", 415, "unsupported-image");
+    send_json("{\"image\":\"aGVsbG8\"}", 415, "unsupported-image"); /* base64, if without its padding */
 }
 
 static void members_given_twice_are_refused_by_name(void **state)
@@ -227,7 +231,7 @@ static void json_that_would_cost_memory(void **state)
 static void forms_that_cannot_be_used(void **state)
 {
     (void)state;
-    send_form("no boundary at all", 400, "missing-image");
+    send_form("no boundary at all", 400, "bad-multipart");
     send_form("--" PHOTO_BOUNDARY "\r\nContent-Disposition: form-data; name=\"image\"\r\n\r\nends here", 400,
               "bad-multipart");
     send_form("--" PHOTO_BOUNDARY "--\r\n", 400, "missing-image");

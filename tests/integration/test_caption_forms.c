@@ -127,6 +127,101 @@ static void json_with_base64_or_a_data_uri(void **state)
     free(base64);
 }
 
+static void base64_as_clients_write_it(void **state)
+{
+    static const char *const forms[] = {
+        "{\"image\":\" \\n data:image/png;base64,%s\"}",
+        "{\"image\":\"data:application/octet-stream;base64,%s\"}",
+        "{\"image\":\"data:;base64,%s\"}",
+        "{\"image\":\"data:base64,%s\"}",
+        "{\"image\":\"data:image/png; base64 , %s\"}",
+        "{\"image\":\"data:binary/octet-stream;base64,%s\"}",
+        "\xef\xbb\xbf{\"image\":\"%s\"}",
+    };
+    (void)state;
+    char *base64 = photo_base64(&cat), *end = strchr(base64, '=');
+    if (end)
+        *end = '\0'; /* without the padding */
+    for (char *c = base64; *c; c++)
+        *c = *c == '+' ? '-' : *c == '/' ? '_' : *c; /* in the URL-safe alphabet */
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++)
+        send_json(forms[i], base64);
+    free(base64);
+}
+
+static void json_is_believed_under_the_types_that_clients_send_unasked(void **state)
+{
+    static const char *const types[] = {
+        NULL,        "application/x-www-form-urlencoded",      "text/plain;charset=UTF-8", "application/octet-stream",
+        "text/json", "application/vnd.api+json; charset=utf-8"};
+    (void)state;
+    char json[32768], *base64 = photo_base64(&dog);
+    size_t size = (size_t)snprintf(json, sizeof json, "\r\n {\"image\":\"%s\"}", base64);
+    assert_true(size < sizeof json);
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        reply r =
+            client_ask(server, &(request){.path = "/v1/caption", .type = types[i], .body = json, .size = strlen(json)});
+        client_expect_captions(&r, 1);
+        reply_free(&r);
+    }
+    free(base64);
+}
+
+/* The photo in the words of a client: what stands before it and behind it. */
+static void expect_form(const char *type, const char *before, const char *after)
+{
+    size_t size = strlen(before) + cat.size + strlen(after);
+    char *body = malloc(size);
+    assert_non_null(body);
+    memcpy(body, before, strlen(before));
+    memcpy(body + strlen(before), cat.bytes, cat.size);
+    memcpy(body + strlen(before) + cat.size, after, strlen(after));
+    expect_caption_of_cat(&(request){.path = "/v1/caption", .type = type, .body = body, .size = size});
+    free(body);
+}
+
+static void forms_as_clients_write_them(void **state)
+{
+    (void)state;
+    expect_form(
+        "multipart/form-data; boundary=\"B-1\"",
+        "--B-1\r\nContent-Type: image/png\r\nContent-Disposition: form-data; name=image; filename=a.png\r\n\r\n",
+        "\r\n--B-1--\r\n");
+    expect_form("multipart/form-data; Boundary=B-1; charset=UTF-8",
+                "--B-1 \r\nContent-Disposition: form-data;\r\n name=\"image\"; filename=\"a.png\"\r\n\r\n",
+                "\r\n--B-1--\r\nan epilogue\r\n");
+    expect_form(
+        "MULTIPART/FORM-DATA;boundary=B-1",
+        "a preamble\r\n--B-1\r\ncontent-disposition:form-data;filename=\"a \\\"b\\\".png\";name=\"image\"\r\n\r\n",
+        "\r\n--B-1--");
+}
+
+/* Each calls the photo something else, and is told what it is called. */
+static void what_calls_the_photo_otherwise_is_told_its_name(void **state)
+{
+    static const char *const names[] = {"file", "photo", "data", "image[]", "my_upload"};
+    static const char *const paths[] = {"/v1/caption", "/v1/score?caption=a+dog", "/v1/saliency", "/model/predict",
+                                        "/v1/datasets/any/items"};
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        for (size_t k = 0; k < sizeof paths / sizeof *paths; k++) {
+            photo form = {0};
+            char json[512], padding[300];
+            photo_form_add(&form, names[i], cat.bytes, cat.size);
+            photo_form_end(&form);
+            reply r = client_ask(
+                server, &(request){.path = paths[k], .type = PHOTO_FORM_TYPE, .body = form.bytes, .size = form.size});
+            client_expect_refused(&r, 400, "unknown-option", "call it image");
+            photo_free(&form);
+            memset(padding, 'A', sizeof padding - 1);
+            padding[sizeof padding - 1] = '\0';
+            snprintf(json, sizeof json, "{\"%s\":\"%s\"}", names[i], padding);
+            r = client_ask(
+                server, &(request){.path = paths[k], .type = "application/json", .body = json, .size = strlen(json)});
+            client_expect_refused(&r, 400, "unknown-option", "call it image");
+        }
+}
+
 static void expect_one_word(const request *what)
 {
     reply r = client_ask(server, what);
@@ -202,6 +297,10 @@ int main(void)
         cmocka_unit_test(a_form_with_one_image),
         cmocka_unit_test(a_form_with_several_images_keeps_their_order),
         cmocka_unit_test(json_with_base64_or_a_data_uri),
+        cmocka_unit_test(base64_as_clients_write_it),
+        cmocka_unit_test(json_is_believed_under_the_types_that_clients_send_unasked),
+        cmocka_unit_test(forms_as_clients_write_them),
+        cmocka_unit_test(what_calls_the_photo_otherwise_is_told_its_name),
         cmocka_unit_test(options_are_parameters_fields_or_members),
         cmocka_unit_test(every_format_is_read),
         cmocka_unit_test(a_request_id_of_the_client_comes_back),

@@ -128,6 +128,34 @@ static void http_1_0_is_answered_and_closed(void **state)
     free(answer);
 }
 
+/* RFC 9112, 3.2.2: the host in the target counts, not the header: also where a name decides who may ask. */
+static void a_target_may_be_a_whole_url(void **state)
+{
+    static const struct {
+        const char *target, *host, *status;
+    } cases[] = {
+        {"http://127.0.0.1/healthz", "127.0.0.1", " 200 "},
+        {"HTTP://localhost:80/v1/models?", "localhost:80", " 200 "},
+        {"http://localhost", "localhost", " 200 "},
+        {"https://localhost/nothing", "localhost", " 404 "},
+        {"http://localhost/v1/datasets", "evil.example", " 200 "},
+        {"http://evil.example/v1/datasets", "localhost", " 403 "},
+        {"ftp://localhost/healthz", "localhost", " 404 "},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char head[256];
+        int fd = client_connect(served);
+        snprintf(head, sizeof head, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", cases[i].target,
+                 cases[i].host);
+        client_send(fd, head, 0);
+        char *answer = read_all(fd);
+        if (strncmp(answer + 8, cases[i].status, 5) != 0)
+            fail_msg("%s with Host %s: %.60s", cases[i].target, cases[i].host, answer);
+        free(answer);
+    }
+}
+
 static void silent_connections_are_closed(void **state)
 {
     (void)state;
@@ -148,6 +176,7 @@ int main(void)
         cmocka_unit_test(headers_that_are_too_large_are_refused),
         cmocka_unit_test(pipelined_requests_are_answered_in_order),
         cmocka_unit_test(http_1_0_is_answered_and_closed),
+        cmocka_unit_test(a_target_may_be_a_whole_url),
         cmocka_unit_test(silent_connections_are_closed),
     };
     return cmocka_run_group_tests_name("protocol", tests, start, served_end);

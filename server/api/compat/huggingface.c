@@ -53,11 +53,10 @@ static int read_json(caption_input *input, const http_request *r, problem *p)
 static int read(caption_call *c, problem *p)
 {
     http_request *r = c->request;
-    const char *type = http_header(r, "Content-Type");
     c->input.max_images = 1;
     if (caption_input_option(&c->input, "model", r->parameter[0], p) || caption_input_query(&c->input, r, p))
         return 1;
-    int is_json = r->size > 0 && type && input_is_type(type, "application/json");
+    int is_json = r->size > 0 && input_body_kind(r) == INPUT_JSON;
     return (is_json ? read_json(&c->input, r, p) : caption_input_body(&c->input, r, p)) ||
            caption_input_texts_alone(&c->input, CAPTION_MAX_BEAM, p);
 }

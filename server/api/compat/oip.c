@@ -5,7 +5,9 @@
  *     {"outputs": [{"name": "caption", "datatype": "BYTES", "shape": [n], "data": ["a dog runs", ...]},
  *                  {"name": "logprob", "datatype": "FP32", ...}, {"name": "words", "datatype": "INT32", ...}]}
  *
- * "parameters" are the options of POST /v1/caption. JSON alone is read, not the extension for binary tensors. */
+ * "parameters" are the options of POST /v1/caption; others are those of other servers, which clients send unasked, and
+ * are ignored. JSON alone is read and written, not the extension for binary tensors: tritonclient, which asks for them
+ * unless told otherwise (binary_data_output), reads JSON as well. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,7 +107,12 @@ static int read_parameters(caption_input *input, const cJSON *object, problem *p
     const cJSON *parameters, *member;
     if (json_optional(object, "parameters", cJSON_IsObject, "an object", &parameters, p))
         return 1;
-    cJSON_ArrayForEach(member, parameters) if (caption_input_member(input, member, p)) return 1;
+    cJSON_ArrayForEach(member, parameters)
+    {
+        if (caption_input_is_option(input, member->string) &&
+            (json_check_once(parameters, member, p) || caption_input_member(input, member, p)))
+            return 1;
+    }
     return caption_input_texts_alone(input, 1, p);
 }
 
