@@ -26,13 +26,14 @@ override LDFLAGS += -pie -Wl,-z,relro,-z,now -pthread $(SANITIZER)
 
 # ---- libcaption: what stands in model/ --------------------------------------------------------------------------
 # GENERIC sources are written over `real` (model/real.h) and compiled twice: float to work, double to prove gradients.
-# SIMD sources are compiled once for each instruction set, chosen among at run time, and once in double. BF16 sources
-# exist for one instruction set alone.
+# SIMD sources are compiled once for each instruction set, chosen among at run time, and once in double. BF16 and
+# AMX sources exist for one instruction set alone.
 
 GENERIC := $(wildcard model/layers/*.c) model/encoder/encoder_gradient.c \
            $(addprefix model/decoder/,decoder_loss.c decoder_parameters.c decoder_step.c map_reader.c)
 SIMD    := $(wildcard model/kernels/simd/*.c)
 BF16    := $(if $(filter x86_64%,$(shell $(CC) -dumpmachine)),$(wildcard model/kernels/bf16/*.c))
+AMX     := $(if $(filter x86_64%,$(shell $(CC) -dumpmachine)),$(wildcard model/kernels/amx/*.c))
 DOUBLE  := $(wildcard model/gradcheck/*.c)
 RANKS   := model/training/ranks_$(if $(MPI),single,mpi).c # the one that is not wanted
 FLOAT   := $(filter-out $(GENERIC) $(DOUBLE) $(RANKS),$(wildcard model/*.c model/*/*.c))
@@ -41,12 +42,13 @@ SIMD_SETS := baseline $(if $(filter x86_64%,$(shell $(CC) -dumpmachine)),avx2 av
 simd_flags_avx2   := -mavx2 -mfma -mf16c
 simd_flags_avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c -mprefer-vector-width=512
 simd_flags_avx512bf16 := $(simd_flags_avx512) -mavx512bf16
+simd_flags_amx        := $(simd_flags_avx512bf16) -mamx-tile -mamx-bf16
 
 DOOR := $(addprefix model/,caption.h train.h gradcheck.h visualize.h dataset.h score.h error.h)
 
 MODEL_OBJECTS := $(FLOAT:%.c=$(BUILD)/%.o) $(GENERIC:%.c=$(BUILD)/%.float.o) \
                  $(GENERIC:%.c=$(BUILD)/%.double.o) $(DOUBLE:%.c=$(BUILD)/%.double.o) $(SIMD:%.c=$(BUILD)/%.double.o) \
-                 $(foreach set,$(SIMD_SETS),$(SIMD:%.c=$(BUILD)/%.$(set).o)) $(BF16:%.c=$(BUILD)/%.avx512bf16.o)
+                 $(foreach set,$(SIMD_SETS),$(SIMD:%.c=$(BUILD)/%.$(set).o)) $(BF16:%.c=$(BUILD)/%.avx512bf16.o) $(AMX:%.c=$(BUILD)/%.amx.o)
 MODEL_LIBS    := $(call pkg,libs,$(MODEL_PACKAGES)) -lm
 
 # Files that the binary carries (server/base/embedded.h).
@@ -210,7 +212,7 @@ $(BUILD)/%.$(1).o: %.c
 	@mkdir -p $$(@D)
 	$$(CC) $$(CFLAGS) $(if $(filter thread,$(SANITIZE)),-fno-sanitize=thread) -ffp-contract=fast $$(simd_flags_$(1)) -DSIMD_SET=$(1) -c -o $$@ $$<
 endef
-$(foreach set,$(SIMD_SETS) avx512bf16,$(eval $(call simd_rule,$(set))))
+$(foreach set,$(SIMD_SETS) avx512bf16 amx,$(eval $(call simd_rule,$(set))))
 
 # The assembler copies the file: portable, and a large one costs the compiler nothing.
 $(EMBEDDED:%=$(BUILD)/%.embedded.o): $(BUILD)/%.embedded.o: %

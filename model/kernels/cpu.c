@@ -3,13 +3,20 @@
  * The choice is the one piece of state that the kernels share: an atomic pointer to a constant table, set by
  * caption_init or else by the first call. Two threads that race there store the same value, so no lock is needed, and
  * a program that forgot caption_init still gets right answers. CAPTION_SIMD=baseline|avx2|avx512 asks for a lesser set
- * (to compare speed, or to rule a kernel out); a set that this CPU lacks, or an unknown name, changes nothing. */
+ * (to compare speed, or to rule a kernel out; avx512 rules out tiles); a set that this CPU lacks, or an unknown name,
+ * changes nothing. */
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __x86_64__
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 #include "model/caption.h"
 #include "model/kernels/activation.h"
+#include "model/kernels/amx/gemm_amx.h"
 #include "model/kernels/cpu.h"
 #include "model/kernels/matrix.h"
 #include "model/kernels/simd/kernels.h"
@@ -76,14 +83,34 @@ static const simd_set *kernels(void)
     return set;
 }
 
-const bf16_kernels *cpu_bf16_kernels(void)
+#ifdef __x86_64__
+/* Linux lends the tiles to processes that ask for them, at their first use at the latest; asking again does no harm. */
+static int has_tiles(void)
+{
+    enum { EXTENDED_FEATURES = 7, AMX_BF16 = 1 << 22, AMX_TILE = 1 << 24 };
+    enum { ARCH_REQUEST_PERMISSION = 0x1023, TILE_DATA = 18 };
+    unsigned a, b, c, d;
+    return __get_cpuid_count(EXTENDED_FEATURES, 0, &a, &b, &c, &d) && (d & AMX_BF16) && (d & AMX_TILE) &&
+           syscall(SYS_arch_prctl, ARCH_REQUEST_PERMISSION, TILE_DATA) == 0;
+}
+#endif
+
+const bf16_kernels *cpu_bf16_kernels_available(int i)
 {
 #ifdef __x86_64__
-    static const bf16_kernels bf16 = {bf16_pack, bf16_gemm};
-    if (kernels() == &sets[SETS - 1] && __builtin_cpu_supports("avx512bf16"))
-        return &bf16;
+    static const bf16_kernels ways[] = {{"avx512bf16", bf16_pack, bf16_gemm}, {"amx", amx_pack, amx_gemm}};
+    if (kernels() == &sets[SETS - 1] && __builtin_cpu_supports("avx512bf16") && (i == 0 || (i == 1 && has_tiles())))
+        return &ways[i];
 #endif
+    (void)i;
     return NULL;
+}
+
+const bf16_kernels *cpu_bf16_kernels(void)
+{
+    const char *wish = getenv("CAPTION_SIMD");
+    const bf16_kernels *tiles = wish && strcmp(wish, "avx512") == 0 ? NULL : cpu_bf16_kernels_available(1);
+    return tiles ? tiles : cpu_bf16_kernels_available(0);
 }
 
 const char *caption_simd_name(void)

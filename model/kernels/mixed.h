@@ -1,6 +1,7 @@
 /* mixed.h: mixed precision, as PyTorch's autocast has it: inside a scope, the large float products of this thread round
  * their factors to bfloat16 and sum in float (bf16/gemm_bf16.h). Everything else stays float: weights, gradients, sums,
- * states, losses. On a CPU with AVX512-BF16 a product takes half the time; on others nothing changes.
+ * states, losses. On a CPU with AVX512-BF16 a product takes half the time, on one with AMX tiles (amx/gemm_amx.h)
+ * much less; on others nothing changes.
  *
  *     mixed *m;
  *     if (mixed_new(&m, n_parameters, &err)) ...

@@ -114,9 +114,8 @@ static bf16_factor second_factor(enum variant v, int n, int k, const float *b)
 }
 
 /* All variants, set and added to; B packed for this product, and before it. */
-static void check(int m, int n, int k)
+static void check_kernels(const bf16_kernels *kernels, int m, int n, int k)
 {
-    const bf16_kernels *kernels = cpu_bf16_kernels();
     random_stream random = random_seeded((uint64_t)(m * 1000003 + n * 1009 + k));
     size_t size = (size_t)m * (size_t)n, packed_bytes = bf16_packed_size(k, n) * sizeof(bf16_pair);
     float *a = drawn((size_t)m * (size_t)k, &random), *b = drawn((size_t)n * (size_t)k, &random);
@@ -144,6 +143,13 @@ static void check(int m, int n, int k)
     free(c);
 }
 
+static void check(int m, int n, int k)
+{
+    const bf16_kernels *kernels;
+    for (int i = 0; (kernels = cpu_bf16_kernels_available(i)); i++)
+        check_kernels(kernels, m, n, k);
+}
+
 static void products_of_every_shape_match_plain_loops(void **state)
 {
     (void)state;
@@ -154,6 +160,22 @@ static void products_of_every_shape_match_plain_loops(void **state)
         for (size_t j = 0; j < sizeof widths / sizeof *widths; j++)
             for (size_t p = 0; p < sizeof depths / sizeof *depths; p++)
                 check(heights[i], widths[j], depths[p]);
+}
+
+static void avx512_rules_tiles_out(void **state)
+{
+    (void)state;
+    need_bf16();
+    const char *before = getenv("CAPTION_SIMD");
+    char *kept = before ? strdup(before) : NULL;
+    assert_int_equal(setenv("CAPTION_SIMD", "avx512", 1), 0);
+    assert_string_equal(cpu_bf16_kernels()->name, "avx512bf16");
+    assert_int_equal(unsetenv("CAPTION_SIMD"), 0);
+    const bf16_kernels *tiles = cpu_bf16_kernels_available(1);
+    assert_string_equal(cpu_bf16_kernels()->name, tiles ? "amx" : "avx512bf16");
+    if (kept)
+        assert_int_equal(setenv("CAPTION_SIMD", kept, 1), 0);
+    free(kept);
 }
 
 static void products_larger_than_a_block_match_plain_loops(void **state)
@@ -346,6 +368,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(factors_are_rounded_to_nearest_even),
         cmocka_unit_test(products_of_every_shape_match_plain_loops),
+        cmocka_unit_test(avx512_rules_tiles_out),
         cmocka_unit_test(products_larger_than_a_block_match_plain_loops),
         cmocka_unit_test(products_are_rounded_in_a_scope_alone),
         cmocka_unit_test(a_bias_is_added_to_each_row),

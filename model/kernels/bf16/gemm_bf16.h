@@ -1,6 +1,7 @@
 /* gemm_bf16.h: the product of two float matrices whose elements are rounded to bfloat16 (to nearest even) while their
  * products are summed up in float: vdpbf16ps, twice the rate of float. For CPUs with AVX512-BF16 alone: ask
- * cpu_bf16_kernels. mixed.h decides who multiplies so; everyone else uses gemm.h.
+ * cpu_bf16_kernels, which knows of a faster way too (amx/gemm_amx.h). mixed.h decides who multiplies so; everyone else
+ * uses gemm.h.
  *
  * As in every fast GEMM, blocks of both factors are copied (packed) into the order in which the inner loop reads them,
  * here rounded on the way. Pairs of neighbours in k share 32 bits, which is what the instruction takes:
@@ -17,7 +18,7 @@
 enum {
     BF16_ROWS = 12,                        /* x BF16_COLS sums: 24 of the 32 registers */
     BF16_COLS = 32,                        /* two vectors */
-    BF16_BLOCK_K = 1280,                   /* so long that few products pass over C twice; even */
+    BF16_BLOCK_K = 1280,                   /* so long that few products pass over C twice; a multiple of 32 */
     BF16_BLOCK_A = 192 * BF16_BLOCK_K / 2, /* pairs: 480 KB, which stay in the second cache with a panel of B */
     BF16_BLOCK_COLS = 1280,                /* of B, a multiple of BF16_COLS */
 };
@@ -36,10 +37,10 @@ typedef struct bf16_factor {
     size_t row_step, col_step;
 } bf16_factor;
 
-/* Number of pairs that the whole of a B [k, n] takes when packed. */
+/* Number of pairs that the whole of a B [k, n] takes when packed, at most. */
 static inline size_t bf16_packed_size(int k, int n)
 {
-    return (size_t)((k + 1) / 2) * (size_t)((n + BF16_COLS - 1) / BF16_COLS * BF16_COLS);
+    return (size_t)((k + 31) / 32 * 16) * (size_t)((n + BF16_COLS - 1) / BF16_COLS * BF16_COLS);
 }
 
 /* Packs the whole of B [k, n] for any number of products. packed: 64-byte aligned. */
@@ -57,6 +58,7 @@ void bf16_gemm(int m, int n, int k, bf16_factor a, bf16_factor b, const bf16_pai
 
 /* The two, for who must not call them without asking: kernels/cpu.h. */
 typedef struct bf16_kernels {
+    const char *name; /* "avx512bf16", "amx" */
     void (*pack)(int k, int n, bf16_factor b, bf16_pair *packed);
     void (*gemm)(int m, int n, int k, bf16_factor a, bf16_factor b, const bf16_pair *packed, bf16_addend addend,
                  float *c, bf16_blocks *blocks);
