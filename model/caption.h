@@ -96,6 +96,9 @@ void caption_model_release(caption_model *model);       /* NULL is allowed */
 const char *caption_encoder_sha256(const caption_encoder *encoder);                 /* of the file, 64 hex digits */
 const char *caption_encoder_label(const caption_encoder *encoder, int class_index); /* "tabby, tabby cat"; or NULL */
 const char *caption_model_sha256(const caption_model *model);
+
+/* 1 if the file carries checksums, which were then compared; 0: it comes from another writer or an older captiond. */
+int caption_model_verified(const caption_model *model);
 const char *caption_model_kind(const caption_model *model); /* "rnn", "lstm", "attention" */
 int caption_model_vocabulary_size(const caption_model *model);
 int caption_model_hidden_size(const caption_model *model);

@@ -19,7 +19,7 @@
 #include <string.h>
 
 #include "model/encoder/encoder_network.h"
-#include "model/storage/mapped_file.h"
+#include "model/storage/file_bytes.h"
 #include "model/storage/safetensors.h"
 #include "tools/tfjs.h"
 
@@ -262,9 +262,9 @@ static int join_labels(const cJSON *labels, const char *path, char text[LABEL_TE
 static int read_labels(const char *package, char text[LABEL_TEXT_BYTES], caption_error *err)
 {
     char path[4096];
-    mapped_file file;
+    file_bytes file;
     snprintf(path, sizeof path, "%s/misc/labels_map.json", package);
-    int status = mapped_file_open(&file, path, err);
+    int status = file_bytes_read(&file, path, err);
     if (status != CAPTION_OK)
         return status;
     cJSON *labels = cJSON_ParseWithLength((const char *)file.bytes, file.size);
@@ -273,7 +273,7 @@ static int read_labels(const char *package, char text[LABEL_TEXT_BYTES], caption
     else
         status = caption_fail(err, CAPTION_EFORMAT, "%s: not a JSON object of %d names", path, CAPTION_CLASSES);
     cJSON_Delete(labels);
-    mapped_file_close(&file);
+    file_bytes_free(&file);
     return status;
 }
 

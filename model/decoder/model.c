@@ -131,10 +131,12 @@ int caption_model_open(caption_model **out, const char *path, caption_error *err
         status = read_shape(model, path, err);
     if (status == CAPTION_OK)
         status = read_parameters(model, err);
-    if (status == CAPTION_OK)
+    if (status == CAPTION_OK) {
+        safetensors_drop_data(model->file);
         *out = model;
-    else
+    } else {
         caption_model_release(model);
+    }
     return status;
 }
 
@@ -160,6 +162,11 @@ void caption_model_release(caption_model *model)
 const char *caption_model_sha256(const caption_model *model)
 {
     return safetensors_sha256(model->file);
+}
+
+int caption_model_verified(const caption_model *model)
+{
+    return safetensors_verified(model->file);
 }
 
 const char *caption_model_kind(const caption_model *model)

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "model/features/feature_picture.h"
-#include "model/storage/mapped_file.h"
+#include "model/storage/file_bytes.h"
 
 enum { VIEWS = FEATURE_VIEWS };
 
@@ -28,17 +28,17 @@ static int visit_picture(struct pool *pool, feature_picture *scratch, size_t i, 
 {
     const caption_dataset *dataset = pool->work->dataset;
     caption_error reason;
-    mapped_file file;
+    file_bytes file;
     char *path;
     if (asprintf(&path, "%s/%s", caption_dataset_directory(dataset), caption_dataset_at(dataset, i)->file) < 0)
         return caption_fail(err, CAPTION_ENOMEM, "out of memory for features");
-    int status = mapped_file_open(&file, path, err);
+    int status = file_bytes_read(&file, path, err);
     if (status == CAPTION_OK) {
         status =
             feature_picture_add(scratch, file.bytes, file.size, pool->work->choice, pool->keys + i * VIEWS, &reason);
         if (status != CAPTION_OK)
             caption_fail(err, status, "%.256s: %.200s", path, reason.message);
-        mapped_file_close(&file);
+        file_bytes_free(&file);
     }
     free(path);
     return status;

@@ -1,4 +1,5 @@
-/* safetensors.c: opening and reading. Structure is checked once, at opening; numbers when they are read. */
+/* safetensors.c: opening and reading. Structure and checksums are checked once, at opening; numbers when they are read.
+ */
 #include "model/storage/safetensors.h"
 
 #include <math.h>
@@ -8,17 +9,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/storage/file_bytes.h"
 #include "model/storage/half.h"
-#include "model/storage/mapped_file.h"
+#include "model/storage/safetensors_checksums.h"
 #include "model/storage/safetensors_header.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "tensors are copied as they stand in the file");
 
 struct safetensors {
     char *path;
-    mapped_file map;
-    const unsigned char *data; /* inside the map, behind the header */
+    file_bytes content;
+    const unsigned char *data; /* inside the content, behind the header */
     safetensors_header header;
+    int verified; /* it has checksums, and they are right */
     char sha256[2 * SHA256_DIGEST_SIZE + 1];
 };
 
@@ -27,7 +30,7 @@ static void hash_file(safetensors *file)
     struct sha256_ctx context;
     uint8_t digest[SHA256_DIGEST_SIZE];
     sha256_init(&context);
-    sha256_update(&context, file->map.size, file->map.bytes);
+    sha256_update(&context, file->content.size, file->content.bytes);
     sha256_digest(&context, sizeof digest, digest);
     for (size_t i = 0; i < sizeof digest; i++)
         snprintf(file->sha256 + 2 * i, 3, "%02x", digest[i]);
@@ -36,13 +39,13 @@ static void hash_file(safetensors *file)
 static int parse(safetensors *file, caption_error *err)
 {
     const char *path = file->path;
-    size_t size = file->map.size;
+    size_t size = file->content.size;
     if (size == 0)
         return caption_fail(err, CAPTION_EFORMAT, "%s: the file is empty", path);
     if (size < SAFETENSORS_PREFIX)
         return caption_fail(err, CAPTION_EFORMAT, "%s: %zu bytes are too few for a safetensors file", path, size);
     uint64_t length;
-    memcpy(&length, file->map.bytes, sizeof length);
+    memcpy(&length, file->content.bytes, sizeof length);
     if (length > size - SAFETENSORS_PREFIX)
         return caption_fail(err, CAPTION_EFORMAT,
                             "%s: a header of %llu bytes in a file of %zu: truncated or not safetensors", path,
@@ -50,8 +53,8 @@ static int parse(safetensors *file, caption_error *err)
     if (length > SAFETENSORS_MAX_HEADER)
         return caption_fail(err, CAPTION_ELIMIT, "%s: a header of %llu bytes, more than the limit of %d", path,
                             (unsigned long long)length, SAFETENSORS_MAX_HEADER);
-    file->data = file->map.bytes + SAFETENSORS_PREFIX + length;
-    return safetensors_header_parse(&file->header, path, file->map.bytes + SAFETENSORS_PREFIX, (size_t)length,
+    file->data = file->content.bytes + SAFETENSORS_PREFIX + length;
+    return safetensors_header_parse(&file->header, path, file->content.bytes + SAFETENSORS_PREFIX, (size_t)length,
                                     size - SAFETENSORS_PREFIX - (size_t)length, err);
 }
 
@@ -63,9 +66,11 @@ int safetensors_open(safetensors **out, const char *path, caption_error *err)
         free(file);
         return caption_fail(err, CAPTION_ENOMEM, "%s: out of memory", path);
     }
-    int status = mapped_file_open(&file->map, path, err);
+    int status = file_bytes_read(&file->content, path, err);
     if (status == CAPTION_OK)
         status = parse(file, err);
+    if (status == CAPTION_OK)
+        status = safetensors_checksums_verify(&file->header, path, file->data, &file->verified, err);
     if (status != CAPTION_OK) {
         safetensors_close(file);
         return status;
@@ -80,7 +85,7 @@ void safetensors_close(safetensors *file)
     if (!file)
         return;
     safetensors_header_free(&file->header);
-    mapped_file_close(&file->map);
+    file_bytes_free(&file->content);
     free(file->path);
     free(file);
 }
@@ -107,6 +112,17 @@ const char *safetensors_sha256(const safetensors *file)
     return file->sha256;
 }
 
+int safetensors_verified(const safetensors *file)
+{
+    return file->verified;
+}
+
+void safetensors_drop_data(safetensors *file)
+{
+    file_bytes_free(&file->content);
+    file->data = NULL;
+}
+
 /* ---- tensors ----------------------------------------------------------------------------------------------------- */
 
 enum { SHAPE_TEXT = 24 * SAFETENSORS_MAX_DIMS };
@@ -125,6 +141,8 @@ static int find(const safetensors *file, const char *name, int ndims, const size
                 caption_error *err)
 {
     const safetensors_entry *entry = NULL;
+    if (!file->data)
+        return caption_fail(err, CAPTION_EINVAL, "%s: tensor %s: the data was dropped", file->path, name);
     for (size_t i = 0; i < file->header.tensors && !entry; i++)
         if (strcmp(file->header.entries[i].name, name) == 0)
             entry = &file->header.entries[i];

@@ -166,12 +166,15 @@ static int check_extent(const char *path, safetensors_entry *entry, size_t data_
     return CAPTION_OK;
 }
 
+/* The same order for empty tensors too, which may stand in one place: checksums go by it. */
 static int by_offset(const void *a, const void *b)
 {
     const safetensors_entry *left = a, *right = b;
     if (left->begin != right->begin)
         return left->begin < right->begin ? -1 : 1;
-    return (left->end > right->end) - (left->end < right->end);
+    if (left->end != right->end)
+        return left->end < right->end ? -1 : 1;
+    return strcmp(left->name, right->name);
 }
 
 static int by_string(const void *a, const void *b)

@@ -13,7 +13,7 @@
 
 #include "model/caption.h"
 #include "model/decoder/vocabulary.h"
-#include "model/storage/mapped_file.h"
+#include "model/storage/file_bytes.h"
 #include "model/storage/utf8.h"
 
 struct line {
@@ -177,7 +177,7 @@ static int gather_images(const struct reader *r, caption_dataset *dataset, struc
 
 /* ---- the dataset ------------------------------------------------------------------------------------------------ */
 
-static int fill(caption_dataset *dataset, const struct reader *r, const mapped_file *file)
+static int fill(caption_dataset *dataset, const struct reader *r, const file_bytes *file)
 {
     size_t n = count_lines((const char *)file->bytes, file->size);
     if (n == 0)
@@ -201,8 +201,8 @@ int caption_dataset_open(caption_dataset **out, const char *images, const char *
 {
     struct reader r = {tsv, err};
     *out = NULL;
-    mapped_file file;
-    int status = mapped_file_open(&file, tsv, err);
+    file_bytes file;
+    int status = file_bytes_read(&file, tsv, err);
     if (status != CAPTION_OK)
         return status;
     caption_dataset *dataset = calloc(1, sizeof *dataset);
@@ -210,7 +210,7 @@ int caption_dataset_open(caption_dataset **out, const char *images, const char *
         status = caption_fail(err, CAPTION_ENOMEM, "%s: out of memory", tsv);
     else
         status = fill(dataset, &r, &file);
-    mapped_file_close(&file);
+    file_bytes_free(&file);
     if (status == CAPTION_OK)
         *out = dataset;
     else

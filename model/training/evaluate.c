@@ -17,12 +17,16 @@ static int caption_batch(caption_session *session, const caption_model *model, i
                          char **captions, caption_error *err)
 {
     const caption_options options = {.max_words = max_words};
-    for (int i = 0; i < n; i++) {
-        const float *record = feature_cache_at(cache, records[i]);
-        memcpy(scratch->features + (size_t)i * CAPTION_FEATURES, record, CAPTION_FEATURES * sizeof(float));
-        memcpy(scratch->maps + (size_t)i * CAPTION_MAP, record + CAPTION_FEATURES, CAPTION_MAP * sizeof(float));
+    int status = CAPTION_OK;
+    for (int i = 0; i < n && status == CAPTION_OK; i++) {
+        status = feature_cache_read(cache, records[i], 0, CAPTION_FEATURES,
+                                    scratch->features + (size_t)i * CAPTION_FEATURES, err);
+        if (status == CAPTION_OK)
+            status = feature_cache_read(cache, records[i], CAPTION_FEATURES, CAPTION_MAP,
+                                        scratch->maps + (size_t)i * CAPTION_MAP, err);
     }
-    int status = caption_session_set_features(session, n, scratch->features, scratch->maps, err);
+    if (status == CAPTION_OK)
+        status = caption_session_set_features(session, n, scratch->features, scratch->maps, err);
     if (status == CAPTION_OK)
         status = caption_generate(session, model, &options, scratch->results, err);
     for (int i = 0; i < n && status == CAPTION_OK; i++)

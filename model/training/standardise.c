@@ -1,6 +1,7 @@
 #include "model/training/standardise.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 #include "model/training/train_options.h"
 
@@ -15,6 +16,7 @@ typedef struct part {
     size_t n, stride;
     int offset, rows, width;
     const caption_train_options *options;
+    float *scratch; /* [rows, width] */
 } part;
 
 /* sum += (x - mean)^power of each of `width` numbers in `rows` rows. */
@@ -25,44 +27,54 @@ static void add_powers(int rows, int width, const float *x, const double *mean, 
             sum[j] += mean ? (x[j] - mean[j]) * (x[j] - mean[j]) : x[j];
 }
 
-/* One pass. Returns 1 if it is to stop. */
-static int add_all(const part *p, const double *mean, double *sum)
+/* One pass. */
+static int add_all(const part *p, const double *mean, double *sum, caption_error *err)
 {
     for (size_t i = 0; i < p->n; i++) {
         if (train_options_stop(p->options))
-            return 1;
-        add_powers(p->rows, p->width, feature_cache_at(p->cache, p->records[i * p->stride]) + p->offset, mean, sum);
+            return caption_fail(err, CAPTION_ECANCELLED, "stopped while features were standardised");
+        int status = feature_cache_read(p->cache, p->records[i * p->stride], (size_t)p->offset,
+                                        (size_t)p->rows * (size_t)p->width, p->scratch, err);
+        if (status != CAPTION_OK)
+            return status;
+        add_powers(p->rows, p->width, p->scratch, mean, sum);
     }
-    return 0;
+    return CAPTION_OK;
 }
 
-/* Two passes in double: mean, then deviation. A number that hardly varies is not blown up. Returns 1 if it is to stop.
- */
-static int measure(const part *p, float *mean, float *scale)
+/* Two passes in double: mean, then deviation. A number that hardly varies is not blown up. */
+static int measure(const part *p, float *mean, float *scale, caption_error *err)
 {
     double sum[D] = {0}, squares[D] = {0}, count = (double)p->n * p->rows;
     _Static_assert(D >= M, "both fit");
-    if (add_all(p, NULL, sum))
-        return 1;
+    int status = add_all(p, NULL, sum, err);
+    if (status != CAPTION_OK)
+        return status;
     for (int j = 0; j < p->width; j++)
         sum[j] /= count;
-    if (add_all(p, sum, squares))
-        return 1;
+    status = add_all(p, sum, squares, err);
+    if (status != CAPTION_OK)
+        return status;
     for (int j = 0; j < p->width; j++) {
         mean[j] = (float)sum[j];
         scale[j] = (float)(1 / fmax(sqrt(squares[j] / count), SMALLEST_DEVIATION));
     }
-    return 0;
+    return CAPTION_OK;
 }
 
 int standardise_measure(standardiser *s, const feature_cache *cache, const long *records, size_t n, size_t stride,
                         const caption_train_options *options, caption_error *err)
 {
-    const part features = {cache, records, n, stride, 0, 1, D, options};
-    const part map = {cache, records, n, stride, D, POSITIONS, M, options};
-    if (measure(&features, s->mean, s->scale) || measure(&map, s->map_mean, s->map_scale))
-        return caption_fail(err, CAPTION_ECANCELLED, "stopped while features were standardised");
-    return CAPTION_OK;
+    float *scratch = malloc(CAPTION_MAP * sizeof *scratch);
+    const part features = {cache, records, n, stride, 0, 1, D, options, scratch};
+    const part map = {cache, records, n, stride, D, POSITIONS, M, options, scratch};
+    _Static_assert((int)CAPTION_MAP >= (int)D, "the scratch fits both");
+    int status = scratch ? measure(&features, s->mean, s->scale, err)
+                         : caption_fail(err, CAPTION_ENOMEM, "out of memory to standardise features");
+    if (status == CAPTION_OK)
+        status = measure(&map, s->map_mean, s->map_scale, err);
+    free(scratch);
+    return status;
 }
 
 static void standardise(int rows, int width, const float *x, const float *mean, const float *scale, float *out)

@@ -145,7 +145,10 @@ void train_data_features(train_data *data, const batch_view *view, uint64_t seed
         random_stream r = random_seeded(seed + (uint64_t)(view->first + k));
         long record = data->train_records[view->images[k] * data->views + random_below(&r, data->views)];
         float *features = data->features + i * D, *map = data->map ? data->map + i * CAPTION_MAP : NULL;
-        standardise_record(&data->standardiser, feature_cache_at(data->cache, record), features, map);
+        data->fault = feature_cache_read(data->cache, record, 0, map ? FEATURE_FLOATS : D, data->record, &data->reason);
+        if (data->fault)
+            return;
+        standardise_record(&data->standardiser, data->record, features, map);
         drop(data->options->feature_dropout, D, features, &r);
         if (map)
             drop(data->options->feature_dropout, CAPTION_MAP, map, &r);
@@ -170,7 +173,8 @@ int train_data_open(train_data *data, const caption_train_options *options, cons
     int looks = decoder_kind_parse(options->kind, &kind) && decoder_looks(kind);
     data->features = calloc((size_t)options->batch * D, sizeof *data->features);
     data->map = looks ? calloc((size_t)options->batch * CAPTION_MAP, sizeof *data->map) : NULL;
-    if (!data->features || (looks && !data->map))
+    data->record = calloc(FEATURE_FLOATS, sizeof *data->record);
+    if (!data->features || !data->record || (looks && !data->map))
         return caption_fail(err, CAPTION_ENOMEM, "out of memory for a batch of %d captions", options->batch);
     return standardise_measure(&data->standardiser, data->cache, data->train_records,
                                caption_dataset_size(options->train), data->views, options, err);
@@ -182,6 +186,7 @@ void train_data_close(train_data *data)
     feature_cache_close(data->cache);
     free(data->train_records);
     free(data->dev_records);
+    free(data->record);
     free(data->features);
     free(data->map);
 }

@@ -17,6 +17,9 @@ typedef struct train_data {
     long *train_records;       /* [images, views] in the cache */
     long *dev_records;         /* [dev images], NULL without dev */
     standardiser standardiser; /* of the training images as they are */
+    float *record;             /* [FEATURE_FLOATS] the one being standardised */
+    int fault;                 /* a record could not be read (caption_status): */
+    caption_error reason;      /* why */
     float *features;           /* [images of the batch, D], standardised */
     float *map;                /* [images of the batch, P, M], standardised; NULL for kinds that do not look */
     char digest[65];           /* SHA-256 over names, captions and the encoder: identifies the data */
@@ -29,7 +32,8 @@ int train_data_open(train_data *data, const caption_train_options *options, cons
 void train_data_close(train_data *data); /* also of a zeroed one */
 
 /* The network learns from standardised features, of which a random share is dropped: fills data->features and
- * data->map for the images of this batch. What is chosen for the image of row k follows from seed + first + k alone. */
+ * data->map for the images of this batch. What is chosen for the image of row k follows from seed + first + k alone. A
+ * record that cannot be read is left in data->fault, and the batch must not be learnt. */
 void train_data_features(train_data *data, const batch_view *view, uint64_t seed);
 
 #endif

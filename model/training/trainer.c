@@ -108,7 +108,7 @@ static int report(trainer *t, const evaluation *e, int best, caption_error *err)
 /* ---- learning --------------------------------------------------------------------------------------------------- */
 
 /* Of a batch, over all processes; floats, because they are summed as gradients are. */
-enum { TOTAL_LOSS, TOTAL_REWARD, TOTAL_WORDS, TOTAL_CAPTIONS, TOTAL_STOPPED, TOTALS };
+enum { TOTAL_LOSS, TOTAL_REWARD, TOTAL_WORDS, TOTAL_CAPTIONS, TOTAL_STOPPED, TOTAL_FAILED, TOTALS };
 
 /* Gradients and totals of this process's share of the batch. */
 static void compute_share(trainer *t, float totals[TOTALS])
@@ -123,7 +123,8 @@ static void compute_share(trainer *t, float totals[TOTALS])
     totals[TOTAL_REWARD] = (float)(reward * batch.n);
     totals[TOTAL_WORDS] = (float)words;
     totals[TOTAL_CAPTIONS] = (float)batch.n;
-    if (batch.n > 0)
+    totals[TOTAL_FAILED] = t->data.fault != CAPTION_OK;
+    if (batch.n > 0 && !t->data.fault)
         totals[TOTAL_LOSS] = decoder_loss_f(&t->shape, t->parameters, &batch, t->gradients, NULL, NULL, &t->scratch);
     else
         memset(t->gradients, 0, t->n_parameters * sizeof *t->gradients);
@@ -141,6 +142,13 @@ static void learn_share(trainer *t, float totals[TOTALS])
     totals[TOTAL_STOPPED] = (float)share.stopped;
 }
 
+/* Why this process could not read its share of the batch, if it could not. */
+static int read_fault(const trainer *t, caption_error *err)
+{
+    return t->data.fault ? caption_fail(err, (enum caption_status)t->data.fault, "%s", t->data.reason.message)
+                         : CAPTION_OK;
+}
+
 /* A batch in which somebody wants to stop is one that nobody has learnt: it is for the next run. */
 static int learn_batch(trainer *t, caption_error *err)
 {
@@ -149,6 +157,8 @@ static int learn_batch(trainer *t, caption_error *err)
     learn_share(t, totals);
     if ((status = ranks_sum(t->options->ranks, totals, TOTALS, err)))
         return status;
+    if (totals[TOTAL_FAILED] > 0)
+        return ranks_agree(t->options->ranks, read_fault(t, err), err);
     if (totals[TOTAL_STOPPED] > 0)
         return stopped(err);
     if ((status = ranks_sum(t->options->ranks, t->gradients, t->n_parameters, err)))

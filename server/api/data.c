@@ -1,7 +1,6 @@
 /* data.c: see data.h. */
 #include "server/api/data.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -13,12 +12,12 @@
 #include "server/jobs/jobs.h"
 #include "server/store/store.h"
 
-static int choose_directory(const config *c, char out[PATH_MAX], caption_error *err)
+int data_directory(const char *given, char out[PATH_MAX], caption_error *err)
 {
     const char *shared = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
     int length;
-    if (c->data)
-        length = snprintf(out, PATH_MAX, "%s", c->data);
+    if (given)
+        length = snprintf(out, PATH_MAX, "%s", given);
     else if (shared && *shared == '/') /* the XDG specification: others are to be ignored */
         length = snprintf(out, PATH_MAX, "%s/captiond", shared);
     else if (home && *home == '/')
@@ -45,7 +44,7 @@ void data_open(server *s)
     const store_limits limits = {c->max_datasets, c->max_items, c->max_captions, (long long)c->max_data_mb << 20,
                                  (long long)c->min_free_mb << 20};
     char directory[PATH_MAX] = "";
-    if (choose_directory(c, directory, &s->store_fault) == CAPTION_OK)
+    if (data_directory(c->data, directory, &s->store_fault) == CAPTION_OK)
         store_open(&s->store, directory, &limits, &s->store_fault);
     log_outcome(s, directory);
 }

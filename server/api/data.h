@@ -5,7 +5,12 @@
 #ifndef SERVER_DATA_H
 #define SERVER_DATA_H
 
+#include <limits.h>
+
 #include "server/http/http.h"
+
+/* The directory: `given` unless it is NULL. */
+int data_directory(const char *given, char out[PATH_MAX], caption_error *err);
 
 /* Opens server->store, or logs and keeps the reason in server->store_fault. */
 void data_open(server *s);

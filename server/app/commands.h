@@ -15,6 +15,7 @@ int command_invert(int argc, char **argv);
 int command_dream(int argc, char **argv);
 int command_selftest(int argc, char **argv);
 int command_bench(int argc, char **argv);
+int command_repair(int argc, char **argv);
 int command_health(int argc, char **argv);
 
 #endif

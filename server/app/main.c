@@ -25,6 +25,7 @@ static const command commands[] = {
     {"dream", command_dream, "paint more of what a layer sees into a photo"},
     {"selftest", command_selftest, "check every gradient numerically"},
     {"bench", command_bench, "measure speed"},
+    {"repair", command_repair, "make a lost or damaged index of datasets anew"},
     {"health", command_health, "ask a running daemon how it is"},
 };
 

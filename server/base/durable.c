@@ -5,7 +5,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-int durable_write(int fd, const void *bytes, size_t size)
+int durable_write(int fd, const void *bytes, size_t size, int flush)
 {
     const char *next = bytes;
     while (size > 0) {
@@ -17,7 +17,7 @@ int durable_write(int fd, const void *bytes, size_t size)
             size -= (size_t)n;
         }
     }
-    return fsync(fd);
+    return flush ? fsync(fd) : 0;
 }
 
 int durable_directory(const char *path)

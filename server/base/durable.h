@@ -4,8 +4,8 @@
 
 #include <stddef.h>
 
-/* Writes all of it and flushes the file to the disk. */
-int durable_write(int fd, const void *bytes, size_t size);
+/* Writes all of it and, if asked to, flushes the file to the disk. */
+int durable_write(int fd, const void *bytes, size_t size, int flush);
 
 /* Flushes a directory: what was made, renamed or removed in it. */
 int durable_directory(const char *path);

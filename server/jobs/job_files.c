@@ -120,3 +120,16 @@ void job_files_each(const char *data, void (*each)(void *context, long long id),
     }
     closedir(directory);
 }
+
+static void note(void *context, long long id)
+{
+    (void)id;
+    *(int *)context = 1;
+}
+
+int job_files_any(const char *data)
+{
+    int any = 0;
+    job_files_each(data, note, &any);
+    return any;
+}

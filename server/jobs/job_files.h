@@ -34,6 +34,9 @@ void job_files_clear(job_files *f);
 /* Removes the directory with all that is in it; gives up the lock. */
 void job_files_remove(job_files *f);
 
+/* 1 if there are directories of jobs. */
+int job_files_any(const char *data);
+
 /* Calls `each` with every id that has a directory. */
 void job_files_each(const char *data, void (*each)(void *context, long long id), void *context);
 

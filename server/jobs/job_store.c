@@ -1,11 +1,16 @@
 /* job_store.c: the tables, and looking into them; see job_store.h. */
 #include "server/jobs/job_store.h"
 
+#include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "server/jobs/job_files.h"
 #include "server/jobs/job_store_open.h"
 
 /* AUTOINCREMENT: the number of a forgotten job or event is never given out again. */
@@ -62,13 +67,48 @@ int job_state_is_final(job_state state)
 
 /* ---- opening --------------------------------------------------------------------------------------------------- */
 
-static int open_database(job_store *s, const char *directory, caption_error *err)
+/* Directories of jobs without an index: it was lost. A new one would number jobs anew and take their files. */
+static int open_database(database **out, const char *directory, caption_error *err)
 {
     char *path;
     if (asprintf(&path, "%s/jobs.db", directory) < 0)
         return caption_fail(err, CAPTION_ENOMEM, "out of memory for the store of jobs");
-    int status = database_open(&s->db, path, &schema, err);
+    caption_error reason;
+    int status = database_open(out, path, &schema, job_files_any(directory) ? DATABASE_LOST : DATABASE_MAKE, &reason);
     free(path);
+    if (status == CAPTION_EFORMAT)
+        return caption_fail(err, status, "%.380s; no file is lost: stop captiond and run `captiond repair`",
+                            reason.message);
+    return status ? caption_fail(err, (enum caption_status)status, "%s", reason.message) : CAPTION_OK;
+}
+
+/* Moves DATA/NAME to DATA/quarantine/NAME.SECONDS. */
+static int set_aside(const char *directory, const char *name, caption_error *err)
+{
+    char from[PATH_MAX], to[PATH_MAX];
+    if (snprintf(to, sizeof to, "%s/quarantine", directory) >= PATH_MAX || (mkdir(to, 0700) != 0 && errno != EEXIST))
+        return caption_fail(err, CAPTION_EIO, "%.400s: %s", to, strerror(errno));
+    if (snprintf(from, sizeof from, "%s/%s", directory, name) >= PATH_MAX ||
+        snprintf(to, sizeof to, "%s/quarantine/%s.%lld", directory, name, (long long)time(NULL)) >= PATH_MAX)
+        return caption_fail(err, CAPTION_EIO, "%.400s: the path is too long", directory);
+    if (rename(from, to) != 0 && errno != ENOENT)
+        return caption_fail(err, CAPTION_EIO, "%.400s: %s", from, strerror(errno));
+    return CAPTION_OK;
+}
+
+int job_store_repair(const char *directory, int *was_set_aside, caption_error *err)
+{
+    static const char *const names[] = {"jobs", "jobs.db", "jobs.db-wal", "jobs.db-shm"};
+    database *db = NULL;
+    caption_error reason;
+    int status = open_database(&db, directory, &reason);
+    database_close(db);
+    *was_set_aside = status == CAPTION_EFORMAT;
+    if (!*was_set_aside)
+        return status ? caption_fail(err, (enum caption_status)status, "%s", reason.message) : CAPTION_OK;
+    status = CAPTION_OK;
+    for (size_t i = 0; i < sizeof names / sizeof *names && !status; i++)
+        status = set_aside(directory, names[i], err);
     return status;
 }
 
@@ -82,7 +122,7 @@ int job_store_open(job_store **out, const char *directory, const job_limits *lim
     int guard = database_lock_directory(directory, err);
     if (guard < 0)
         return CAPTION_EIO;
-    int status = open_database(s, directory, err);
+    int status = open_database(&s->db, directory, err);
     close(guard);
     return status;
 }

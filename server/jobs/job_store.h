@@ -43,6 +43,10 @@ typedef struct job_store job_store;
 int job_store_open(job_store **out, const char *directory, const job_limits *limits, caption_error *err);
 void job_store_close(job_store *s); /* NULL is allowed */
 
+/* If the index of jobs is damaged or lost, moves it and the files of jobs into DATA/quarantine, so that the next start
+ * begins with none. For `captiond repair`, while no daemon uses the directory. */
+int job_store_repair(const char *directory, int *was_set_aside, caption_error *err);
+
 /* ---- from outside ---------------------------------------------------------------------------------------------- */
 
 /* What jobs make and work with, as claims and needs name it: printf formats, and room for one. */

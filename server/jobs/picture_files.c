@@ -32,7 +32,7 @@ static int write_file(const char *path, const void *bytes, size_t size)
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0)
         return -1;
-    int failed = durable_write(fd, bytes, size), error = errno;
+    int failed = durable_write(fd, bytes, size, 1), error = errno;
     failed |= close(fd);
     if (failed)
         errno = error;

@@ -8,15 +8,26 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "server/base/durable.h"
 
 enum { BUSY_MS = 10000, STATEMENTS = 64 };
 
+/* The files that belong together: the database, what was committed last, and the index of that. */
+static const char *const suffixes[] = {"", "-wal", "-shm"};
+enum { FILES = sizeof suffixes / sizeof *suffixes };
+
+typedef struct file_identity {
+    dev_t device;
+    ino_t inode;
+} file_identity;
+
 struct database {
     char *path;
-    pthread_mutex_t lock; /* guards the rest */
+    file_identity files[FILES]; /* as they were opened */
+    pthread_mutex_t lock;       /* guards the rest */
     sqlite3 *db;
     struct {
         const char *sql;
@@ -47,12 +58,53 @@ static int is_full(const database *d)
     return full;
 }
 
+static int is_damaged(int code)
+{
+    return (code & 0xFF) == SQLITE_CORRUPT || (code & 0xFF) == SQLITE_NOTADB;
+}
+
 static void tell_fault(const database *d, problem *p)
 {
-    problem_kind kind = is_full(d)                                       ? PROBLEM_DISK_FULL
-                        : (sqlite3_errcode(d->db) & 0xFF) == SQLITE_BUSY ? PROBLEM_STORE_BUSY
-                                                                         : PROBLEM_INTERNAL;
+    int code = sqlite3_errcode(d->db);
+    problem_kind kind = is_full(d)                      ? PROBLEM_DISK_FULL
+                        : (code & 0xFF) == SQLITE_BUSY  ? PROBLEM_STORE_BUSY
+                        : (code & 0xFF) == SQLITE_NOMEM ? PROBLEM_MEMORY_FULL
+                        : is_damaged(code)              ? PROBLEM_NO_DATA_DIRECTORY
+                                                        : PROBLEM_INTERNAL;
     problem_set(p, kind, "%.300s: %.100s", d->path, sqlite3_errmsg(d->db));
+}
+
+/* ---- is it still there? ------------------------------------------------------------------------------------------ */
+
+static int identify(const database *d, int which, file_identity *out)
+{
+    char *path;
+    struct stat facts;
+    *out = (file_identity){0};
+    if (asprintf(&path, "%s%s", d->path, suffixes[which]) < 0)
+        return -1;
+    int missing = stat(path, &facts);
+    free(path);
+    if (!missing)
+        *out = (file_identity){facts.st_dev, facts.st_ino};
+    return missing;
+}
+
+/* SQLite goes on writing to files that have no name any more: what it commits there, nobody will find. */
+static int check_in_place(database *d, problem *p)
+{
+    for (int i = 0; i < FILES; i++) {
+        file_identity now, *known = &d->files[i];
+        int missing = identify(d, i, &now);
+        if (!missing && known->inode == 0) /* SQLite makes the later two when it first needs them */
+            *known = now;
+        if (known->inode != 0 && (missing || now.inode != known->inode || now.device != known->device))
+            return problem_set(p, PROBLEM_NO_DATA_DIRECTORY,
+                               "%.300s%s was removed or replaced while in use: stop captiond, run `captiond repair`, "
+                               "start it again",
+                               d->path, suffixes[i]);
+    }
+    return 0;
 }
 
 /* ---- statements ------------------------------------------------------------------------------------------------ */
@@ -123,7 +175,7 @@ void database_unlock(database *d)
 int database_begin(database *d, problem *p)
 {
     database_lock(d);
-    if (database_run(d, database_prepare(d, "BEGIN IMMEDIATE"), p) == 0)
+    if (check_in_place(d, p) == 0 && database_run(d, database_prepare(d, "BEGIN IMMEDIATE"), p) == 0)
         return 0;
     database_unlock(d);
     return 1;
@@ -133,7 +185,7 @@ int database_end(database *d, int failed, problem *p)
 {
     problem ignored;
     if (!failed)
-        failed = database_run(d, database_prepare(d, "COMMIT"), p);
+        failed = check_in_place(d, p) || database_run(d, database_prepare(d, "COMMIT"), p);
     if (failed && !sqlite3_get_autocommit(d->db)) /* some faults roll back by themselves */
         database_run(d, database_prepare(d, "ROLLBACK"), &ignored);
     database_unlock(d);
@@ -144,7 +196,12 @@ int database_end(database *d, int failed, problem *p)
 
 static int fail(const database *d, caption_error *err)
 {
-    return caption_fail(err, CAPTION_EIO, "%.300s: %s", d->path, sqlite3_errmsg(d->db));
+    int code = sqlite3_errcode(d->db);
+    return caption_fail(err,
+                        is_damaged(code)                ? CAPTION_EFORMAT
+                        : (code & 0xFF) == SQLITE_NOMEM ? CAPTION_ENOMEM
+                                                        : CAPTION_EIO,
+                        "%.300s: %s", d->path, sqlite3_errmsg(d->db));
 }
 
 static int execute(database *d, const char *sql, caption_error *err)
@@ -162,16 +219,80 @@ static int read_version(database *d, int *version, caption_error *err)
     return CAPTION_OK;
 }
 
-static int migrate(database *d, const database_schema *schema, caption_error *err)
+/* ---- checking ---------------------------------------------------------------------------------------------------- */
+
+/* All of the file: pages, rows, and that indexes have what tables have. */
+static int check_integrity(database *d, caption_error *err)
+{
+    sqlite3_stmt *q = database_prepare(d, "PRAGMA integrity_check(1)");
+    if (sqlite3_step(q) != SQLITE_ROW)
+        return fail(d, err);
+    const char *answer = (const char *)sqlite3_column_text(q, 0);
+    int good = answer && strcmp(answer, "ok") == 0;
+    int status = good ? CAPTION_OK
+                      : caption_fail(err, CAPTION_EFORMAT, "%.300s: is damaged: %.150s", d->path, answer ? answer : "");
+    sqlite3_reset(q);
+    return status;
+}
+
+/* What a database was made with, as one text. The caller frees it with sqlite3_free; NULL upon failure. */
+static char *describe_schema(sqlite3 *db)
+{
+    static const char query[] = "SELECT group_concat(type || ' ' || name || ' ' || tbl_name || ' ' || sql, char(10)) "
+                                "FROM (SELECT * FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%' "
+                                "ORDER BY type, name)";
+    sqlite3_stmt *q;
+    char *text = NULL;
+    if (sqlite3_prepare_v2(db, query, -1, &q, NULL) == SQLITE_OK && sqlite3_step(q) == SQLITE_ROW)
+        text = sqlite3_mprintf("%s", sqlite3_column_text(q, 0));
+    sqlite3_finalize(q);
+    return text;
+}
+
+/* The tables, indexes and triggers are those that the steps up to this version make. */
+static int check_tables(database *d, const database_schema *schema, int version, caption_error *err)
+{
+    sqlite3 *model = NULL;
+    int code = sqlite3_open_v2(":memory:", &model, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL);
+    for (int i = 0; i < version && code == SQLITE_OK; i++)
+        code = sqlite3_exec(model, schema->steps[i], NULL, NULL, NULL);
+    char *wanted = code == SQLITE_OK ? describe_schema(model) : NULL, *found = describe_schema(d->db);
+    int status = CAPTION_OK;
+    if (!found)
+        status = fail(d, err);
+    else if (!wanted)
+        status = caption_fail(err, CAPTION_ENOMEM, "%.300s: out of memory to check its tables", d->path);
+    else if (strcmp(wanted, found) != 0)
+        status = caption_fail(err, CAPTION_EFORMAT, "%.300s: is damaged: its tables are not those of version %d",
+                              d->path, version);
+    sqlite3_free(wanted);
+    sqlite3_free(found);
+    sqlite3_close(model);
+    return status;
+}
+
+/* ---- bringing it up to date -------------------------------------------------------------------------------------- */
+
+static int check(database *d, const database_schema *schema, database_absence absence, int version, caption_error *err)
+{
+    if (version < 0 || version > schema->version)
+        return caption_fail(err, CAPTION_EUNSUPPORTED, "%.300s: has version %d, this captiond knows %d", d->path,
+                            version, schema->version);
+    if (version == 0 && absence == DATABASE_LOST)
+        return caption_fail(err, CAPTION_EFORMAT, "%.300s: is empty", d->path);
+    int status = check_integrity(d, err);
+    return status ? status : check_tables(d, schema, version, err);
+}
+
+static int migrate(database *d, const database_schema *schema, database_absence absence, caption_error *err)
 {
     char pragma[64];
     int version = 0;
     int status = read_version(d, &version, err);
+    if (!status)
+        status = check(d, schema, absence, version, err);
     if (status || version == schema->version) /* which writes nothing: the disk may be full */
         return status;
-    if (version < 0 || version > schema->version)
-        return caption_fail(err, CAPTION_EUNSUPPORTED, "%.300s: has version %d, this captiond knows %d", d->path,
-                            version, schema->version);
     for (; !status && version < schema->version; version++)
         status = execute(d, schema->steps[version], err);
     snprintf(pragma, sizeof pragma, "PRAGMA user_version=%d", schema->version);
@@ -179,12 +300,12 @@ static int migrate(database *d, const database_schema *schema, caption_error *er
 }
 
 /* In one transaction, so that a killed migration never was. */
-static int migrate_at_once(database *d, const database_schema *schema, caption_error *err)
+static int migrate_at_once(database *d, const database_schema *schema, database_absence absence, caption_error *err)
 {
     int status = execute(d, "BEGIN IMMEDIATE", err);
     if (status)
         return status;
-    status = migrate(d, schema, err);
+    status = migrate(d, schema, absence, err);
     if (!status)
         status = execute(d, "COMMIT", err);
     if (status)
@@ -192,9 +313,14 @@ static int migrate_at_once(database *d, const database_schema *schema, caption_e
     return status;
 }
 
-static int open_file(database *d, const database_schema *schema, caption_error *err)
+/* A file that should be there and is not must not be made. */
+static int open_file(database *d, const database_schema *schema, database_absence absence, caption_error *err)
 {
-    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+    if (absence == DATABASE_MAKE)
+        flags |= SQLITE_OPEN_CREATE;
+    else if (access(d->path, F_OK) != 0)
+        return caption_fail(err, CAPTION_EFORMAT, "%.300s: %s", d->path, strerror(errno));
     if (sqlite3_open_v2(d->path, &d->db, flags, NULL) != SQLITE_OK)
         return fail(d, err);
     sqlite3_busy_timeout(d->db, BUSY_MS);
@@ -203,7 +329,11 @@ static int open_file(database *d, const database_schema *schema, caption_error *
                          "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"
                          "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON",
                          err);
-    return status ? status : migrate_at_once(d, schema, err);
+    if (!status)
+        status = migrate_at_once(d, schema, absence, err);
+    for (int i = 0; i < FILES && !status; i++)
+        identify(d, i, &d->files[i]);
+    return status;
 }
 
 int database_lock_directory(const char *path, caption_error *err)
@@ -217,7 +347,8 @@ int database_lock_directory(const char *path, caption_error *err)
     return -1;
 }
 
-int database_open(database **out, const char *path, const database_schema *schema, caption_error *err)
+int database_open(database **out, const char *path, const database_schema *schema, database_absence absence,
+                  caption_error *err)
 {
     database *d = calloc(1, sizeof *d);
     *out = NULL;
@@ -226,7 +357,7 @@ int database_open(database **out, const char *path, const database_schema *schem
         return caption_fail(err, CAPTION_ENOMEM, "%s: out of memory", path);
     }
     pthread_mutex_init(&d->lock, NULL);
-    int status = open_file(d, schema, err);
+    int status = open_file(d, schema, absence, err);
     if (status)
         database_close(d);
     else

@@ -1,4 +1,4 @@
-/* database.h: an SQLite file with every safety on, its tables brought up to date, its statements kept.
+/* database.h: an SQLite file with every safety on, checked, its tables brought up to date, its statements kept.
  *
  *     problem p;
  *     if (database_begin(d, &p))
@@ -10,7 +10,9 @@
  *
  * One connection, one mutex. What a transaction acknowledges is on the disk (WAL, synchronous=FULL): kill -9 or a power
  * cut at any moment loses no committed row and leaves no half of a transaction. Several processes may share the file on
- * a local disk. All functions wait for the disk. Functions with a `problem` return 0, or 1 with *p set. */
+ * a local disk. A file that is damaged, or has not the tables of its version, is refused when it is opened; one that
+ * is removed or replaced while it is in use is noticed before the next commit. All functions wait for the disk.
+ * Functions with a `problem` return 0, or 1 with *p set. */
 #ifndef SERVER_DATABASE_H
 #define SERVER_DATABASE_H
 
@@ -32,8 +34,13 @@ typedef struct database_schema {
  * letting it wait. Returns the directory, locked until it is closed, or -1. */
 int database_lock_directory(const char *path, caption_error *err);
 
-/* Opens or makes the file and brings its tables up to date; refuses one of a newer version. The schema is kept. */
-int database_open(database **out, const char *path, const database_schema *schema, caption_error *err);
+/* What a missing or empty file means: a first start, or a loss. */
+typedef enum database_absence { DATABASE_MAKE, DATABASE_LOST } database_absence;
+
+/* Opens the file, checks all of it and brings its tables up to date; refuses one that is damaged (CAPTION_EFORMAT) or
+ * of a newer version, and leaves both as they are. The schema is kept. */
+int database_open(database **out, const char *path, const database_schema *schema, database_absence absence,
+                  caption_error *err);
 void database_close(database *d); /* NULL is allowed */
 
 /* Takes the mutex and SQLite's write lock, which other processes respect. */

@@ -2,11 +2,17 @@
  *
  *     DATA/captiond.db     SQLite: datasets, items, captions, and which image files there are
  *     DATA/images/SHA256   the image files, named by the hash of their bytes; datasets share equal ones
+ *     DATA/images/SHA256.json  beside each, what the index says of it: datasets and captions
+ *     DATA/quarantine/     image files that the index does not know
  *     DATA/features/       the feature cache that training reads (model/train.h)
  *
  * The same image twice in a dataset is one item with more captions. What a function acknowledges is on the disk: kill
  * -9 or a power cut at any moment loses no acknowledged item and leaves no half of one. Several daemons may share a
  * directory on a local disk.
+ *
+ * An image file is removed after its deletion was recorded in the index and for no other reason. A lost or damaged
+ * index is refused when the store is opened, and store_repair makes a new one of the images and what stands beside
+ * them.
  *
  * Thread-safe. All functions wait for the disk and for each other: call them from threads that may (disk.h). Functions
  * with a `problem` return 0, or 1 with *p set and nothing changed. */
@@ -31,9 +37,22 @@ typedef struct store_limits {
 
 typedef struct store store;
 
-/* Opens or makes the directory (mode 0700) and the store in it, and removes files that a killed daemon left over. */
+/* Opens or makes the directory (mode 0700) and the store in it, and checks it: the index is whole, and which image
+ * files it knows. CAPTION_EFORMAT if the index is damaged or lost. */
 int store_open(store **out, const char *directory, const store_limits *limits, caption_error *err);
 void store_close(store *s); /* NULL is allowed */
+
+typedef struct store_repair_report {
+    int rebuilt;      /* the old index was damaged or lost: it was set aside, and this is a new one */
+    long long images; /* entered now */
+    long long datasets, items, captions; /* in the index now */
+    long long set_aside;                 /* image files in the quarantine */
+} store_repair_report;
+
+/* Makes a new index if the old one is damaged or lost, and enters the image files that it does not know, also those in
+ * the quarantine, with the captions beside them. Files whose bytes do not have their hash, or that nothing stands
+ * beside, are (or stay) in the quarantine. Refuses while a daemon uses the directory. */
+int store_repair(const char *directory, store_repair_report *report, caption_error *err);
 
 /* Refuses (PROBLEM_DISK_FULL) what would leave less than limits.free on the disk. */
 int store_check_free(const store *s, size_t size, problem *p);

@@ -109,15 +109,34 @@ int store_dataset_delete(store *s, const char *name, store_dataset *out, problem
 
 /* ---- purging --------------------------------------------------------------------------------------------------- */
 
-/* Deletes a few items of a deleted dataset, or the dataset if it has none left; *more: there was one. */
+enum { PURGE = 200 };
+
+/* Deletes a few items of deleted datasets; images[*n]: what they were of. */
+static int purge_items(store *s, long long images[PURGE], int *n, problem *p)
+{
+    int state;
+    sqlite3_stmt *q = database_prepare(s->db, "DELETE FROM items WHERE id IN (SELECT items.id FROM datasets "
+                                              "JOIN items ON items.dataset = datasets.id WHERE NOT " IS_THERE
+                                              " LIMIT ?1) RETURNING image");
+    *n = 0;
+    sqlite3_bind_int(q, 1, PURGE);
+    while ((state = database_step(s->db, q, p)) == DATABASE_ROW && *n < PURGE)
+        images[(*n)++] = sqlite3_column_int64(q, 0);
+    sqlite3_reset(q);
+    return state == DATABASE_FAULT;
+}
+
+/* Or the datasets if they have none left; *more: there was one. */
 static int purge_some(store *s, int *more, problem *p)
 {
-    sqlite3_stmt *q =
-        database_prepare(s->db, "DELETE FROM items WHERE id IN (SELECT items.id FROM datasets "
-                                "JOIN items ON items.dataset = datasets.id WHERE NOT " IS_THERE " LIMIT 200)");
-    if (database_run(s->db, q, p))
+    long long images[PURGE];
+    problem ignored;
+    int n;
+    if (purge_items(s, images, &n, p))
         return 1;
-    *more = database_changes(s->db) > 0;
+    for (int i = 0; i < n; i++)
+        store_sidecar_write(s, images[i], STORE_FLUSH_NOW, &ignored); /* other datasets may have it */
+    *more = n > 0;
     return *more ? 0 : database_run(s->db, database_prepare(s->db, "DELETE FROM datasets WHERE NOT " IS_THERE), p);
 }
 

@@ -3,9 +3,12 @@
  *     DATA/incoming/XXXXXX/N   an upload being written, outside of any transaction: this may take a while
  *     DATA/images/SHA256       renamed there within the transaction that inserts its row
  *
- * Killed at any moment, a daemon leaves one of: a file in its incoming directory; an image file without a row. Neither
- * was acknowledged, and the next start removes both. Each process has an incoming directory of its own and keeps it
- * locked, so that a starting daemon can tell the dead ones' from those of daemons that run beside it. */
+ * Killed at any moment, a daemon leaves one of: a file in its incoming directory, of which nobody knows whether it is
+ * whole and which the next start removes; an image file without a row, which the next start sets aside
+ * (store_check.c). Each process has an incoming directory of its own and keeps it locked, so that a starting daemon can
+ * tell the dead ones' from those of daemons that run beside it.
+ *
+ * An image file is removed only when the index has recorded that its last item was deleted (table garbage). */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -46,7 +49,7 @@ int store_check_free(const store *s, size_t size, problem *p)
     return problem_set(p, PROBLEM_DISK_FULL, "less than %lld bytes would be left on the disk", s->limits.free);
 }
 
-int store_file_write(store *s, const void *bytes, size_t size, char **path, problem *p)
+int store_file_write(store *s, const void *bytes, size_t size, store_flush flush, char **path, problem *p)
 {
     if (store_check_free(s, size, p))
         return 1;
@@ -55,7 +58,7 @@ int store_file_write(store *s, const void *bytes, size_t size, char **path, prob
         return problem_set(p, PROBLEM_MEMORY_FULL, "out of memory");
     }
     int fd = open(*path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    int error = fd < 0 || durable_write(fd, bytes, size) ? errno : 0;
+    int error = fd < 0 || durable_write(fd, bytes, size, flush == STORE_FLUSH_NOW) ? errno : 0;
     if (fd >= 0 && close(fd) != 0 && !error)
         error = errno;
     if (!error)
@@ -67,16 +70,16 @@ int store_file_write(store *s, const void *bytes, size_t size, char **path, prob
     return 1;
 }
 
-int store_file_publish(store *s, const char *path, const char *sha256, problem *p)
+/* A file that is there already has these bytes, or is damaged: the new one may take its place. */
+int store_file_publish(store *s, const char *path, const char *sha256, int *created, problem *p)
 {
-    char *target = store_image_path(s, sha256);
-    if (!target)
-        return problem_set(p, PROBLEM_MEMORY_FULL, "out of memory");
-    int failed = rename(path, target) != 0 || fsync(s->images_fd) != 0;
-    if (failed)
-        store_file_fault(p, target, errno);
-    free(target);
-    return failed;
+    *created = faccessat(s->images_fd, sha256, F_OK, 0) != 0;
+    return renameat(AT_FDCWD, path, s->images_fd, sha256) == 0 ? 0 : store_file_fault(p, path, errno);
+}
+
+int store_files_flush(store *s, problem *p)
+{
+    return fsync(s->images_fd) == 0 ? 0 : store_file_fault(p, s->images, errno);
 }
 
 /* ---- removing -------------------------------------------------------------------------------------------------- */
@@ -95,8 +98,12 @@ static int is_known(store *s, const char *sha256)
 /* Within a transaction that writes. */
 static void remove_unknown(store *s, const char *sha256)
 {
-    if (!is_known(s, sha256))
-        unlinkat(s->images_fd, sha256, 0);
+    char sidecar[STORE_SIDECAR_BYTES];
+    if (!store_is_image_name(sha256) || is_known(s, sha256))
+        return;
+    store_sidecar_name(sha256, sidecar);
+    unlinkat(s->images_fd, sidecar, 0);
+    unlinkat(s->images_fd, sha256, 0);
 }
 
 void store_file_forget(store *s, const char *sha256)
@@ -136,11 +143,6 @@ void store_files_sweep(store *s)
 
 /* ---- what killed daemons left over ----------------------------------------------------------------------------- */
 
-static int is_image_name(const char *name)
-{
-    return strlen(name) == STORE_SHA256_BYTES - 1 && strspn(name, "0123456789abcdef") == STORE_SHA256_BYTES - 1;
-}
-
 static int fail_directory(const char *path, caption_error *err)
 {
     return caption_fail(err, CAPTION_EIO, "%.400s: %s", path, strerror(errno));
@@ -157,37 +159,23 @@ static void log_swept(const char *path, int files)
     log_end(&line);
 }
 
-/* Image files without a row. */
-static int sweep_images(store *s, caption_error *err)
+/* An incoming directory, locked; -1 if its process lives, or it is none. */
+static int take_dead(const char *path, int *alive)
 {
-    problem p;
-    DIR *directory = opendir(s->images);
-    if (!directory)
-        return fail_directory(s->images, err);
-    int swept = 0, status = CAPTION_OK;
-    if (database_begin(s->db, &p)) {
-        status = caption_fail(err, CAPTION_EIO, "%.500s", p.detail);
-    } else {
-        const struct dirent *file;
-        while ((file = readdir(directory)) != NULL)
-            if (is_image_name(file->d_name) && !is_known(s, file->d_name))
-                swept += unlinkat(s->images_fd, file->d_name, 0) == 0;
-        database_end(s->db, 0, &p);
-    }
-    closedir(directory);
-    log_swept(s->images, swept);
-    return status;
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    *alive = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0;
+    if (!*alive)
+        return fd;
+    close(fd);
+    return -1;
 }
 
 /* Empties and removes an incoming directory unless its process lives. */
-static int sweep_process(const char *path)
+static int sweep_process(const char *path, int *alive)
 {
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), swept = 0;
-    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        if (fd >= 0)
-            close(fd);
+    int fd = take_dead(path, alive), swept = 0;
+    if (fd < 0)
         return 0;
-    }
     DIR *directory = opendir(path);
     for (const struct dirent *file; directory && (file = readdir(directory)) != NULL;)
         swept += unlinkat(fd, file->d_name, 0) == 0;
@@ -198,17 +186,20 @@ static int sweep_process(const char *path)
     return swept;
 }
 
-static int sweep_incoming(const char *path, caption_error *err)
+/* *living: processes that have a directory there. */
+static int sweep_incoming(const char *path, int *living, caption_error *err)
 {
     DIR *directory = opendir(path);
     if (!directory)
         return fail_directory(path, err);
-    int swept = 0;
+    int swept = 0, alive;
+    *living = 0;
     for (const struct dirent *entry; (entry = readdir(directory)) != NULL;) {
         char *process;
         if (entry->d_name[0] == '.' || asprintf(&process, "%s/%s", path, entry->d_name) < 0)
             continue;
-        swept += sweep_process(process);
+        swept += sweep_process(process, &alive);
+        *living += alive;
         free(process);
     }
     closedir(directory);
@@ -236,10 +227,30 @@ static int make_incoming(store *s, const char *path, caption_error *err)
     return CAPTION_OK;
 }
 
-int store_files_open(store *s, caption_error *err)
+static char *incoming_path(const store *s)
 {
     char *path;
-    if (asprintf(&path, "%s/incoming", s->directory) < 0)
+    return asprintf(&path, "%s/incoming", s->directory) < 0 ? NULL : path;
+}
+
+int store_files_check_unused(const store *s, caption_error *err)
+{
+    int living = 0, status;
+    char *path = incoming_path(s);
+    if (!path)
+        return caption_fail(err, CAPTION_ENOMEM, "out of memory for the store");
+    status = access(path, F_OK) == 0 ? sweep_incoming(path, &living, err) : CAPTION_OK;
+    free(path);
+    if (!status && living > 0)
+        status = caption_fail(err, CAPTION_EINVAL, "%.400s: a captiond is using it: stop that first", s->directory);
+    return status;
+}
+
+int store_files_open(store *s, caption_error *err)
+{
+    int living;
+    char *path = incoming_path(s);
+    if (!path)
         return caption_fail(err, CAPTION_ENOMEM, "out of memory for the store");
     int status = make_directory(s->images, err);
     if (!status && (s->images_fd = open(s->images, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
@@ -247,11 +258,11 @@ int store_files_open(store *s, caption_error *err)
     if (!status)
         status = make_directory(path, err);
     if (!status)
-        status = sweep_incoming(path, err);
+        status = sweep_incoming(path, &living, err);
     if (!status)
         status = make_incoming(s, path, err);
     free(path);
-    return status ? status : sweep_images(s, err);
+    return status;
 }
 
 void store_files_close(store *s)

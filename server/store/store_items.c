@@ -19,7 +19,7 @@ typedef struct arrival {
     const store_upload *upload;
     char *path; /* of the incoming file */
     long long dataset, image, item;
-    int placed; /* the image file was put in its place, or that was tried */
+    int placed; /* the image file was put where none was before */
 } arrival;
 
 /* A query of one number: *found tells whether there is a row. */
@@ -50,10 +50,7 @@ static int check_bytes(store *s, size_t size, problem *p)
 static int insert_image(store *s, arrival *a, const char *sha256, problem *p)
 {
     const store_upload *u = a->upload;
-    if (check_bytes(s, u->size, p))
-        return 1;
-    a->placed = 1;
-    if (store_file_publish(s, a->path, sha256, p))
+    if (check_bytes(s, u->size, p) || store_file_publish(s, a->path, sha256, &a->placed, p))
         return 1;
     sqlite3_stmt *q =
         database_prepare(s->db, "INSERT INTO images(sha256, type, bytes, width, height) VALUES(?1, ?2, ?3, ?4, ?5)");
@@ -68,6 +65,16 @@ static int insert_image(store *s, arrival *a, const char *sha256, problem *p)
     return 0;
 }
 
+/* A file that is known and was lost or cut short comes back with whoever sends it again. */
+static int restore_image(store *s, arrival *a, const char *sha256, problem *p)
+{
+    struct stat facts;
+    int ignored;
+    if (fstatat(s->images_fd, sha256, &facts, 0) == 0 && (size_t)facts.st_size == a->upload->size)
+        return 0;
+    return store_file_publish(s, a->path, sha256, &ignored, p) || store_files_flush(s, p);
+}
+
 static int find_or_insert_image(store *s, arrival *a, const char *sha256, problem *p)
 {
     int found;
@@ -75,7 +82,7 @@ static int find_or_insert_image(store *s, arrival *a, const char *sha256, proble
     database_bind_text(q, 1, sha256);
     if (read_number(s, q, &a->image, &found, p))
         return 1;
-    return found ? 0 : insert_image(s, a, sha256, p);
+    return found ? restore_image(s, a, sha256, p) : insert_image(s, a, sha256, p);
 }
 
 static int insert_item(store *s, arrival *a, problem *p)
@@ -146,18 +153,26 @@ static void name_image(const store_upload *u, char sha256[STORE_SHA256_BYTES])
     sha256[STORE_SHA256_BYTES - 1] = '\0';
 }
 
+/* Before it is acknowledged, the image and what is said of it are on the disk without the index, too. */
+static int keep_beside(store *s, const arrival *a, const store_added *out, problem *p)
+{
+    if (!out->created && out->added == 0)
+        return 0;
+    return store_sidecar_write(s, a->image, STORE_FLUSH_NOW, p) || store_files_flush(s, p);
+}
+
 int store_item_add(store *s, const char *dataset, const store_upload *upload, store_added *out, problem *p)
 {
     arrival a = {.upload = upload};
     *out = (store_added){.id = 0};
     name_image(upload, out->sha256);
-    if (store_file_write(s, upload->bytes, upload->size, &a.path, p))
+    if (store_file_write(s, upload->bytes, upload->size, STORE_FLUSH_NOW, &a.path, p))
         return 1;
     int failed = database_begin(s->db, p);
     if (!failed) {
         failed = store_find_dataset(s, dataset, &a.dataset, p) || find_or_insert_image(s, &a, out->sha256, p) ||
                  find_or_insert_item(s, &a, &out->created, p) || insert_captions(s, &a, &out->added, p) ||
-                 count_captions(s, &a, &out->captions, p);
+                 count_captions(s, &a, &out->captions, p) || keep_beside(s, &a, out, p);
         failed = database_end(s->db, failed, p);
     }
     out->id = a.item;
@@ -298,17 +313,30 @@ int store_item_open(store *s, const char *dataset, long long id, int *fd, size_t
 
 /* ---- deleting -------------------------------------------------------------------------------------------------- */
 
+static int find_image(store *s, long long dataset, long long id, long long *image, problem *p)
+{
+    int found;
+    sqlite3_stmt *q = database_prepare(s->db, "SELECT image FROM items WHERE dataset = ?1 AND id = ?2");
+    sqlite3_bind_int64(q, 1, dataset);
+    sqlite3_bind_int64(q, 2, id);
+    if (read_number(s, q, image, &found, p))
+        return 1;
+    return found ? 0 : refuse_unknown(id, p);
+}
+
+/* That the sidecar may still tell of the item, because the disk is full, is no reason to keep it. */
 static int drop(store *s, const char *dataset, long long id, problem *p)
 {
-    long long dataset_id;
-    if (store_find_dataset(s, dataset, &dataset_id, p))
+    problem ignored;
+    long long dataset_id, image = 0;
+    if (store_find_dataset(s, dataset, &dataset_id, p) || find_image(s, dataset_id, id, &image, p))
         return 1;
-    sqlite3_stmt *q = database_prepare(s->db, "DELETE FROM items WHERE dataset = ?1 AND id = ?2");
-    sqlite3_bind_int64(q, 1, dataset_id);
-    sqlite3_bind_int64(q, 2, id);
+    sqlite3_stmt *q = database_prepare(s->db, "DELETE FROM items WHERE id = ?1");
+    sqlite3_bind_int64(q, 1, id);
     if (database_run(s->db, q, p))
         return 1;
-    return database_changes(s->db) > 0 ? 0 : refuse_unknown(id, p);
+    store_sidecar_write(s, image, STORE_FLUSH_NOW, &ignored);
+    return 0;
 }
 
 int store_item_delete(store *s, const char *dataset, long long id, problem *p)

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "model/storage/mapped_file.h"
+#include "model/storage/file_bytes.h"
 #include "model/visualize.h"
 #include "tests/support/client.h"
 #include "tests/support/photo.h"
@@ -45,15 +45,15 @@ static void run(int status, const char *said, const char *command, const char *c
 
 static void expect_png(int width, int height)
 {
-    mapped_file file;
+    file_bytes file;
     caption_picture picture;
-    assert_int_equal(mapped_file_open(&file, out, NULL), CAPTION_OK);
+    assert_int_equal(file_bytes_read(&file, out, NULL), CAPTION_OK);
     assert_string_equal(caption_image_type(file.bytes, file.size), "image/png");
     assert_int_equal(caption_picture_decode(&picture, file.bytes, file.size, NULL, 0, NULL), CAPTION_OK);
     assert_int_equal(picture.width, width);
     assert_int_equal(picture.height, height);
     caption_picture_free(&picture);
-    mapped_file_close(&file);
+    file_bytes_free(&file);
     remove(out);
 }
 

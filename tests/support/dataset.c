@@ -68,7 +68,7 @@ int dataset_count_files(const char *data)
     DIR *directory = opendir(path);
     assert_non_null(directory);
     for (const struct dirent *file; (file = readdir(directory)) != NULL;)
-        n += file->d_name[0] != '.';
+        n += !strchr(file->d_name, '.'); /* beside each lies what is said of it */
     closedir(directory);
     return n;
 }

@@ -7,16 +7,16 @@
 
 #include <cmocka.h>
 
-#include "model/storage/mapped_file.h"
+#include "model/storage/file_bytes.h"
 
 cJSON *golden_open(const char *path)
 {
     caption_error err;
-    mapped_file file;
-    if (mapped_file_open(&file, path, &err) != CAPTION_OK)
+    file_bytes file;
+    if (file_bytes_read(&file, path, &err) != CAPTION_OK)
         fail_msg("%s", err.message);
     cJSON *json = cJSON_ParseWithLength((const char *)file.bytes, file.size);
-    mapped_file_close(&file);
+    file_bytes_free(&file);
     if (!json)
         fail_msg("%s: not JSON", path);
     return json;

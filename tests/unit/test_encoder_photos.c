@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "model/caption.h"
-#include "model/storage/mapped_file.h"
+#include "model/storage/file_bytes.h"
 
 static const char *const cats[] = {"tabby, tabby cat", "tiger cat", "Egyptian cat", NULL};
 static const char *const coffees[] = {"espresso", NULL};
@@ -47,13 +47,13 @@ static const char *classify(const char *path)
     static caption_image image; /* too large for a stack */
     float logits[CAPTION_CLASSES];
     caption_error err;
-    mapped_file file;
-    if (mapped_file_open(&file, path, &err) != CAPTION_OK) {
+    file_bytes file;
+    if (file_bytes_read(&file, path, &err) != CAPTION_OK) {
         print_message("# %s; tests/photos.sh fetches it\n", err.message);
         skip();
     }
     int status = caption_image_decode(&image, file.bytes, file.size, NULL, &err);
-    mapped_file_close(&file);
+    file_bytes_free(&file);
     if (status != CAPTION_OK || caption_classify(session, &image, logits, &err) != CAPTION_OK)
         fail_msg("%s: %s", path, err.message);
     int best = 0;

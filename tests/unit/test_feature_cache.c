@@ -1,4 +1,5 @@
 /* The feature cache: found again after reopening; damaged, truncated and foreign files lose only what is damaged. */
+#include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -51,7 +52,8 @@ static int holds(const feature_cache *cache, int picture, uint32_t view)
     long record = feature_cache_find(cache, &key);
     if (record == FEATURE_CACHE_ABSENT)
         return 0;
-    const float *data = feature_cache_at(cache, record);
+    float data[FLOATS];
+    assert_int_equal(feature_cache_read(cache, record, 0, FLOATS, data, NULL), CAPTION_OK);
     for (int i = 0; i < FLOATS; i++)
         assert_float_equal(data[i], 100 * picture + 50 * view + i, 0);
     return 1;
@@ -192,6 +194,67 @@ static void cache_cut_short_while_in_use_is_an_error(void **state)
     feature_cache_close(cache);
 }
 
+/* A mapping would end the process here (SIGBUS). */
+static void a_record_of_a_shrunken_file_is_an_error(void **state)
+{
+    (void)state;
+    static const int sizes[] = {0, HEADER, HEADER + RECORD, HEADER + 2 * RECORD + 32, HEADER + 3 * RECORD - 4};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        float data[FLOATS];
+        caption_error err;
+        make_cache(3);
+        feature_cache *cache = open_cache(ENCODER);
+        feature_key key = key_of(2, 0);
+        long record = feature_cache_find(cache, &key);
+        assert_int_equal(truncate(scratch_path(FILE_NAME), sizes[i]), 0);
+        assert_int_equal(feature_cache_read(cache, record, 0, FLOATS, data, &err), CAPTION_EIO);
+        assert_non_null(strstr(err.message, "cut short"));
+        assert_non_null(strstr(err.message, FILE_NAME));
+        feature_cache_close(cache);
+    }
+}
+
+static void another_record_in_its_place_is_an_error(void **state)
+{
+    (void)state;
+    float data[FLOATS];
+    caption_error err;
+    make_cache(3);
+    feature_cache *cache = open_cache(ENCODER), *other;
+    feature_key key = key_of(2, 0);
+    long record = feature_cache_find(cache, &key);
+    assert_int_equal(truncate(scratch_path(FILE_NAME), HEADER + 2 * RECORD), 0);
+    other = open_cache(ENCODER);
+    append(other, 7, 0);
+    assert_int_equal(feature_cache_read(cache, record, 0, FLOATS, data, &err), CAPTION_EIO);
+    assert_non_null(strstr(err.message, "changed"));
+    feature_cache_close(other);
+    feature_cache_close(cache);
+}
+
+/* A second daemon that finds the header bad must not pull the file from under the first. */
+static void a_replaced_file_stays_what_it_was_for_who_has_it_open(void **state)
+{
+    (void)state;
+    make_cache(3);
+    feature_cache *first = open_cache(ENCODER), *second;
+    int fd = open(scratch_path(FILE_NAME), O_WRONLY);
+    assert_int_equal(pwrite(fd, "X", 1, 3), 1);
+    close(fd);
+    second = open_cache(ENCODER);
+    assert_false(holds(second, 0, 0));
+    assert_true(holds(first, 0, 0) && holds(first, 1, 0) && holds(first, 2, 0));
+    assert_int_equal(feature_cache_sync(first, NULL), CAPTION_OK);
+    append(second, 4, 0);
+    assert_int_equal(feature_cache_sync(second, NULL), CAPTION_OK);
+    assert_true(holds(second, 4, 0));
+    feature_cache_close(first);
+    feature_cache_close(second);
+    second = open_cache(ENCODER);
+    assert_true(holds(second, 4, 0));
+    feature_cache_close(second);
+}
+
 static void two_openers_see_each_others_records(void **state)
 {
     (void)state;
@@ -260,6 +323,9 @@ int main(void)
         cmocka_unit_test(damaged_record_alone_is_lost),
         cmocka_unit_test(half_a_record_at_the_end_is_written_over),
         cmocka_unit_test(cache_cut_short_while_in_use_is_an_error),
+        cmocka_unit_test(a_record_of_a_shrunken_file_is_an_error),
+        cmocka_unit_test(another_record_in_its_place_is_an_error),
+        cmocka_unit_test(a_replaced_file_stays_what_it_was_for_who_has_it_open),
         cmocka_unit_test(two_openers_see_each_others_records),
         cmocka_unit_test(threads_append_without_losing_records),
         cmocka_unit_test(unusable_directory_is_named),

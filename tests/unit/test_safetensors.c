@@ -166,6 +166,67 @@ static void foreign_spelling_of_a_header_is_read(void **state)
     safetensors_close(file);
 }
 
+/* ---- checksums --------------------------------------------------------------------------------------------------- */
+
+/* Every byte counts, but for the padding, whose change breaks the text, and the spelling of a number. */
+static void a_changed_byte_anywhere_is_noticed(void **state)
+{
+    (void)state;
+    size_t size;
+    unsigned char *bytes = scratch_read(write_sample("sample"), &size);
+    safetensors *file = opened(scratch_path("sample"));
+    assert_int_equal(safetensors_verified(file), 1);
+    safetensors_close(file);
+    for (size_t i = 0; i < size; i++)
+        for (int bit = 0; bit < 8; bit += 3) {
+            caption_error err = {""};
+            bytes[i] ^= (unsigned char)(1 << bit);
+            int status = safetensors_open(&file, scratch_write("flipped", bytes, size), &err);
+            if (status == CAPTION_OK && safetensors_verified(file)) {
+                unsigned char old = bytes[i] ^ (unsigned char)(1 << bit);
+                if (!(old == ' ' && (bytes[i] == '\t' || bytes[i] == '\n' || bytes[i] == '\r')) && i >= 8)
+                    fail_msg("byte %zu: %02x became %02x, which nobody noticed", i, old, bytes[i]);
+            }
+            safetensors_close(file);
+            bytes[i] ^= (unsigned char)(1 << bit);
+        }
+    free(bytes);
+}
+
+static void the_damaged_tensor_is_named(void **state)
+{
+    (void)state;
+    size_t size;
+    unsigned char *bytes = scratch_read(write_sample("sample"), &size);
+    bytes[size - 1] ^= 1; /* "odd" is the last of the halves */
+    check_refused(scratch_write("flipped", bytes, size), CAPTION_EFORMAT, "tensor odd: wrong checksum");
+    bytes[size - 1] ^= 1;
+    unsigned char *word = memmem(bytes, size, "lstm", 4);
+    assert_non_null(word);
+    memcpy(word, "lstn", 4);
+    check_refused(scratch_write("flipped", bytes, size), CAPTION_EFORMAT, "metadata: wrong checksum");
+    free(bytes);
+}
+
+static void a_file_without_checksums_opens_and_says_so(void **state)
+{
+    (void)state;
+    safetensors *file = opened(file_of("{" TENSOR("a", "F32", "[1]", 0, 4) "}", 4, NULL));
+    assert_int_equal(safetensors_verified(file), 0);
+    safetensors_close(file);
+}
+
+static void metadata_outlive_the_data(void **state)
+{
+    (void)state;
+    float out[6];
+    safetensors *file = opened(write_sample("sample"));
+    safetensors_drop_data(file);
+    assert_string_equal(safetensors_metadata(file, "kind"), "lstm");
+    assert_int_equal(safetensors_read(file, "single", 1, (size_t[]){5}, out, NULL), CAPTION_EINVAL);
+    safetensors_close(file);
+}
+
 /* ---- files that are no weight files ------------------------------------------------------------------------------ */
 
 static void missing_directory_and_unreadable_files_are_named(void **state)
@@ -470,6 +531,10 @@ int main(void)
         cmocka_unit_test(a_new_file_is_readable_as_the_umask_says),
         cmocka_unit_test(the_checksum_is_the_sha256_of_the_file),
         cmocka_unit_test(foreign_spelling_of_a_header_is_read),
+        cmocka_unit_test(a_changed_byte_anywhere_is_noticed),
+        cmocka_unit_test(the_damaged_tensor_is_named),
+        cmocka_unit_test(a_file_without_checksums_opens_and_says_so),
+        cmocka_unit_test(metadata_outlive_the_data),
         cmocka_unit_test(missing_directory_and_unreadable_files_are_named),
         cmocka_unit_test(files_too_short_or_of_another_kind_are_refused),
         cmocka_unit_test(a_header_beyond_the_limit_is_refused),

@@ -258,7 +258,7 @@ static int count_images(const char *name)
     DIR *directory = opendir(scratch_path(path));
     assert_non_null(directory);
     for (const struct dirent *file; (file = readdir(directory));)
-        n += file->d_name[0] != '.';
+        n += !strchr(file->d_name, '.'); /* beside each lies what is said of it */
     closedir(directory);
     return n;
 }

@@ -467,6 +467,38 @@ static void image_that_cannot_be_read_is_named(void **state)
 
 /* ---- when it stops ---------------------------------------------------------------------------------------------- */
 
+/* Cuts the feature cache short at the first report of a batch, as another program might. */
+static int cut_cache(void *context, const caption_train_progress *p)
+{
+    char *cache = context;
+    if (p->stage != CAPTION_TRAIN_FEATURES && *cache) {
+        assert_int_equal(truncate(cache, 128), 0);
+        *cache = '\0';
+    }
+    return 0;
+}
+
+/* And not of the process, which a mapped file would end. */
+static void a_shrunken_feature_cache_is_a_failure_of_the_run(void **state)
+{
+    static const char *const kinds[] = {"lstm", "attention"};
+    char out[512], cache[512], name[64];
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct watcher watcher;
+        caption_error err;
+        caption_train_options o = options_for(kinds[i], path_of(out, "cut.safetensors"), &watcher);
+        snprintf(name, sizeof name, "%.16s-%d.features", caption_encoder_sha256(encoder),
+                 CAPTION_FEATURES + CAPTION_MAP);
+        o.progress = cut_cache;
+        o.context = cache;
+        path_of(cache, name);
+        assert_int_equal(caption_train(&o, encoder, &err), CAPTION_EIO);
+        if (!strstr(err.message, "cut short"))
+            fail_msg("%s", err.message);
+    }
+}
+
 static void run_without_progress_on_dev_stops_early(void **state)
 {
     /* At a rate of 1e-8 nothing changes: the first epoch stays the best, and `patience` more follow. */
@@ -514,6 +546,7 @@ int main(void)
         cmocka_unit_test(checkpoints_of_other_runs_and_damaged_ones_are_refused),
         cmocka_unit_test(options_out_of_range_are_refused_by_name),
         cmocka_unit_test(image_that_cannot_be_read_is_named),
+        cmocka_unit_test(a_shrunken_feature_cache_is_a_failure_of_the_run),
         cmocka_unit_test(run_without_progress_on_dev_stops_early),
         cmocka_unit_test(without_dev_the_last_epoch_is_saved),
     };

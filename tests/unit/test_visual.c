@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "model/storage/mapped_file.h"
+#include "model/storage/file_bytes.h"
 #include "model/visualize.h"
 
 enum { SIDE = CAPTION_IMAGE_SIDE, EGYPTIAN_CAT = 285, TOASTER = 859, ESPRESSO = 967, GOLDFISH = 1 };
@@ -50,13 +50,13 @@ static caption_picture read_photo(const char *path)
 {
     caption_picture picture;
     caption_error err;
-    mapped_file file;
-    if (mapped_file_open(&file, path, &err) != CAPTION_OK) {
+    file_bytes file;
+    if (file_bytes_read(&file, path, &err) != CAPTION_OK) {
         print_message("# %s; tests/photos.sh fetches it\n", err.message);
         skip();
     }
     assert_int_equal(caption_picture_decode(&picture, file.bytes, file.size, NULL, 0, &err), CAPTION_OK);
-    mapped_file_close(&file);
+    file_bytes_free(&file);
     return picture;
 }
 
