@@ -117,9 +117,9 @@ void api_dataset_delete(http_request *r)
 
 /* ---- all datasets ---------------------------------------------------------------------------------------------- */
 
-static char *list_json(const store_dataset *datasets, int n, int more, int limit)
+static char *list_json(const store_dataset *datasets, int n, int more, int limit, const char *prefix)
 {
-    char next[HTTP_PARAMETER_BYTES];
+    char next[HTTP_PREFIX_BYTES + HTTP_PARAMETER_BYTES];
     cJSON *answer = cJSON_CreateObject();
     cJSON *list = cJSON_AddArrayToObject(answer, "datasets");
     int good = list != NULL;
@@ -128,7 +128,7 @@ static char *list_json(const store_dataset *datasets, int n, int more, int limit
         good = cJSON_AddItemToArray(list, item) && fill_dataset(item, &datasets[i]);
     }
     if (more && n > 0) {
-        snprintf(next, sizeof next, "/v1/datasets?limit=%d&after=%s", limit, datasets[n - 1].name);
+        snprintf(next, sizeof next, "%s/v1/datasets?limit=%d&after=%s", prefix, limit, datasets[n - 1].name);
         good = good && cJSON_AddStringToObject(answer, "next", next);
     }
     return json_finish(answer, good);
@@ -145,7 +145,7 @@ static void work_list(http_request *r, void *context)
     if (p.kind || store_dataset_list(r->server->store, page->after, page->limit, datasets, &n, &more, &p))
         http_answer_problem(r, &p);
     else
-        http_answer_json(r, 200, list_json(datasets, n, more, page->limit));
+        http_answer_json(r, 200, list_json(datasets, n, more, page->limit, r->prefix));
     free(datasets);
 }
 

@@ -108,7 +108,7 @@ static void work_list(http_request *r, void *context)
 {
     const input_page *page = context;
     problem p = {.kind = PROBLEM_NONE};
-    char next[2 * HTTP_PARAMETER_BYTES];
+    char next[HTTP_PREFIX_BYTES + 2 * HTTP_PARAMETER_BYTES];
     int more;
     cJSON *answer = cJSON_CreateObject();
     listing l = {.items = cJSON_AddArrayToObject(answer, "items")};
@@ -120,7 +120,8 @@ static void work_list(http_request *r, void *context)
         return;
     }
     if (more) {
-        snprintf(next, sizeof next, "/v1/datasets/%s/items?limit=%d&after=%lld", r->parameter[0], page->limit, l.last);
+        snprintf(next, sizeof next, "%s/v1/datasets/%s/items?limit=%d&after=%lld", r->prefix, r->parameter[0],
+                 page->limit, l.last);
         l.good = l.good && cJSON_AddStringToObject(answer, "next", next);
     }
     http_answer_json(r, 200, json_finish(answer, l.good));

@@ -45,7 +45,7 @@ static int add_job(void *context, const job_record *record)
 static void list(http_request *r, void *context)
 {
     list_call *c = context;
-    char next[64];
+    char next[HTTP_PREFIX_BYTES + 64];
     problem p;
     int more = 0;
     cJSON *answer = cJSON_CreateObject();
@@ -56,7 +56,7 @@ static void list(http_request *r, void *context)
         http_answer_problem(r, &p);
         return;
     }
-    snprintf(next, sizeof next, "/v1/jobs?limit=%d&after=%lld", c->limit, c->last);
+    snprintf(next, sizeof next, "%s/v1/jobs?limit=%d&after=%lld", r->prefix, c->limit, c->last);
     c->good = c->good && (!more || cJSON_AddStringToObject(answer, "next", next));
     http_answer_json(r, 200, json_finish(answer, c->good));
 }

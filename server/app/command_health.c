@@ -1,5 +1,6 @@
 /* command_health.c: `captiond health` asks a daemon on this machine how it is: for the health checks of containers,
- * which have no curl. It reads the same CAPTIOND_HOST and CAPTIOND_PORT as the daemon it stands beside. */
+ * which have no curl. It reads the same CAPTIOND_LISTEN, CAPTIOND_HOST and CAPTIOND_PORT as the daemon it stands
+ * beside. */
 #include <errno.h>
 #include <netdb.h>
 #include <poll.h>
@@ -12,10 +13,12 @@
 #include "server/app/commands.h"
 #include "server/base/clock.h"
 #include "server/base/options.h"
+#include "server/http/listen.h"
 
 enum { ANSWER_BYTES = 1024 };
 
 typedef struct health {
+    const char *listen; /* NULL: host and port */
     const char *host, *path;
     int port, timeout_ms;
     double deadline; /* clock_ms */
@@ -102,9 +105,9 @@ static int read_answer(const health *h, int fd, char answer[ANSWER_BYTES], capti
 static int ask(const health *h, char answer[ANSWER_BYTES], caption_error *err)
 {
     char question[256];
-    int status = CAPTION_OK, fd = open_connection(h, err);
+    int status = CAPTION_OK, fd = h->listen ? listen_connect_unix(h->listen) : open_connection(h, err);
     if (fd < 0)
-        return CAPTION_EIO;
+        return h->listen ? caption_fail(err, CAPTION_EIO, "%s", strerror(errno)) : CAPTION_EIO;
     int length =
         snprintf(question, sizeof question, "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", h->path);
     if (send(fd, question, (size_t)length, MSG_NOSIGNAL) != length) /* a new socket has room for so little */
@@ -119,6 +122,7 @@ int command_health(int argc, char **argv)
 {
     health h = {.host = "127.0.0.1", .path = "/readyz", .port = 8080, .timeout_ms = 3000};
     const option table[] = {
+        {"listen", OPTION_TEXT, &h.listen, 0, 0, "unix:PATH", "its socket, if it does not listen on TCP"},
         {"host", OPTION_TEXT, &h.host, 0, 0, "ADDRESS", "address that the daemon listens on"},
         {"port", OPTION_INTEGER, &h.port, 1, 65535, "N", "its TCP port"},
         {"path", OPTION_CHOICE, &h.path, 0, 0, "/readyz|/healthz", "is it serving; or only alive"},
@@ -131,9 +135,15 @@ int command_health(int argc, char **argv)
     int status, code = 0;
     if (!options_parse(&usage, &argc, &argv, &status))
         return status;
+    const char *fault = h.listen ? listen_fault(h.listen) : NULL;
+    if (fault)
+        return options_refuse("health", "--listen: \"%.200s\" %s", h.listen, fault);
     h.deadline = clock_ms() + h.timeout_ms;
     if (ask(&h, answer, &err)) {
-        fprintf(stderr, "captiond health: %s port %d: %s\n", h.host, h.port, err.message);
+        if (h.listen)
+            fprintf(stderr, "captiond health: %s: %s\n", h.listen, err.message);
+        else
+            fprintf(stderr, "captiond health: %s port %d: %s\n", h.host, h.port, err.message);
         return 1;
     }
     sscanf(answer, "HTTP/1.%*1[01] %3d", &code);

@@ -23,9 +23,11 @@
 #include "server/base/clock.h"
 #include "server/base/log.h"
 #include "server/engine/worker.h"
+#include "server/http/cors.h"
 #include "server/http/disk.h"
 #include "server/http/http.h"
 #include "server/http/listen.h"
+#include "server/http/proxy.h"
 #include "server/store/features.h"
 #include "server/store/store.h"
 
@@ -82,8 +84,12 @@ static void log_listening(const config *c, int port)
 {
     log_line line;
     log_begin(&line, LOG_LEVEL_INFO, "listening");
-    log_text(&line, "host", c->host);
-    log_integer(&line, "port", port);
+    if (c->listen) {
+        log_text(&line, "listen", c->listen);
+    } else {
+        log_text(&line, "host", c->host);
+        log_integer(&line, "port", port);
+    }
     log_end(&line);
 }
 
@@ -134,8 +140,9 @@ static int prepare_shared(service *s, caption_error *err)
 
 static int start_http(service *s, caption_error *err)
 {
-    int listener, port;
-    int status = listen_open(s->config.host, s->config.port, &listener, &port, err);
+    int listener, port = 0;
+    int status = s->config.listen ? listen_open_unix(s->config.listen, &listener, err)
+                                  : listen_open(s->config.host, s->config.port, &listener, &port, err);
     if (status)
         return status;
     s->http = http_start(&s->server, listener);
@@ -241,6 +248,8 @@ static void stop(service *s)
         http_stop(s->http);
         if (s->listener >= 0)
             close(s->listener);
+        if (s->config.listen)
+            listen_remove_unix(s->config.listen);
     }
     features_stop(s->server.features);
     selftest_free(s->server.selftest);
@@ -252,6 +261,30 @@ static void stop(service *s)
     registry_free(s->server.registry);
 }
 
+/* What only the layers below know to be wrong with an option. */
+static int check_values(const char *called, const option_list *list, const char *(*fault_of)(const char *value))
+{
+    for (int i = 0; i < list->n; i++) {
+        const char *fault = fault_of(list->values[i]);
+        if (fault)
+            return options_refuse("serve", "%s: \"%.200s\" %s", called, list->values[i], fault);
+    }
+    return 0;
+}
+
+static int check_config(const config *c)
+{
+    const option_list sockets = {.values = {c->listen}, .n = c->listen != NULL};
+    int status = check_values("--listen", &sockets, listen_fault);
+    if (!status)
+        status = check_values("--cors-origin", &c->cors_origins, cors_fault);
+    if (!status)
+        status = check_values("--trusted-proxy", &c->trusted_proxies, proxy_fault);
+    if (!status && (c->admin_key || c->caption_key) && cors_allows(c, ""))
+        status = options_refuse("serve", "--cors-origin *: not together with a key: name the origins that may have it");
+    return status;
+}
+
 int command_serve(int argc, char **argv)
 {
     service s = {.http = NULL, .listener = -1};
@@ -259,7 +292,10 @@ int command_serve(int argc, char **argv)
     int status;
     if (!config_parse(&s.config, argc, argv, &status))
         return status;
+    if ((status = check_config(&s.config)) != 0)
+        return status;
     log_set_level(s.config.log_level);
+    log_set_format(s.config.log_format);
     catch_signals();
     status = start(&s, &err);
     if (status)

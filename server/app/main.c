@@ -35,7 +35,7 @@ static void print_usage(FILE *out)
           out);
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].summary);
-    fputs("\ncaptiond COMMAND --help tells a command's options.\n", out);
+    fputs("\ncaptiond COMMAND --help (-h) tells a command's options, captiond --version (-V) which this is.\n", out);
 }
 
 int main(int argc, char **argv)
@@ -45,7 +45,7 @@ int main(int argc, char **argv)
         print_usage(stdout);
         return 0;
     }
-    if (strcmp(name, "--version") == 0) {
+    if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0 || strcmp(name, "version") == 0) {
         puts("captiond " CAPTIOND_VERSION);
         return 0;
     }

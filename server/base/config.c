@@ -55,6 +55,7 @@ static config defaults(void)
         .job_events = 1000,
         .event_streams = 64,
         .log_level = "info",
+        .log_format = "logfmt",
     };
 }
 
@@ -101,6 +102,7 @@ int config_parse(config *c, int argc, char **argv, int *status)
 {
     *c = defaults();
     const option table[] = {
+        {"listen", OPTION_TEXT, &c->listen, 0, 0, "unix:PATH", "a socket in the file system instead of host and port"},
         {"host", OPTION_TEXT, &c->host, 0, 0, "ADDRESS", "address to listen on"},
         {"port", OPTION_INTEGER, &c->port, 0, 65535, "N", "TCP port; 0: any free one, see the log"},
         WEIGHTS_OPTIONS(&c->weights),
@@ -149,7 +151,12 @@ int config_parse(config *c, int argc, char **argv, int *status)
         {"event-streams", OPTION_INTEGER, &c->event_streams, 1, 65536, "N", "clients that follow events at once"},
         {"admin-key", OPTION_TEXT, &c->admin_key, 0, 0, "KEY", "for writing and training; else only from this machine"},
         {"caption-key", OPTION_TEXT, &c->caption_key, 0, 0, "KEY", "for captions; else everybody may ask"},
+        {"cors-origin", OPTION_LIST, &c->cors_origins, 0, 0, "ORIGIN",
+         "pages of it may ask: https://example.org, several by commas, or *, not with a key"},
+        {"trusted-proxy", OPTION_LIST, &c->trusted_proxies, 0, 0, "ADDRESS",
+         "its X-Forwarded-For, -Host, -Proto and -Prefix are believed: 127.0.0.1, 10.0.0.0/8, unix; several by commas"},
         {"log-level", OPTION_CHOICE, &c->log_level, 0, 0, "debug|info|warning|error", "least level logged"},
+        {"log-format", OPTION_CHOICE, &c->log_format, 0, 0, "logfmt|json", "how a line of the log is written"},
         {0},
     };
     const options_usage usage = {"serve", "", "Serves captions over HTTP until SIGTERM or SIGINT.", table, 0, 0};

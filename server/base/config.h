@@ -6,6 +6,7 @@
 #include "server/base/options.h"
 
 typedef struct config {
+    const char *listen; /* "unix:PATH" instead of host and port; NULL: those */
     const char *host;
     int port;
     weights_place weights;
@@ -22,9 +23,11 @@ typedef struct config {
     int training_jobs, training_threads, training_memory_mb;
     int picture_jobs, max_picture_jobs, picture_side, picture_steps, saliency_samples;
     int max_jobs, job_memory, job_events, event_streams;
-    const char *admin_key;   /* the operator's; NULL: none */
-    const char *caption_key; /* NULL: everybody may caption */
-    const char *log_level;
+    const char *admin_key;       /* the operator's; NULL: none */
+    const char *caption_key;     /* NULL: everybody may caption */
+    option_list cors_origins;    /* pages of these may ask: cors.h */
+    option_list trusted_proxies; /* what these say of clients is believed: proxy.h */
+    const char *log_level, *log_format;
 } config;
 
 /* As options_parse: 1 to go on, 0 to exit with *status. */

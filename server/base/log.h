@@ -1,4 +1,4 @@
-/* log.h: structured log lines on stderr: logfmt, one event a line, one write a line.
+/* log.h: structured log lines on stderr: logfmt or JSON, one event a line, one write a line.
  *
  *     log_line line;
  *     log_begin(&line, LOG_LEVEL_INFO, "request");
@@ -7,6 +7,7 @@
  *     log_end(&line);
  *
  *     time=2024-05-01T12:00:00.123Z level=info event=request path=/v1/caption status=200
+ *     {"time":"2024-05-01T12:00:00.123Z","level":"info","event":"request","path":"/v1/caption","status":200}
  *
  * Whatever a client sent is escaped, so that it can neither forge a line nor a key. Lines longer than the buffer are
  * cut. Thread-safe: lines do not mix. */
@@ -25,6 +26,9 @@ typedef struct log_line {
 
 /* The least level that is written, "debug", "info", "warning" or "error". Call before threads start. */
 void log_set_level(const char *name);
+
+/* "logfmt" or "json". Call before threads start. */
+void log_set_format(const char *name);
 
 void log_begin(log_line *line, log_level level, const char *event);
 void log_text(log_line *line, const char *key, const char *value); /* NULL is written as nothing */

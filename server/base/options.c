@@ -95,6 +95,17 @@ static const char *parse_text(const option *o, const char *text)
     return NULL;
 }
 
+static const char *parse_element(const option *o, const char *text)
+{
+    option_list *list = o->value;
+    if (!*text)
+        return "must not be empty";
+    if (list->n == OPTION_LIST_VALUES)
+        return "is one too many";
+    list->values[list->n++] = text;
+    return NULL;
+}
+
 static const char *parse_value(const option *o, const char *text)
 {
     switch (o->type) {
@@ -110,6 +121,8 @@ static const char *parse_value(const option *o, const char *text)
         return parse_real(o, text);
     case OPTION_FLAG:
         return parse_flag(o, text);
+    case OPTION_LIST:
+        return parse_element(o, text);
     }
     return "has no parser";
 }
@@ -163,6 +176,9 @@ static void print_default(const option *o)
     case OPTION_FLAG:
         printf("default %s, ", *(int *)o->value ? "yes" : "no");
         break;
+    case OPTION_LIST:
+        printf("may be repeated, ");
+        break;
     }
 }
 
@@ -181,7 +197,7 @@ static void print_help(const options_usage *usage)
     printf("usage: captiond %s [options] %s\n\n%s\n\noptions:\n", usage->command, usage->operands, usage->summary);
     for (const option *o = usage->options; o->name; o++)
         print_option(o);
-    printf("%-*s this text\n", HELP_COLUMN, "  --help");
+    printf("%-*s this text\n", HELP_COLUMN, "  --help, -h");
 }
 
 /* ---- the command line ------------------------------------------------------------------------------------------ */
@@ -205,6 +221,14 @@ static const option *find_option(const options_usage *usage, const char *name, s
         if (strlen(o->name) == length && strncmp(o->name, name, length) == 0)
             return o;
     return NULL;
+}
+
+/* The first one of a list on the command line puts an end to what the environment said. */
+static void begin_list(option_list *list)
+{
+    if (!list->given)
+        list->n = 0;
+    list->given = 1;
 }
 
 /* One argument that begins with "--"; *next is the one after it, and becomes NULL if it was used as the value. */
@@ -231,6 +255,8 @@ static int read_option(const options_usage *usage, const char *argument, const c
     }
     if (!value)
         return options_refuse(usage->command, "%s needs a value: %s", argument, o->argument);
+    if (o->type == OPTION_LIST)
+        begin_list(o->value);
     char called[80];
     snprintf(called, sizeof called, "--%s", o->name);
     return set_value(usage, o, called, value);
@@ -261,10 +287,10 @@ static int read_arguments(const options_usage *usage, char **args, int n, int *o
     return 0;
 }
 
-static int wants_help(char **args, int n)
+static int is_given(char **args, int n, const char *long_name, const char *short_name)
 {
     for (int i = 0; i < n && strcmp(args[i], "--") != 0; i++)
-        if (strcmp(args[i], "--help") == 0 || strcmp(args[i], "-h") == 0)
+        if (strcmp(args[i], long_name) == 0 || strcmp(args[i], short_name) == 0)
             return 1;
     return 0;
 }
@@ -274,8 +300,12 @@ int options_parse(const options_usage *usage, int *argc, char ***argv, int *stat
     char **args = *argv + 1;
     int n = *argc - 1, operands;
     *status = 0;
-    if (wants_help(args, n)) {
+    if (is_given(args, n, "--help", "-h")) {
         print_help(usage);
+        return 0;
+    }
+    if (is_given(args, n, "--version", "-V")) {
+        puts("captiond " CAPTIOND_VERSION);
         return 0;
     }
     *status = read_environment(usage);

@@ -26,7 +26,16 @@ typedef enum option_type {
     OPTION_SEED,    /* uint64_t; no range */
     OPTION_REAL,    /* double */
     OPTION_FLAG,    /* int, 0 or 1: --name, --no-name, --name=yes|no */
+    OPTION_LIST,    /* option_list: may be given several times */
 } option_type;
+
+/* The values in their order: of the environment one, or of the command line each. */
+enum { OPTION_LIST_VALUES = 16 };
+typedef struct option_list {
+    const char *values[OPTION_LIST_VALUES];
+    int n;
+    int given; /* on the command line */
+} option_list;
 
 typedef struct option {
     const char *name; /* NULL ends a table */

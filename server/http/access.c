@@ -82,7 +82,7 @@ static int is_local_host(const char *text)
 static int is_local_peer(const http_request *r)
 {
     return strncmp(r->client, "127.", 4) == 0 || strcmp(r->client, "::1") == 0 ||
-           strncmp(r->client, "::ffff:127.", 11) == 0;
+           strncmp(r->client, "::ffff:127.", 11) == 0 || strcmp(r->client, HTTP_CLIENT_UNIX) == 0;
 }
 
 static int is_forwarded(const http_request *r)
@@ -104,6 +104,9 @@ static int is_foreign_page(const http_request *r)
     if (!origin)
         return 0;
     const char *page = strstr(origin, "://");
+    if (*r->scheme && page &&
+        (strncmp(origin, r->scheme, strlen(r->scheme)) != 0 || origin + strlen(r->scheme) != page))
+        return 1;
     return !*r->host || !page || strcasecmp(page + 3, r->host) != 0;
 }
 

@@ -27,7 +27,9 @@
 #include "server/base/clock.h"
 #include "server/base/log.h"
 #include "server/base/metrics.h"
+#include "server/http/cors.h"
 #include "server/http/http_body.h"
+#include "server/http/proxy.h"
 #include "server/http/routes.h"
 
 enum { CONNECTION_MEMORY = 1 << 16 }; /* headers, and the largest piece of a body */
@@ -97,28 +99,47 @@ static enum MHD_Result deliver(http_request *r)
     return MHD_queue_response(r->connection, (unsigned)r->status, r->response);
 }
 
+static void write_header(void *context, const char *name, const char *value)
+{
+    fprintf(context, "%s: %s\r\n", name, value);
+}
+
+/* The head of the answer that refuse_midway writes; malloc'd. */
+static char *head_of_refusal(http_request *r, size_t *size)
+{
+    char *head = NULL;
+    FILE *out = open_memstream(&head, size);
+    if (!out)
+        return NULL;
+    fprintf(out,
+            "HTTP/1.1 %d %s\r\nContent-Type: application/problem+json\r\nContent-Length: %zu\r\n"
+            "X-Request-Id: %s\r\nCache-Control: no-store\r\n",
+            r->status, MHD_get_reason_phrase_for((unsigned)r->status), r->answer_bytes, r->id);
+    if (r->problem.retry_after > 0)
+        fprintf(out, "Retry-After: %d\r\n", r->problem.retry_after);
+    if (r->status == 401)
+        fprintf(out, "WWW-Authenticate: %s\r\n", http_challenge);
+    cors_headers(r, write_header, out);
+    fputs("Connection: close\r\n\r\n", out);
+    return fclose(out) == 0 ? head : NULL;
+}
+
 /* Refuses in the midst of a body, where libmicrohttpd takes no response. Nothing has been sent on this request but
  * perhaps "100 Continue", so a few hundred bytes fit into the socket's buffer. */
 static enum MHD_Result refuse_midway(http_request *r)
 {
-    char head[640], more[128] = "";
-    char *json = problem_json(&r->problem, routes_dialect(r->path), r->path, r->id);
+    size_t size;
+    char *json = problem_json(&r->problem, routes_dialect(r->path), r->path, r->id), *head;
     if (!json)
         return MHD_NO;
     metrics_count_problem(r->problem.kind);
     r->status = problem_status(&r->problem);
     r->answer_bytes = strlen(json);
     r->unread = 1;
-    if (r->problem.retry_after > 0)
-        snprintf(more, sizeof more, "Retry-After: %d\r\n", r->problem.retry_after);
-    else if (r->status == 401)
-        snprintf(more, sizeof more, "WWW-Authenticate: %s\r\n", http_challenge);
-    int length = snprintf(head, sizeof head,
-                          "HTTP/1.1 %d %s\r\nContent-Type: application/problem+json\r\nContent-Length: %zu\r\n"
-                          "X-Request-Id: %s\r\nCache-Control: no-store\r\n%sConnection: close\r\n\r\n",
-                          r->status, MHD_get_reason_phrase_for((unsigned)r->status), r->answer_bytes, r->id, more);
-    if (send(http_socket(r), head, (size_t)length, MSG_DONTWAIT | MSG_NOSIGNAL | MSG_MORE) == length)
+    head = head_of_refusal(r, &size);
+    if (head && send(http_socket(r), head, size, MSG_DONTWAIT | MSG_NOSIGNAL | MSG_MORE) == (ssize_t)size)
         (void)!send(http_socket(r), json, r->answer_bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
+    free(head);
     free(json);
     return MHD_NO;
 }
@@ -141,6 +162,8 @@ static void name_client(http_request *r)
     const struct sockaddr *a = MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
     if (a->sa_family == AF_INET)
         inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)a)->sin_addr, r->client, sizeof r->client);
+    else if (a->sa_family == AF_UNIX)
+        strcpy(r->client, HTTP_CLIENT_UNIX);
     else
         inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)(const void *)a)->sin6_addr, r->client, sizeof r->client);
 }
@@ -160,6 +183,20 @@ static const char *name_host(http_request *r, const char *target)
     return rest[3 + length] ? rest + 3 + length : "/";
 }
 
+/* traceparent: 00-<32 hex digits>-<16>-<2>, neither id all zeros (W3C Trace Context). Others are no trace. */
+static void name_trace(http_request *r)
+{
+    static const char form[] = "xx-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx-xxxxxxxxxxxxxxxx-xx";
+    const char *given = http_header(r, "traceparent");
+    if (!given || strlen(given) != sizeof form - 1 || strncmp(given, "ff", 2) == 0)
+        return;
+    for (size_t i = 0; form[i]; i++)
+        if (form[i] == '-' ? given[i] != '-' : !strchr("0123456789abcdef", given[i]))
+            return;
+    if (strspn(given + 3, "0") < 32 && strspn(given + 36, "0") < 16)
+        strcpy(r->trace, given);
+}
+
 static void log_begun(const http_request *r)
 {
     log_line line;
@@ -172,6 +209,10 @@ static int refuse_by_headers(http_request *r, unsigned long long length)
 {
     const char *encoding = http_header(r, "Content-Encoding");
     r->route = routes_find(r->method, r->path, r->parameter, r->allow);
+    if (*r->allow && cors_is_preflight(r)) {
+        r->preflight = 1;
+        return http_body_check_length(r, length);
+    }
     if (!r->route && !*r->allow)
         return problem_set(&r->problem, PROBLEM_NOT_FOUND, "there is no %.200s", r->path);
     if (!r->route)
@@ -210,6 +251,8 @@ static enum MHD_Result begin(server *s, struct MHD_Connection *connection, const
         count_whole(r);
     choose_id(r);
     name_client(r);
+    proxy_read(r);
+    name_trace(r);
     log_begun(r);
 
     int refused = refuse_by_headers(r, length);
@@ -234,6 +277,8 @@ static enum MHD_Result complete(http_request *r)
         count_whole(r);
         if (r->problem.kind)
             http_answer_problem(r, &r->problem);
+        else if (r->preflight)
+            http_answer_nothing(r);
         else
             r->route->handle(r);
         if (r->suspended)
@@ -266,6 +311,7 @@ static void log_access(const http_request *r, int whole)
     log_line line;
     log_begin(&line, LOG_LEVEL_INFO, "request");
     log_text(&line, "id", r->id);
+    log_text(&line, "traceparent", *r->trace ? r->trace : NULL);
     log_text(&line, "client", r->client);
     log_text(&line, "method", r->method);
     log_text(&line, "path", r->path);

@@ -16,10 +16,16 @@ enum {
     HTTP_ID_BYTES = 65,
     HTTP_CLIENT_BYTES = 46,
     HTTP_HOST_BYTES = 262,
+    HTTP_SCHEME_BYTES = 8,
+    HTTP_PREFIX_BYTES = 128,
+    HTTP_TRACE_BYTES = 56,
     HTTP_PARAMETERS = 2,
     HTTP_PARAMETER_BYTES = 256,
-    HTTP_LOCATION_BYTES = 384
+    HTTP_LOCATION_BYTES = 384,
+    HTTP_INSTANCE_BYTES = 256
 };
+
+#define HTTP_CLIENT_UNIX "unix" /* client of a socket in the file system */
 
 struct MHD_Connection;
 struct MHD_Daemon;
@@ -34,13 +40,16 @@ typedef struct http_request {
     struct MHD_Connection *connection;
     const char *method, *path; /* live as long as the request */
     char id[HTTP_ID_BYTES], client[HTTP_CLIENT_BYTES];
-    char host[HTTP_HOST_BYTES]; /* whom the client meant to ask: "example.org:8080"; "" if it did not say */
+    char host[HTTP_HOST_BYTES];     /* whom the client meant to ask: "example.org:8080"; "" if it did not say */
+    char scheme[HTTP_SCHEME_BYTES]; /* "http", "https": how a trusted proxy was asked; "" if none says so */
+    char prefix[HTTP_PREFIX_BYTES]; /* "/captions": where a trusted proxy shows the daemon; "" at its root */
+    char trace[HTTP_TRACE_BYTES];   /* the client's traceparent (W3C Trace Context); "" without a valid one */
     http_parameters parameter;
     double started;      /* clock_ms when the headers were in */
     unsigned char *body; /* malloc'd; a handler may take it by setting it to NULL */
     size_t size;         /* of the body */
 
-    char location[HTTP_LOCATION_BYTES]; /* a handler may set the Location header of its answer */
+    char location[HTTP_LOCATION_BYTES]; /* a handler may set the Location header of its answer, without the prefix */
 
     /* http.c's own */
     const struct route *route;
@@ -53,6 +62,7 @@ typedef struct http_request {
     size_t answer_bytes;
     int late;                                 /* begun when the server was shutting down */
     int whole, handled, suspended, abandoned; /* whole: counted in server->answering */
+    int preflight;                            /* cors.h: answered 204 without a handler */
     int unread;                               /* answered although the client may be sending: linger */
 } http_request;
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "server/base/metrics.h"
+#include "server/http/cors.h"
 #include "server/http/http.h"
 #include "server/http/routes.h"
 
@@ -20,6 +21,11 @@ static void add_header(struct MHD_Response *response, const char *name, const ch
         MHD_add_response_header(response, name, value);
 }
 
+static void add_cors(void *context, const char *name, const char *value)
+{
+    add_header(context, name, value);
+}
+
 /* The headers of every answer. */
 static void add_headers(http_request *r, const char *type, int retry_after)
 {
@@ -30,7 +36,12 @@ static void add_headers(http_request *r, const char *type, int retry_after)
     add_header(r->response, "X-Request-Id", r->id);
     add_header(r->response, "Cache-Control", "no-store");
     add_header(r->response, "Allow", r->allow);
-    add_header(r->response, "Location", r->location);
+    if (*r->location) {
+        char location[HTTP_PREFIX_BYTES + HTTP_LOCATION_BYTES];
+        snprintf(location, sizeof location, "%s%s", r->prefix, r->location);
+        add_header(r->response, "Location", location);
+    }
+    cors_headers(r, add_cors, r->response);
     add_header(r->response, "Retry-After", seconds);
     add_header(r->response, "WWW-Authenticate", r->status == 401 ? http_challenge : "");
     if (atomic_load(&r->server->state) == SERVER_DRAINING)
@@ -152,7 +163,7 @@ void http_answer_header(http_request *r, const char *name, const char *value)
     if (!r->response)
         return;
     const char *before = MHD_get_response_header(r->response, name);
-    if (before)
+    if (before && strcmp(name, "Vary") != 0) /* what an answer varies by adds up */
         MHD_del_response_header(r->response, name, before);
     MHD_add_response_header(r->response, name, value);
 }
@@ -164,8 +175,10 @@ void http_answer_json(http_request *r, int status, char *json)
 
 void http_answer_problem(http_request *r, const problem *p)
 {
+    char instance[HTTP_PREFIX_BYTES + HTTP_INSTANCE_BYTES];
+    snprintf(instance, sizeof instance, "%s%s", r->prefix, r->path);
     metrics_count_problem(p->kind);
-    answer_text(r, problem_status(p), problem_json(p, routes_dialect(r->path), r->path, r->id),
+    answer_text(r, problem_status(p), problem_json(p, routes_dialect(r->path), instance, r->id),
                 "application/problem+json", p->retry_after);
 }
 

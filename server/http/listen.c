@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 /* Returns the socket, or -1 with errno. */
@@ -56,4 +58,79 @@ int listen_open(const char *host, int port, int *out, int *bound, caption_error 
         return caption_fail(err, CAPTION_EIO, "cannot listen on %.200s port %d: %s", host, port, strerror(code));
     *bound = bound_port(*out);
     return CAPTION_OK;
+}
+
+/* ---- in the file system ------------------------------------------------------------------------------------------ */
+
+static const char *path_of(const char *name)
+{
+    return name + strlen(LISTEN_UNIX);
+}
+
+const char *listen_fault(const char *name)
+{
+    static const struct sockaddr_un address;
+    if (strncmp(name, LISTEN_UNIX, strlen(LISTEN_UNIX)) != 0 || !*path_of(name))
+        return "is not unix:PATH (TCP has --host and --port)";
+    return strlen(path_of(name)) < sizeof address.sun_path ? NULL : "is longer than a socket's path can be";
+}
+
+static struct sockaddr_un address_of(const char *name)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", path_of(name));
+    return address;
+}
+
+int listen_connect_unix(const char *name)
+{
+    const struct sockaddr_un address = address_of(name);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof address) == 0)
+        return fd;
+    int code = errno;
+    if (fd >= 0)
+        close(fd);
+    errno = code;
+    return -1;
+}
+
+/* Makes room for the socket. */
+static int remove_dead(const char *name, caption_error *err)
+{
+    struct stat file;
+    if (lstat(path_of(name), &file))
+        return CAPTION_OK;
+    if (!S_ISSOCK(file.st_mode))
+        return caption_fail(err, CAPTION_EIO, "--listen %.200s: there is a file that is no socket", name);
+    int fd = listen_connect_unix(name);
+    if (fd >= 0 || errno != ECONNREFUSED) {
+        if (fd >= 0)
+            close(fd);
+        return caption_fail(err, CAPTION_EIO, "--listen %.200s: %s", name,
+                            fd >= 0 ? "another daemon listens there" : strerror(errno));
+    }
+    unlink(path_of(name));
+    return CAPTION_OK;
+}
+
+int listen_open_unix(const char *name, int *out, caption_error *err)
+{
+    const struct sockaddr_un address = address_of(name);
+    int status = remove_dead(name, err);
+    if (status)
+        return status;
+    *out = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (*out >= 0 && bind(*out, (const struct sockaddr *)&address, sizeof address) == 0 &&
+        chmod(path_of(name), S_IRUSR | S_IWUSR | S_IRGRP | S_IWGRP) == 0 && listen(*out, SOMAXCONN) == 0)
+        return CAPTION_OK;
+    status = caption_fail(err, CAPTION_EIO, "--listen %.200s: %s", name, strerror(errno));
+    if (*out >= 0)
+        close(*out);
+    return status;
+}
+
+void listen_remove_unix(const char *name)
+{
+    unlink(path_of(name));
 }

@@ -21,9 +21,13 @@ async function refusal(response) {
         (problem.type || "").split(":").pop());
 }
 
+// Where the daemon is: a proxy may show it below a path. `next` of a list has that path already if the proxy tells it.
+const root = new URL(".", document.baseURI).pathname;
+const at = (path) => (path.startsWith(root) ? path : root + path.slice(1));
+
 // fetch with the key; throws ApiError. options.query: an object; options.json: becomes the body.
 export async function ask(path, { query, json, headers = {}, ...options } = {}) {
-    const url = query ? `${path}?${new URLSearchParams(query)}` : path;
+    const url = query ? `${at(path)}?${new URLSearchParams(query)}` : at(path);
     const all = { ...headers };
     if (key.get()) all.Authorization = `Bearer ${key.get()}`;
     if (json) all["Content-Type"] = "application/json";

@@ -155,6 +155,21 @@ static void the_front_door_tells_what_there_is(void **state)
     assert_int_equal(o.status, 0);
     assert_memory_equal(o.out, "captiond ", 9);
     captiond_output_free(&o);
+    static const char *const versions[][3] = {{"-V"}, {"version"}, {"serve", "--version"}, {"caption", "-V"}};
+    for (size_t i = 0; i < sizeof versions / sizeof *versions; i++) {
+        o = captiond_run(versions[i], NULL, NULL);
+        assert_int_equal(o.status, 0);
+        assert_memory_equal(o.out, "captiond ", 9);
+        assert_int_equal(strchr(o.out, '\n') + 1 - o.out, strlen(o.out));
+        captiond_output_free(&o);
+    }
+    static const char *const helps[][3] = {{"-h"}, {"help"}, {"serve", "-h"}};
+    for (size_t i = 0; i < sizeof helps / sizeof *helps; i++) {
+        o = captiond_run(helps[i], NULL, NULL);
+        assert_int_equal(o.status, 0);
+        assert_non_null(strstr(o.out, "usage: captiond"));
+        captiond_output_free(&o);
+    }
     o = captiond_run((const char *[]){NULL}, NULL, NULL);
     assert_int_equal(o.status, 2);
     captiond_output_free(&o);

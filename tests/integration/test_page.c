@@ -91,8 +91,8 @@ static void every_file_that_is_named_is_served(void **state)
     (void)state;
     int scripts = 0;
     reply r = get("/", browser);
-    follow_names(r.body, "src=\"/ui/", "/ui/", &scripts);
-    follow_names(r.body, "href=\"/ui/", "/ui/", &scripts);
+    follow_names(r.body, "src=\"ui/", "/ui/", &scripts);
+    follow_names(r.body, "href=\"ui/", "/ui/", &scripts);
     assert_true(scripts > 10);
     reply_free(&r);
 }

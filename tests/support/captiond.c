@@ -177,6 +177,11 @@ void captiond_wait_log(captiond *c, const char *text, int times)
     }
 }
 
+const char *captiond_log_text(captiond *c)
+{
+    return read_log(c->log);
+}
+
 int captiond_count_log(captiond *c, const char *text)
 {
     return count(read_log(c->log), text);

@@ -40,6 +40,9 @@ captiond *captiond_start(const char *const *arguments);
 /* Waits until `text` stands `times` times in the log. For one thread at a time, as all that reads the log. */
 void captiond_wait_log(captiond *c, const char *text, int times);
 
+/* All of it, until it is next read. */
+const char *captiond_log_text(captiond *c);
+
 /* How often it stands there now. What the process wrote before it answered counts, but an answer's own line
  * (event=request) is written after it. */
 int captiond_count_log(captiond *c, const char *text);
