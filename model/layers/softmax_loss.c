@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "model/decoder/vocabulary.h"
 #include "model/kernels/activation.h"
 
 /* Eight partial sums, so that the compiler may use vectors without being allowed to reorder sums elsewhere. */
@@ -38,7 +37,7 @@ real X(softmax_loss)(int rows, int classes, real *scores, const int *targets, co
     double loss = 0; /* also in float: thousands of rows are added up */
     for (int r = 0; r < rows; r++) {
         real *row = scores + (size_t)r * classes, weight = weights ? weights[caption[r]] : 1;
-        if (targets[r] == VOCABULARY_NULL)
+        if (targets[r] == SOFTMAX_LOSS_NONE)
             memset(row, 0, classes * sizeof *row);
         else
             loss += weight * row_loss(classes, row, targets[r], smoothing, weight / n);

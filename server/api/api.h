@@ -1,8 +1,16 @@
-/* api.h: the handlers named in routes.c. Each answers its request, at once or after http_suspend. */
+/* api.h: the handlers named in api_routes.c. Each answers its request, at once or after http_suspend. */
 #ifndef SERVER_API_H
 #define SERVER_API_H
 
+#include <stdio.h>
+
+#include "server/api/server.h"
 #include "server/http/http.h"
+#include "server/http/route.h"
+
+/* For http_server. */
+extern const route api_routes[];
+extern const route_dialect api_dialects[];
 
 void api_index(http_request *request);
 void api_page(http_request *request); /* what api_index gives browsers */
@@ -38,6 +46,9 @@ void api_fool(http_request *request);
 void api_visualize(http_request *request);
 void api_invert(http_request *request);
 void api_dream(http_request *request);
+
+/* For metrics_register; the context is the server. */
+void api_write_metrics(FILE *out, void *server);
 
 /* "17" -> 17; 0 if it is no such number. */
 long long api_job_id(const char *text);

@@ -21,7 +21,7 @@ static int wants_png(const caption_call *c)
 /* The i-th photo, to lay attention over; it has been decoded before, so only memory can fail. */
 static int open_photo(const caption_call *c, int i, caption_picture *out)
 {
-    const caption_image_limits limits = {(size_t)c->request->server->config->max_pixels};
+    const caption_image_limits limits = {(size_t)c->request->http->config->max_pixels};
     const ticket_image *image = &c->ticket.images[i];
     return caption_picture_decode(out, image->bytes, image->size, &limits, ATTENTION_SIDE, NULL) == CAPTION_OK;
 }

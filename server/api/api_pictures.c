@@ -163,7 +163,8 @@ static void begin(http_request *r, caption_visual visual)
     visual_request *request = calloc(1, sizeof *request);
     if (!request)
         problem_set(&p, PROBLEM_MEMORY_FULL, "out of memory");
-    else if (!data_jobs_not_ready(r, &p) && !visual_request_read(request, visual, r, &p)) {
+    else if (!data_jobs_not_ready(r, &p) &&
+             !visual_request_read(request, visual, r, registry_encoder(r->server->registry), &p)) {
         free(r->body); /* the photo was taken, or is a copy; its bytes stay charged for it */
         r->body = NULL;
         disk_run(r, submit, request, release);

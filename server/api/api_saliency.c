@@ -32,7 +32,8 @@ static int read_request(caption_call *c, problem *p)
         return problem_set(p, PROBLEM_MEMORY_FULL, "out of memory");
     c->own = s;
     s->wants_png = accept_prefers(http_header(c->request, "Accept"), "image/png");
-    if (visual_request_read(&s->request, CAPTION_SALIENCY, c->request, p))
+    if (visual_request_read(&s->request, CAPTION_SALIENCY, c->request, registry_encoder(c->request->server->registry),
+                            p))
         return 1;
     memcpy(c->input.model, s->request.model, sizeof s->request.model);
     unsigned char *bytes = s->request.image;
@@ -67,7 +68,7 @@ static int work(caption_call *c, int i, caption_session *session, caption_error 
 {
     saliency *s = c->own;
     const ticket_image *sent = &c->ticket.images[i];
-    const caption_image_limits limits = {(size_t)c->request->server->config->max_pixels};
+    const caption_image_limits limits = {(size_t)c->request->http->config->max_pixels};
     caption_image *image = malloc(sizeof *image);
     if (!image)
         return caption_fail(reason, CAPTION_ENOMEM, "out of memory for a photo");

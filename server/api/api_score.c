@@ -40,7 +40,7 @@ static int score(const caption_call *c, caption_session *session, ticket_image *
 static int work(caption_call *c, int i, caption_session *session, caption_error *reason)
 {
     ticket_image *sent = &c->ticket.images[i];
-    const caption_image_limits limits = {(size_t)c->request->server->config->max_pixels};
+    const caption_image_limits limits = {(size_t)c->request->http->config->max_pixels};
     caption_image *image = malloc(sizeof *image);
     if (!image)
         return caption_fail(reason, CAPTION_ENOMEM, "out of memory for a photo");

@@ -4,7 +4,6 @@
 #include "server/api/api.h"
 #include "server/http/accept.h"
 #include "server/http/json.h"
-#include "server/http/routes.h"
 
 static int add_route(cJSON *routes, const route *r)
 {
@@ -23,8 +22,8 @@ static void answer_routes(http_request *request)
     int good = cJSON_AddStringToObject(answer, "name", "captiond") &&
                cJSON_AddStringToObject(answer, "version", CAPTIOND_VERSION);
     cJSON *routes = cJSON_AddArrayToObject(answer, "routes");
-    for (size_t i = 0; good && routes_at(i); i++)
-        good = add_route(routes, routes_at(i));
+    for (const route *r = api_routes; good && r->method; r++)
+        good = add_route(routes, r);
     http_answer_json(request, 200, json_finish(answer, good));
     http_answer_header(request, "Vary", "Accept");
 }

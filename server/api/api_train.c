@@ -20,7 +20,7 @@ typedef struct submission {
 static int check(void *context, problem *p)
 {
     const submission *s = context;
-    return train_request_check(s->request, s->server, p);
+    return train_request_check(s->request, jobs_context(s->server->jobs), p);
 }
 
 static int add_job(server *s, const train_request *request, long long *id, problem *p)

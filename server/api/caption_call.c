@@ -13,6 +13,15 @@
 #include "server/engine/results.h"
 #include "server/http/input.h"
 
+static metrics_histogram queue_wait = {.bounds = &metrics_seconds};
+
+void caption_call_metrics(FILE *out, void *unused)
+{
+    (void)unused;
+    metrics_write_histogram(out, "captiond_queue_wait_seconds",
+                            "How long requests waited for a worker to take their first image.", &queue_wait);
+}
+
 /* ---- the way in: each function returns 0, or 1 with *p set ------------------------------------------------------- */
 
 enum { CALLED_BYTES = 48 };
@@ -42,12 +51,12 @@ static int check_images(const caption_input *input, const config *c, problem *p)
 static int read_request(caption_call *c, problem *p)
 {
     http_request *r = c->request;
-    if (caption_input_new(&c->input, r->server->config->max_parts, p) || c->form->read(c, p) ||
+    if (caption_input_new(&c->input, r->http->config->max_parts, p) || c->form->read(c, p) ||
         caption_input_finish(&c->input, p))
         return 1;
     free(r->body); /* the images are copies, unless they are the body; its bytes stay charged for them */
     r->body = NULL;
-    return check_images(&c->input, r->server->config, p);
+    return check_images(&c->input, r->http->config, p);
 }
 
 static int find_model(caption_call *c, problem *p)
@@ -128,7 +137,7 @@ static void explain_outcome(const caption_call *c, problem *p)
             input_refuse_image(failed->status, call_image(called, t->failed_image, t->n), failed->reason.message, p);
         break;
     case TICKET_EXPIRED:
-        problem_set(p, PROBLEM_DEADLINE, "no worker was free for %d ms", c->request->server->config->deadline_ms);
+        problem_set(p, PROBLEM_DEADLINE, "no worker was free for %d ms", c->request->http->config->deadline_ms);
         break;
     case TICKET_GONE:
         problem_set(p, PROBLEM_CLIENT_GONE, "dropped with %d of %d images captioned", t->done, t->n);
@@ -160,7 +169,7 @@ static void on_finished(ticket *t)
     problem p = {.kind = PROBLEM_NONE};
     explain_outcome(c, &p);
     if (t->outcome == TICKET_DONE || t->outcome == TICKET_FAILED)
-        metrics_observe(METRICS_QUEUE_WAIT, t->queue_ms / 1e3);
+        metrics_observe(&queue_wait, t->queue_ms / 1e3);
     if (!p.kind) {
         c->form->answer(c);
     } else {
@@ -201,7 +210,7 @@ static void submit(http_request *r, caption_call *c)
         problem_set(&p, PROBLEM_DRAINING, "the time to finish requests is over");
     } else {
         problem_set(&p, PROBLEM_QUEUE_FULL, "%d images do not fit: %d of %d are waiting", images,
-                    queue_waiting(r->server->queue), r->server->config->queue);
+                    queue_waiting(r->server->queue), r->http->config->queue);
         p.retry_after = retry_after;
     }
     http_answer_problem(r, &p);

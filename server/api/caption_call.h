@@ -16,8 +16,10 @@
 #ifndef SERVER_CAPTION_CALL_H
 #define SERVER_CAPTION_CALL_H
 
+#include <stdio.h>
+
 #include "server/api/caption_input.h"
-#include "server/http/http.h"
+#include "server/api/server.h"
 #include "server/work/queue.h"
 
 struct caption_form;
@@ -49,5 +51,8 @@ typedef struct caption_form {
 
 /* For handlers: reads the request and queues it, or answers it with a problem. `form` lives as long as the program. */
 void caption_call_start(http_request *request, const caption_form *form);
+
+/* What is counted of them, for metrics_register. */
+void caption_call_metrics(FILE *out, void *unused);
 
 #endif

@@ -61,9 +61,12 @@ static int start_jobs(server *s, caption_error *err)
         status = job_store_open(&s->job_store, directory, &limits, err);
     if (!status)
         status = models_open(&s->models, s->registry, directory, err);
-    if (!status && !(s->events = events_new(s, c->event_streams)))
-        status = caption_fail(err, CAPTION_ENOMEM, "out of memory for events");
-    return status ? status : jobs_start(&s->jobs, s, err);
+    if (!status)
+        status = events_start(&s->events, s->job_store, c->event_streams, err);
+    if (status)
+        return status;
+    const job_context context = {c, s->registry, s->models, s->store, s->job_store, events_tell, s->events};
+    return jobs_start(&s->jobs, &context, err);
 }
 
 void data_start(server *s)

@@ -7,7 +7,7 @@
 
 #include <limits.h>
 
-#include "server/http/http.h"
+#include "server/api/server.h"
 
 /* The directory: `given` unless it is NULL. */
 int data_directory(const char *given, char out[PATH_MAX], caption_error *err);

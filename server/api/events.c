@@ -1,11 +1,12 @@
 /* events.c: see events.h.
  *
- * One mutex, e->lock, guards all streams. HTTP threads hold it for a copy, so the keeper must not wait for the database
+ * One mutex, e->lock, guards all streams. HTTP threads hold it for a copy, so the feeder must not wait for the database
  * with it held: it marks the stream it fetches for as `fetching`, and if the client leaves meanwhile, frees it then.
  * Suspending and resuming happen with it held, so neither is lost; libmicrohttpd reads a stream with a lock of that
  * response alone, which neither suspending nor resuming takes. */
 #include "server/api/events.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,9 +15,8 @@
 #include "server/base/clock.h"
 #include "server/base/log.h"
 #include "server/jobs/job_store.h"
-#include "server/jobs/jobs.h"
 
-enum { PIECE_BYTES = 32768, KEEP_ALIVE_MS = 15000 };
+enum { PIECE_BYTES = 32768, KEEP_ALIVE_MS = 15000, LOOK_MS = 250 };
 
 typedef struct stream {
     events *events;
@@ -27,40 +27,24 @@ typedef struct stream {
     size_t size, sent;
     int waiting;   /* suspended */
     int ended;     /* nothing follows the text */
-    int fetching;  /* the keeper works on it */
+    int fetching;  /* the feeder works on it */
     int left;      /* the client is gone */
     double wrote;  /* clock_ms */
-    unsigned pass; /* of the keeper, when it was last fed */
+    unsigned pass; /* of the feeder, when it was last fed */
     struct stream *next;
 } stream;
 
 struct events {
-    server *server;
+    job_store *store;
     int limit;
+    pthread_t feeder;
     pthread_mutex_t lock; /* guards the rest */
+    pthread_cond_t changed;
     stream *first;
-    int n, stopped;
-    unsigned pass; /* how often the keeper looked */
+    int n, woken, stopped;
+    long long newest; /* event of any job */
+    unsigned pass;    /* how often the feeder looked */
 };
-
-events *events_new(server *s, int limit)
-{
-    events *e = calloc(1, sizeof *e);
-    if (!e)
-        return NULL;
-    e->server = s;
-    e->limit = limit;
-    pthread_mutex_init(&e->lock, NULL);
-    return e;
-}
-
-void events_free(events *e)
-{
-    if (!e)
-        return;
-    pthread_mutex_destroy(&e->lock);
-    free(e);
-}
 
 /* ---- sending: on HTTP threads ------------------------------------------------------------------------------------ */
 
@@ -68,6 +52,13 @@ static void wait_for_more(stream *s)
 {
     s->waiting = 1;
     http_suspend(s->request);
+}
+
+/* With the lock. */
+static void wake(events *e)
+{
+    e->woken = 1;
+    pthread_cond_signal(&e->changed);
 }
 
 /* With the lock. */
@@ -84,7 +75,6 @@ static ssize_t read_stream(void *context, char *out, size_t room)
     stream *s = context;
     events *e = s->events;
     ssize_t result = HTTP_STREAM_END;
-    int hungry = 0;
     pthread_mutex_lock(&e->lock);
     size_t left = s->size - s->sent;
     if (left > 0) {
@@ -94,13 +84,12 @@ static ssize_t read_stream(void *context, char *out, size_t room)
         s->wrote = clock_ms();
         result = (ssize_t)n;
     } else if (!s->ended && !e->stopped) {
-        hungry = s->seen < 0;
+        if (s->seen < 0)
+            wake(e);
         wait_for_more(s);
         result = HTTP_STREAM_WAIT;
     }
     pthread_mutex_unlock(&e->lock);
-    if (hungry)
-        jobs_wake(e->server->jobs);
     return result;
 }
 
@@ -194,7 +183,7 @@ void events_answer(events *e, http_request *r, long long job, long long after)
     http_answer_stream(r, "text/event-stream", read_stream, release_stream, s);
 }
 
-/* ---- fetching: on the keeper ------------------------------------------------------------------------------------- */
+/* ---- fetching: on the feeder ------------------------------------------------------------------------------------- */
 
 /* Text that grows up to about PIECE_BYTES. */
 typedef struct piece {
@@ -251,13 +240,14 @@ static void keep_alive(stream *s)
 }
 
 /* Fetches for one stream; with the lock, which is given up for that time. */
-static void feed(events *e, stream *s, long long newest)
+static void feed(events *e, stream *s)
 {
+    const long long newest = e->newest;
     piece p = {.last = s->last};
     int ended = 0, all = 0;
     s->fetching = 1;
     pthread_mutex_unlock(&e->lock);
-    int failed = fetch(e->server->job_store, s->job, &p, &ended, &all);
+    int failed = fetch(e->store, s->job, &p, &ended, &all);
     pthread_mutex_lock(&e->lock);
     s->fetching = 0;
     if (s->left) {
@@ -280,25 +270,85 @@ static int is_hungry(const stream *s)
 }
 
 /* A stream that may lack events and was not fed in this pass yet, or NULL. */
-static stream *next_to_feed(events *e, long long newest)
+static stream *next_to_feed(events *e)
 {
     for (stream *s = e->first; s; s = s->next)
-        if (s->pass != e->pass && is_hungry(s) && s->seen != newest) {
+        if (s->pass != e->pass && is_hungry(s) && s->seen != e->newest) {
             s->pass = e->pass;
             return s;
         }
     return NULL;
 }
 
-void events_look(events *e, long long newest)
+/* With the lock: what is new, and a sign of life for those that have waited for long. */
+static void look(events *e)
 {
-    pthread_mutex_lock(&e->lock);
     e->pass++;
-    for (stream *s; (s = next_to_feed(e, newest));)
-        feed(e, s, newest);
+    for (stream *s; (s = next_to_feed(e));)
+        feed(e, s);
     for (stream *s = e->first; s; s = s->next)
         if (is_hungry(s))
             keep_alive(s);
+}
+
+/* With the lock: sleeps until woken, or while there are streams until it is time to look again: one that could not be
+ * fed is tried again then. */
+static void wait_for_change(events *e)
+{
+    const struct timespec until = clock_timespec(clock_ms() + LOOK_MS);
+    while (!e->woken && !e->stopped)
+        if (!e->first)
+            pthread_cond_wait(&e->changed, &e->lock);
+        else if (pthread_cond_timedwait(&e->changed, &e->lock, &until) == ETIMEDOUT)
+            break;
+    e->woken = 0;
+}
+
+static void *run(void *context)
+{
+    events *e = context;
+    pthread_mutex_lock(&e->lock);
+    while (!e->stopped) {
+        look(e);
+        wait_for_change(e);
+    }
+    pthread_mutex_unlock(&e->lock);
+    return NULL;
+}
+
+/* ---- life -------------------------------------------------------------------------------------------------------- */
+
+static void release(events *e)
+{
+    pthread_cond_destroy(&e->changed);
+    pthread_mutex_destroy(&e->lock);
+    free(e);
+}
+
+int events_start(events **out, job_store *store, int limit, caption_error *err)
+{
+    events *e = calloc(1, sizeof *e);
+    if (!e)
+        return caption_fail(err, CAPTION_ENOMEM, "out of memory for events");
+    e->store = store;
+    e->limit = limit;
+    pthread_mutex_init(&e->lock, NULL);
+    clock_condition_init(&e->changed);
+    int code = pthread_create(&e->feeder, NULL, run, e);
+    if (code) {
+        release(e);
+        return caption_fail(err, CAPTION_ENOMEM, "cannot start a thread for events: %s", strerror(code));
+    }
+    *out = e;
+    return CAPTION_OK;
+}
+
+void events_tell(void *context, long long newest)
+{
+    events *e = context;
+    pthread_mutex_lock(&e->lock);
+    e->newest = newest;
+    wake(e);
     pthread_mutex_unlock(&e->lock);
 }
 
@@ -310,5 +360,15 @@ void events_stop(events *e)
     e->stopped = 1;
     for (stream *s = e->first; s; s = s->next)
         resume(s);
+    wake(e);
     pthread_mutex_unlock(&e->lock);
+}
+
+void events_free(events *e)
+{
+    if (!e)
+        return;
+    events_stop(e);
+    pthread_join(e->feeder, NULL);
+    release(e);
 }

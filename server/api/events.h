@@ -11,26 +11,29 @@
  * history: a stream only knows how far it is, so a slow reader costs a few kilobytes and holds nothing up.
  *
  * No thread belongs to a stream: libmicrohttpd asks for text when the client can take some, and while there is none the
- * connection is suspended. The keeper (jobs.h) fetches what is new and resumes it. */
+ * connection is suspended. One thread for all streams, the feeder, fetches what is new and resumes them. */
 #ifndef SERVER_EVENTS_H
 #define SERVER_EVENTS_H
 
 #include "server/http/http.h"
+#include "server/jobs/job_store.h"
 
 typedef struct events events;
 
-/* limit: streams at once. */
-events *events_new(server *s, int limit); /* NULL when out of memory */
-void events_free(events *e);              /* when no stream is left. NULL is allowed */
+/* Starts the feeder. limit: streams at once. */
+int events_start(events **out, job_store *store, int limit, caption_error *err);
 
 /* Answers with the events of an existing job that are newer than `after`, or with a problem. Not on an HTTP thread. */
 void events_answer(events *e, http_request *request, long long job, long long after);
 
-/* For the keeper: fetches what streams lack. newest: the newest event of any job. */
-void events_look(events *e, long long newest);
+/* Jobs have new events, up to this one (job_context.observe). */
+void events_tell(void *events, long long newest);
 
 /* Ends every stream where it is, so that no connection stays suspended; clients come back with Last-Event-ID. NULL is
  * allowed. */
 void events_stop(events *e);
+
+/* When no stream is left and no job tells anything any more. NULL is allowed. */
+void events_free(events *e);
 
 #endif

@@ -155,10 +155,10 @@ static int check(item_input *input, const config *c, problem *p)
 
 item_input *item_input_read(http_request *r, problem *p)
 {
-    item_input *input = new_input(r->server->config->max_captions);
+    item_input *input = new_input(r->http->config->max_captions);
     if (!input)
         problem_set(p, PROBLEM_MEMORY_FULL, "out of memory");
-    else if (!input_refuse_query(r, p) && !read_body(input, r, p) && !check(input, r->server->config, p))
+    else if (!input_refuse_query(r, p) && !read_body(input, r, p) && !check(input, r->http->config, p))
         return input;
     item_input_free(input);
     return NULL;

@@ -6,7 +6,7 @@
 #ifndef SERVER_SELFTEST_H
 #define SERVER_SELFTEST_H
 
-#include "server/http/http.h"
+#include "server/api/server.h"
 
 enum { SELFTEST_LAYER_BYTES = 64 };
 

@@ -15,19 +15,22 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "server/api/api.h"
+#include "server/api/caption_call.h"
 #include "server/api/data.h"
 #include "server/api/selftest.h"
-#include "server/api/server.h"
 #include "server/app/commands.h"
 #include "server/app/notify.h"
 #include "server/base/clock.h"
 #include "server/base/log.h"
+#include "server/base/metrics.h"
 #include "server/engine/worker.h"
 #include "server/http/cors.h"
 #include "server/http/disk.h"
 #include "server/http/http.h"
 #include "server/http/listen.h"
 #include "server/http/proxy.h"
+#include "server/jobs/jobs.h"
 #include "server/store/features.h"
 #include "server/store/store.h"
 
@@ -116,23 +119,40 @@ static void notify(const char *lines)
         log_simple(LOG_LEVEL_WARNING, "not-notified", "reason", strerror(errno));
 }
 
+static int register_metrics(server *s, caption_error *err)
+{
+    metrics_register(api_write_metrics, s);
+    int status = http_metrics_start(&s->http, err);
+    metrics_register(caption_call_metrics, NULL);
+    metrics_register(workers_metrics, s->queue);
+    metrics_register(jobs_metrics, NULL);
+    metrics_register(process_metrics, NULL);
+    return status;
+}
+
 static int prepare_shared(service *s, caption_error *err)
 {
     const queue_limits limits = {s->config.queue, s->config.batch, s->config.batch_wait_ms, s->config.deadline_ms,
                                  s->config.workers};
-    s->server.config = &s->config;
-    if (getrandom(&s->server.id_prefix, sizeof s->server.id_prefix, 0) < 0)
-        s->server.id_prefix = (uint32_t)getpid();
+    http_server *http = &s->server.http;
+    s->server.config = http->config = &s->config;
+    http->owner = &s->server;
+    http->routes = api_routes;
+    http->dialects = api_dialects;
+    if (getrandom(&http->id_prefix, sizeof http->id_prefix, 0) < 0)
+        http->id_prefix = (uint32_t)getpid();
     s->server.registry = registry_new();
     if (!s->server.registry)
         return caption_fail(err, CAPTION_ENOMEM, "out of memory");
-    int status = linger_new(&s->server.linger, err);
+    int status = linger_new(&http->linger, err);
     if (!status)
         status = queue_new(&s->server.queue, &limits, err);
     if (!status)
-        status = disk_start(&s->server.disk, &s->config, err);
+        status = disk_start(&http->disk, &s->config, err);
     if (!status)
         status = selftest_start(&s->server.selftest, &s->config, err);
+    if (!status)
+        status = register_metrics(&s->server, err);
     if (!status)
         data_open(&s->server);
     return status;
@@ -145,7 +165,7 @@ static int start_http(service *s, caption_error *err)
                                   : listen_open(s->config.host, s->config.port, &listener, &port, err);
     if (status)
         return status;
-    s->http = http_start(&s->server, listener);
+    s->http = http_start(&s->server.http, listener);
     if (!s->http) {
         close(listener);
         return caption_fail(err, CAPTION_ENOMEM, "libmicrohttpd cannot start its threads");
@@ -179,7 +199,7 @@ static int start(service *s, caption_error *err)
         return status;
     start_features(s);
     data_start(&s->server);
-    atomic_store(&s->server.state, SERVER_READY);
+    atomic_store(&s->server.http.state, SERVER_READY);
     log_ready(s, started);
     notify("READY=1");
     return CAPTION_OK;
@@ -215,13 +235,13 @@ static void run(service *s)
 {
     wait_for_signal(s);
     notify("STOPPING=1");
-    atomic_store(&s->server.state, SERVER_DRAINING);
+    atomic_store(&s->server.http.state, SERVER_DRAINING);
     s->listener = http_stop_listening(s->http);
     log_simple(LOG_LEVEL_INFO, "stopping", "signal", strsignal(last_signal));
     queue_drain(s->server.queue);
     data_begin_stop(&s->server);
     s->deadline = clock_ms() + s->config.drain_ms;
-    wait_until_none(&s->server.in_flight, s->config.drain_ms);
+    wait_until_none(&s->server.http.in_flight, s->config.drain_ms);
 }
 
 /* A job that does not stop in time goes on from its last checkpoint when the next daemon starts. Its thread uses what
@@ -240,11 +260,11 @@ static void stop(service *s)
 {
     if (s->server.queue)
         queue_stop(s->server.queue);
-    disk_stop(s->server.disk);
+    disk_stop(s->server.http.disk);
     selftest_stop(s->server.selftest);
     workers_join(s->workers);
     if (s->http) {
-        wait_until_none(&s->server.answering, FLUSH_MS);
+        wait_until_none(&s->server.http.answering, FLUSH_MS);
         http_stop(s->http);
         if (s->listener >= 0)
             close(s->listener);
@@ -255,9 +275,10 @@ static void stop(service *s)
     selftest_free(s->server.selftest);
     stop_jobs(s);
     data_close(&s->server);
-    disk_free(s->server.disk);
+    disk_free(s->server.http.disk);
     queue_free(s->server.queue);
-    linger_free(s->server.linger);
+    linger_free(s->server.http.linger);
+    http_metrics_stop(&s->server.http);
     registry_free(s->server.registry);
 }
 

@@ -1,77 +1,132 @@
-/* metrics.c: counting; see metrics.h. Relaxed order is enough: nobody concludes from one value to another. */
+/* metrics.c: counting, and the text format; see metrics.h. Relaxed order is enough: nobody concludes from one value to
+ * another. */
+#include "server/base/metrics.h"
+
+#include <stdlib.h>
 #include <string.h>
 
-#include "server/base/metrics_values.h"
-#include "server/jobs/job_run.h"
-
-struct metrics_values metrics_values;
+enum { MAX_WRITERS = 8 };
 
 const metrics_bounds metrics_seconds = {
     14, {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60}};
-const metrics_bounds metrics_images = {9, {1, 2, 4, 8, 16, 32, 64, 128, 256}};
 
-const int metrics_statuses[METRICS_STATUSES] = {200, 201, 202, 204, 304, 400, 401, 403, 404, 405,
-                                                409, 413, 415, 422, 499, 500, 503, 504, 507, 0};
+/* ---- counting ---------------------------------------------------------------------------------------------------- */
 
-static void add(_Atomic uint64_t *value, uint64_t n)
+void metrics_add(metrics_counter *counter, uint64_t n)
 {
-    atomic_fetch_add_explicit(value, n, memory_order_relaxed);
+    atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
 }
 
-void metrics_add(metrics_counter counter, unsigned long long n)
+uint64_t metrics_read(const metrics_counter *counter)
 {
-    add(&metrics_values.counters[counter], n);
+    return atomic_load_explicit(counter, memory_order_relaxed);
 }
 
-void metrics_set(metrics_gauge gauge, long long value)
+void metrics_shift(metrics_gauge *gauge, int64_t by)
 {
-    atomic_store_explicit(&metrics_values.gauges[gauge], value, memory_order_relaxed);
+    atomic_fetch_add_explicit(gauge, by, memory_order_relaxed);
 }
 
-void metrics_shift(metrics_gauge gauge, long long by)
+void metrics_set(metrics_gauge *gauge, int64_t value)
 {
-    atomic_fetch_add_explicit(&metrics_values.gauges[gauge], by, memory_order_relaxed);
+    atomic_store_explicit(gauge, value, memory_order_relaxed);
 }
 
-const metrics_bounds *metrics_bounds_of(metrics_histogram which)
-{
-    return which == METRICS_BATCH ? &metrics_images : &metrics_seconds;
-}
-
-static void observe(metrics_buckets *buckets, const metrics_bounds *bounds, double value)
+void metrics_observe(metrics_histogram *h, double value)
 {
     int i = 0;
-    while (i < bounds->n && value > bounds->bound[i])
+    while (i < h->bounds->n && value > h->bounds->bound[i])
         i++;
-    add(&buckets->count[i], 1);
-    add(&buckets->millionths, (uint64_t)(value * 1e6 + 0.5));
+    metrics_add(&h->count[i], 1);
+    metrics_add(&h->millionths, (uint64_t)(value * 1e6 + 0.5));
 }
 
-void metrics_observe(metrics_histogram histogram, double value)
+uint64_t metrics_observed(const metrics_histogram *h)
 {
-    observe(&metrics_values.histograms[histogram], metrics_bounds_of(histogram), value);
+    uint64_t n = 0;
+    for (int i = 0; i <= h->bounds->n; i++)
+        n += metrics_read(&h->count[i]);
+    return n;
 }
 
-void metrics_count_request(const route *of, int status, double seconds)
+/* ---- writing ----------------------------------------------------------------------------------------------------- */
+
+static struct {
+    void (*write)(FILE *out, void *context);
+    void *context;
+} writers[MAX_WRITERS];
+
+void metrics_register(void (*write)(FILE *out, void *context), void *context)
 {
-    size_t place = of ? (size_t)(of - routes_at(0)) + 1 : 0;
-    int i = 0;
-    if (place > METRICS_ROUTES)
-        return;
-    while (metrics_statuses[i] && metrics_statuses[i] != status)
-        i++;
-    observe(&metrics_values.durations[place], &metrics_seconds, seconds);
-    add(&metrics_values.requests[place][i], 1); /* last: who sees this sees the rest */
+    for (size_t i = 0; i < MAX_WRITERS; i++)
+        if (!writers[i].write) {
+            writers[i].write = write;
+            writers[i].context = context;
+            return;
+        }
 }
 
-void metrics_count_problem(problem_kind kind)
+char *metrics_text(size_t *size)
 {
-    add(&metrics_values.problems[kind], 1);
+    char *text = NULL;
+    FILE *out = open_memstream(&text, size);
+    if (!out)
+        return NULL;
+    for (size_t i = 0; i < MAX_WRITERS && writers[i].write; i++)
+        writers[i].write(out, writers[i].context);
+    if (fclose(out) == 0)
+        return text;
+    free(text);
+    return NULL;
 }
 
-void metrics_count_job(const char *kind, job_state state)
+void metrics_write_head(FILE *out, const char *name, const char *type, const char *help)
 {
-    for (int i = 0; i < METRICS_JOB_KINDS && job_kinds[i].name; i++)
-        if (strcmp(job_kinds[i].name, kind) == 0)
-            add(&metrics_values.jobs[i][state], 1);
+    fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+void metrics_write_counter(FILE *out, const char *name, const char *help, const metrics_counter *counter)
+{
+    metrics_write_head(out, name, "counter", help);
+    fprintf(out, "%s %llu\n", name, (unsigned long long)metrics_read(counter));
+}
+
+/* As short as it stays exact for what is counted or measured here. */
+void metrics_write_gauge(FILE *out, const char *name, const char *help, double value)
+{
+    metrics_write_head(out, name, "gauge", help);
+    fprintf(out, "%s %.15g\n", name, value);
+}
+
+/* `labels` are told before le: `stage="decode",` or "". */
+void metrics_write_buckets(FILE *out, const char *name, const char *labels, const metrics_histogram *h)
+{
+    uint64_t sum = 0;
+    int length = (int)strlen(labels) - (*labels != '\0'); /* without its comma */
+    const char *open = *labels ? "{" : "", *close = *labels ? "}" : "";
+    for (int i = 0; i <= h->bounds->n; i++) {
+        char bound[24] = "+Inf";
+        if (i < h->bounds->n)
+            snprintf(bound, sizeof bound, "%g", h->bounds->bound[i]);
+        sum += metrics_read(&h->count[i]);
+        fprintf(out, "%s_bucket{%sle=\"%s\"} %llu\n", name, labels, bound, (unsigned long long)sum);
+    }
+    fprintf(out, "%s_sum%s%.*s%s %.15g\n", name, open, length, labels, close,
+            (double)metrics_read(&h->millionths) / 1e6);
+    fprintf(out, "%s_count%s%.*s%s %llu\n", name, open, length, labels, close, (unsigned long long)sum);
+}
+
+void metrics_write_histogram(FILE *out, const char *name, const char *help, const metrics_histogram *h)
+{
+    metrics_write_head(out, name, "histogram", help);
+    metrics_write_buckets(out, name, "", h);
+}
+
+void metrics_write_escaped(FILE *out, const char *text)
+{
+    for (; *text; text++)
+        if (*text == '"' || *text == '\\')
+            fprintf(out, "\\%c", *text);
+        else
+            fputs(*text == '\n' ? "\\n" : (char[]){*text, '\0'}, out);
 }

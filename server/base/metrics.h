@@ -1,54 +1,78 @@
 /* metrics.h: what the daemon counts, for GET /metrics.
  *
- *     metrics_add(METRICS_CAPTIONS, 1);
- *     metrics_observe(METRICS_ENCODE, seconds);
+ * Each module keeps its own values and knows how they are written:
  *
- * One set for the process, as there is one log. Every value is an atomic that is only added to or set, so counting
- * costs nanoseconds, takes no lock and may be done from any thread. metrics_text.c has the table of what is told. */
+ *     static metrics_counter captions;
+ *     ...
+ *     metrics_add(&captions, 1);
+ *     ...
+ *     void worker_metrics(FILE *out, void *context)
+ *     {
+ *         metrics_write_counter(out, "captiond_captions_total", "Captions written.", &captions);
+ *     }
+ *
+ * and registers that function at start. Every value is an atomic that is only added to or set, so counting costs
+ * nanoseconds, takes no lock and may be done from any thread.
+ *
+ * Names follow Prometheus' rules: base units (seconds, bytes), _total for what only grows. Labels have few values: a
+ * request's route is the pattern in the table of routes, never the path that a client sent. */
 #ifndef SERVER_METRICS_H
 #define SERVER_METRICS_H
 
-#include "server/http/problem.h"
-#include "server/http/routes.h"
-#include "server/jobs/job_store.h"
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
 
-typedef enum metrics_counter {
-    METRICS_IMAGES, /* decoded, captioned or not */
-    METRICS_CAPTIONS,
-    METRICS_WORDS,
-    METRICS_RECEIVED_BYTES,
-    METRICS_SENT_BYTES,
-    METRICS_COUNTERS
-} metrics_counter;
+typedef _Atomic uint64_t metrics_counter;
+typedef _Atomic int64_t metrics_gauge;
 
-typedef enum metrics_gauge {
-    METRICS_BUSY_WORKERS,
-    METRICS_JOBS_QUEUED,
-    METRICS_JOBS_RUNNING,
-    METRICS_GAUGES
-} metrics_gauge;
+enum { METRICS_BUCKETS = 16 };
 
-typedef enum metrics_histogram {
-    METRICS_QUEUE_WAIT, /* seconds, until a worker took a request's first image */
-    METRICS_DECODE,     /* seconds an image */
-    METRICS_ENCODE,     /* seconds a batch */
-    METRICS_WRITE,      /* seconds a batch */
-    METRICS_BATCH,      /* images a batch */
-    METRICS_HISTOGRAMS
+typedef struct metrics_bounds {
+    int n; /* the bucket [n] is +Inf */
+    double bound[METRICS_BUCKETS - 1];
+} metrics_bounds;
+
+extern const metrics_bounds metrics_seconds; /* of what takes from half a millisecond to a minute */
+
+/* Buckets count what is at most their bound and above the one before; the last, +Inf, has no bound. The sum is kept in
+ * millionths, because C has no atomic addition for floating-point numbers. */
+typedef struct metrics_histogram {
+    const metrics_bounds *bounds;
+    metrics_counter count[METRICS_BUCKETS];
+    metrics_counter millionths;
 } metrics_histogram;
 
-void metrics_add(metrics_counter counter, unsigned long long n);
-void metrics_set(metrics_gauge gauge, long long value);
-void metrics_shift(metrics_gauge gauge, long long by);
-void metrics_observe(metrics_histogram histogram, double value);
+void metrics_add(metrics_counter *counter, uint64_t n);
+uint64_t metrics_read(const metrics_counter *counter);
+void metrics_shift(metrics_gauge *gauge, int64_t by);
+void metrics_set(metrics_gauge *gauge, int64_t value);
+void metrics_observe(metrics_histogram *histogram, double value);
+uint64_t metrics_observed(const metrics_histogram *histogram); /* how many values */
 
-/* A request that is over, and its route; NULL: it had none. */
-void metrics_count_request(const route *of, int status, double seconds);
+/* ---- writing ----------------------------------------------------------------------------------------------------- */
 
-/* A problem that was answered, or that ended a request without an answer. */
-void metrics_count_problem(problem_kind kind);
+/* Before any thread starts: GET /metrics will call `write` with this context, in the order of registration. */
+void metrics_register(void (*write)(FILE *out, void *context), void *context);
 
-/* A job that this daemon has brought to an end. kind is one of job_kinds. */
-void metrics_count_job(const char *kind, job_state state);
+/* All that is registered, as Prometheus reads it (text format 0.0.4): malloc'd, *size bytes; NULL when out of memory.
+ */
+#define METRICS_TYPE "text/plain; version=0.0.4; charset=utf-8"
+char *metrics_text(size_t *size);
+
+/* A family without labels, whole. */
+void metrics_write_counter(FILE *out, const char *name, const char *help, const metrics_counter *counter);
+void metrics_write_gauge(FILE *out, const char *name, const char *help, double value);
+void metrics_write_histogram(FILE *out, const char *name, const char *help, const metrics_histogram *histogram);
+
+/* A family with labels: its head, then samples, which the caller prints but for these. */
+void metrics_write_head(FILE *out, const char *name, const char *type, const char *help);
+void metrics_write_buckets(FILE *out, const char *name, const char *labels, const metrics_histogram *histogram);
+
+/* A label's value. */
+void metrics_write_escaped(FILE *out, const char *text);
+
+/* What the system says of this process, under the names that every exporter uses (process_metrics.c). */
+void process_metrics(FILE *out, void *unused);
 
 #endif

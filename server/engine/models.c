@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,18 +13,22 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "server/base/clock.h"
 #include "server/base/durable.h"
 #include "server/base/log.h"
 #include "server/base/names.h"
 
-enum { LONGEST_FILE = WEIGHTS_NAME_BYTES + 32 };
+enum { LONGEST_FILE = WEIGHTS_NAME_BYTES + 32, LOOK_MS = 250 };
 
 static const char suffix[] = ".safetensors";
 
 struct models {
     registry *registry;
     char *directory; /* DATA/models */
-    pthread_mutex_t lock;
+    pthread_t watcher;
+    int watching; /* the thread was started */
+    sem_t stop;
+    pthread_mutex_t lock;             /* guards the rest */
     struct timespec seen;             /* the directory's time of change when it was read last */
     char active[WEIGHTS_NAME_BYTES];  /* the link's text when it was followed last */
     char refused[WEIGHTS_NAME_BYTES]; /* its text since then that could not be; "": none */
@@ -182,6 +187,18 @@ void models_look(models *m)
     pthread_mutex_unlock(&m->lock);
 }
 
+/* A thread of its own: loading a file takes as long as the disk takes, and nothing else is to wait for that. */
+static void *watch(void *context)
+{
+    models *m = context;
+    struct timespec next;
+    do {
+        models_look(m);
+        next = clock_timespec(clock_ms() + LOOK_MS);
+    } while (sem_clockwait(&m->stop, CLOCK_MONOTONIC, &next) && (errno == ETIMEDOUT || errno == EINTR));
+    return NULL;
+}
+
 /* ---- opening ----------------------------------------------------------------------------------------------------- */
 
 int models_open(models **out, registry *r, const char *data, caption_error *err)
@@ -194,12 +211,17 @@ int models_open(models **out, registry *r, const char *data, caption_error *err)
         return caption_fail(err, CAPTION_ENOMEM, "out of memory for models");
     }
     pthread_mutex_init(&m->lock, NULL);
+    sem_init(&m->stop, 0, 0);
     m->registry = r;
     if (strlen(m->directory) + LONGEST_FILE >= PATH_MAX)
         return caption_fail(err, CAPTION_EIO, "--data: path too long");
     if (mkdir(m->directory, 0700) && errno != EEXIST)
         return caption_fail(err, CAPTION_EIO, "%.400s: %s", m->directory, strerror(errno));
     models_look(m);
+    int code = pthread_create(&m->watcher, NULL, watch, m);
+    if (code)
+        return caption_fail(err, CAPTION_ENOMEM, "cannot start a thread for models: %s", strerror(code));
+    m->watching = 1;
     return CAPTION_OK;
 }
 
@@ -207,6 +229,10 @@ void models_close(models *m)
 {
     if (!m)
         return;
+    sem_post(&m->stop);
+    if (m->watching)
+        pthread_join(m->watcher, NULL);
+    sem_destroy(&m->stop);
     pthread_mutex_destroy(&m->lock);
     free(m->directory);
     free(m);

@@ -3,8 +3,8 @@
  *     DATA/models/NAME.safetensors   a finished model; appears there whole, by linking
  *     DATA/models/active             a symbolic link whose text is the default's NAME, shipped or trained
  *
- * All daemons on a data directory serve what is there: models_look, called some times a second, reads the link and the
- * directory's time of change. Looking costs two system calls; unlike inotify it also sees what comes through a network
+ * All daemons on a data directory serve what is there: a thread reads the link and the directory's time of change some
+ * times a second. Looking costs two system calls; unlike inotify it also sees what comes through a network
  * file system or a mount of another container.
  *
  * Shipped weights (--weights) are only read. Thread-safe: one mutex, held while files are loaded, so all but
@@ -20,7 +20,7 @@
 typedef struct models models;
 
 /* Makes the directory, loads what is in it into the registry, which has the shipped models, and makes the link's model
- * the default. A file or link that cannot be used is logged and left alone. */
+ * the default, and starts the thread that follows. A file or link that cannot be used is logged and left alone. */
 int models_open(models **out, registry *r, const char *data, caption_error *err);
 void models_close(models *m); /* NULL is allowed */
 

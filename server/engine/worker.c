@@ -34,6 +34,41 @@ struct workers {
     worker each[];
 };
 
+/* ---- what is counted --------------------------------------------------------------------------------------------- */
+
+static const metrics_bounds images = {9, {1, 2, 4, 8, 16, 32, 64, 128, 256}};
+
+static struct {
+    metrics_gauge busy;
+    metrics_counter images, captions, words;
+    metrics_histogram batch, decode, encode, write;
+} counts = {.batch = {.bounds = &images},
+            .decode = {.bounds = &metrics_seconds},
+            .encode = {.bounds = &metrics_seconds},
+            .write = {.bounds = &metrics_seconds}};
+
+void workers_metrics(FILE *out, void *context)
+{
+    static const char stages[] = "captiond_stage_duration_seconds";
+    const queue_limits *limits = queue_limits_of(context);
+    metrics_write_gauge(out, "captiond_queue_images", "Images that wait for a worker.", queue_waiting(context));
+    metrics_write_gauge(out, "captiond_queue_capacity_images", "How many may wait.", limits->capacity);
+    metrics_write_gauge(out, "captiond_workers", "Threads that write captions.", limits->workers);
+    metrics_write_gauge(out, "captiond_workers_busy", "Of these, those with a batch in hand.",
+                        (double)atomic_load(&counts.busy));
+    metrics_write_histogram(out, "captiond_batch_images", "Images that a worker took at once.", &counts.batch);
+    metrics_write_head(out, stages, "histogram",
+                       "Time of a worker: to decode an image, to encode a batch, to write a batch's captions.");
+    metrics_write_buckets(out, stages, "stage=\"decode\",", &counts.decode);
+    metrics_write_buckets(out, stages, "stage=\"encode\",", &counts.encode);
+    metrics_write_buckets(out, stages, "stage=\"write\",", &counts.write);
+    metrics_write_counter(out, "captiond_images_total", "Images decoded.", &counts.images);
+    metrics_write_counter(out, "captiond_captions_total", "Captions written.", &counts.captions);
+    metrics_write_counter(out, "captiond_caption_words_total", "Words of these captions.", &counts.words);
+}
+
+/* ---- a batch ----------------------------------------------------------------------------------------------------- */
+
 /* Decodes the images of a batch; the good ones become live[0..returned). */
 static int decode_batch(worker *w, int n)
 {
@@ -43,13 +78,13 @@ static int decode_batch(worker *w, int n)
         double start = clock_ms();
         image->status = caption_image_decode(&w->pixels[good], image->bytes, image->size, &w->limits, &image->reason);
         image->decode_ms = clock_ms() - start;
-        metrics_observe(METRICS_DECODE, image->decode_ms / 1e3);
+        metrics_observe(&counts.decode, image->decode_ms / 1e3);
         if (image->status == CAPTION_OK) {
             w->owner[good] = w->items[i].ticket;
             w->live[good++] = image;
         }
     }
-    metrics_add(METRICS_IMAGES, (unsigned)good);
+    metrics_add(&counts.images, (unsigned)good);
     return good;
 }
 
@@ -85,8 +120,8 @@ static void keep(ticket_image *image, const ticket *owner, const caption_result 
     int n = owner->options.n;
     image->status = results_keep(image, results, n, owner->tokens, &image->reason);
     for (int k = 0; k < n; k++)
-        metrics_add(METRICS_WORDS, (unsigned)results[k].words);
-    metrics_add(METRICS_CAPTIONS, (unsigned)n);
+        metrics_add(&counts.words, (unsigned)results[k].words);
+    metrics_add(&counts.captions, (unsigned)n);
 }
 
 /* Captions the images of `group`, which share model and options. */
@@ -168,11 +203,11 @@ static void log_batch(int n, const batch_times *times)
 /* A stage that took no time was not reached. */
 static void measure_batch(int n, const batch_times *times)
 {
-    metrics_observe(METRICS_BATCH, n);
+    metrics_observe(&counts.batch, n);
     if (times->encode_ms > 0)
-        metrics_observe(METRICS_ENCODE, times->encode_ms / 1e3);
+        metrics_observe(&counts.encode, times->encode_ms / 1e3);
     if (times->caption_ms > 0)
-        metrics_observe(METRICS_WRITE, times->caption_ms / 1e3);
+        metrics_observe(&counts.write, times->caption_ms / 1e3);
 }
 
 static void *work(void *context)
@@ -180,11 +215,11 @@ static void *work(void *context)
     worker *w = context;
     for (int n; (n = queue_take(w->queue, w->items)) > 0;) {
         int alone = w->items[0].ticket->work != NULL;
-        metrics_shift(METRICS_BUSY_WORKERS, 1);
+        metrics_shift(&counts.busy, 1);
         batch_times times = alone ? run_alone(w) : run_batch(w, n);
         if (!alone)
             measure_batch(n, &times);
-        metrics_shift(METRICS_BUSY_WORKERS, -1);
+        metrics_shift(&counts.busy, -1);
         log_batch(n, &times);
         queue_give(w->queue, w->items, n, &times);
     }

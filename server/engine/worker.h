@@ -2,6 +2,8 @@
 #ifndef SERVER_WORKER_H
 #define SERVER_WORKER_H
 
+#include <stdio.h>
+
 #include "server/work/queue.h"
 
 typedef struct workers workers;
@@ -12,5 +14,8 @@ int workers_start(workers **out, int n, queue *q, int batch, caption_encoder *en
 
 /* After queue_stop: waits for the threads and frees their sessions. NULL is allowed. */
 void workers_join(workers *w);
+
+/* What is counted of them and of their queue, for metrics_register. */
+void workers_metrics(FILE *out, void *queue);
 
 #endif

@@ -50,7 +50,7 @@ static const char *bearer(const http_request *r)
 
 static int check_key(const http_request *r, int caption_key_too, problem *p)
 {
-    const config *c = r->server->config;
+    const config *c = r->http->config;
     const char *given = bearer(r);
     if (!given)
         return problem_set(p, PROBLEM_UNAUTHORIZED, "send Authorization: Bearer KEY");
@@ -123,7 +123,7 @@ static int check_loopback(const http_request *r, problem *p)
 
 int access_check(const http_request *r, access_level level, problem *p)
 {
-    const config *c = r->server->config;
+    const config *c = r->http->config;
     if (level == ACCESS_OPERATOR)
         return c->admin_key ? check_key(r, 0, p) : check_loopback(r, p);
     return level == ACCESS_CAPTION && c->caption_key ? check_key(r, 1, p) : 0;

@@ -83,7 +83,7 @@ int cors_is_preflight(const http_request *r)
 {
     const char *origin = http_header(r, "Origin");
     return strcmp(r->method, "OPTIONS") == 0 && origin && http_header(r, "Access-Control-Request-Method") &&
-           cors_allows(r->server->config, origin);
+           cors_allows(r->http->config, origin);
 }
 
 /* What the page is going to send is no secret and does no harm, so whatever it names is allowed; as text in a header of
@@ -99,7 +99,7 @@ static const char *allowed_headers(const http_request *r)
 
 void cors_headers(const http_request *r, void (*add)(void *context, const char *name, const char *value), void *context)
 {
-    const config *c = r->server->config;
+    const config *c = r->http->config;
     const char *origin = http_header(r, "Origin");
     if (c->cors_origins.n == 0)
         return;

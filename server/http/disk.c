@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "server/base/clock.h"
+#include "server/work/queue.h"
 
 struct disk {
     queue *queue;
@@ -44,7 +45,7 @@ static void on_finished(ticket *t)
     http_request *request = c->request;
     problem p = {.kind = PROBLEM_NONE};
     if (t->outcome == TICKET_EXPIRED)
-        problem_set(&p, PROBLEM_DEADLINE, "no thread was free for %d ms", request->server->config->deadline_ms);
+        problem_set(&p, PROBLEM_DEADLINE, "no thread was free for %d ms", request->http->config->deadline_ms);
     else if (t->outcome == TICKET_GONE)
         problem_set(&p, PROBLEM_CLIENT_GONE, "%s", t->done ? "answered too late" : "dropped before work began");
     else if (t->outcome == TICKET_SHUTDOWN)
@@ -70,13 +71,13 @@ void disk_run(http_request *r, void (*work)(http_request *request, void *context
     *c = (call){.request = r, .work = work, .release = release, .context = context};
     c->ticket = (ticket){.images = &c->image, .n = 1, .fd = http_socket(r), .finish = on_finished, .context = c};
     http_suspend(r);
-    int retry_after = queue_submit(r->server->disk->queue, &c->ticket);
+    int retry_after = queue_submit(r->http->disk->queue, &c->ticket);
     if (retry_after == 0)
         return;
     if (retry_after == QUEUE_STOPPED) {
         problem_set(&p, PROBLEM_DRAINING, "the time to finish requests is over");
     } else {
-        problem_set(&p, PROBLEM_QUEUE_FULL, "%d requests wait for the disk", r->server->config->disk_queue);
+        problem_set(&p, PROBLEM_QUEUE_FULL, "%d requests wait for the disk", r->http->config->disk_queue);
         p.retry_after = retry_after;
     }
     http_answer_problem(r, &p);

@@ -26,11 +26,10 @@
 
 #include "server/base/clock.h"
 #include "server/base/log.h"
-#include "server/base/metrics.h"
 #include "server/http/cors.h"
 #include "server/http/http_body.h"
 #include "server/http/proxy.h"
-#include "server/http/routes.h"
+#include "server/http/route.h"
 
 enum { CONNECTION_MEMORY = 1 << 16 }; /* headers, and the largest piece of a body */
 
@@ -72,7 +71,7 @@ int http_not_ready(const http_request *r, problem *p)
 {
     if (r->late)
         return problem_set(p, PROBLEM_DRAINING, "no new requests are taken");
-    if (atomic_load(&r->server->state) == SERVER_LOADING)
+    if (atomic_load(&r->http->state) == SERVER_LOADING)
         return problem_set(p, PROBLEM_LOADING, "try again in a moment");
     return 0;
 }
@@ -129,10 +128,10 @@ static char *head_of_refusal(http_request *r, size_t *size)
 static enum MHD_Result refuse_midway(http_request *r)
 {
     size_t size;
-    char *json = problem_json(&r->problem, routes_dialect(r->path), r->path, r->id), *head;
+    char *json = problem_json(&r->problem, route_dialect_of(r->http->dialects, r->path), r->path, r->id), *head;
     if (!json)
         return MHD_NO;
-    metrics_count_problem(r->problem.kind);
+    http_count_problem(r->problem.kind);
     r->status = problem_status(&r->problem);
     r->answer_bytes = strlen(json);
     r->unread = 1;
@@ -154,7 +153,7 @@ static void choose_id(http_request *r)
     if (length > 0 && length < sizeof r->id && !given[length])
         memcpy(r->id, given, length + 1);
     else
-        snprintf(r->id, sizeof r->id, "%08x-%x", r->server->id_prefix, atomic_fetch_add(&r->server->ids, 1) + 1);
+        snprintf(r->id, sizeof r->id, "%08x-%x", r->http->id_prefix, atomic_fetch_add(&r->http->ids, 1) + 1);
 }
 
 static void name_client(http_request *r)
@@ -208,7 +207,7 @@ static void log_begun(const http_request *r)
 static int refuse_by_headers(http_request *r, unsigned long long length)
 {
     const char *encoding = http_header(r, "Content-Encoding");
-    r->route = routes_find(r->method, r->path, r->parameter, r->allow);
+    r->route = route_find(r->http->routes, r->method, r->path, r->parameter, r->allow);
     if (*r->allow && cors_is_preflight(r)) {
         r->preflight = 1;
         return http_body_check_length(r, length);
@@ -227,18 +226,19 @@ static int refuse_by_headers(http_request *r, unsigned long long length)
 static void count_whole(http_request *r)
 {
     if (!r->whole)
-        atomic_fetch_add(&r->server->answering, 1);
+        atomic_fetch_add(&r->http->answering, 1);
     r->whole = 1;
 }
 
-static enum MHD_Result begin(server *s, struct MHD_Connection *connection, const char *url, const char *method,
+static enum MHD_Result begin(http_server *s, struct MHD_Connection *connection, const char *url, const char *method,
                              void **context)
 {
     http_request *r = calloc(1, sizeof *r);
     if (!r)
         return MHD_NO;
     *context = r;
-    r->server = s;
+    r->http = s;
+    r->server = s->owner;
     r->connection = connection;
     r->method = method;
     r->path = name_host(r, url);
@@ -324,15 +324,6 @@ static void log_access(const http_request *r, int whole)
     log_end(&line);
 }
 
-/* A client that left before there was an answer shows as 499, as it does where the queue notices. */
-static void count_request(const http_request *r)
-{
-    enum { CLIENT_GONE = 499 };
-    metrics_add(METRICS_RECEIVED_BYTES, r->received);
-    metrics_add(METRICS_SENT_BYTES, is_head(r) ? 0 : r->answer_bytes);
-    metrics_count_request(r->route, r->status ? r->status : CLIENT_GONE, (clock_ms() - r->started) / 1e3);
-}
-
 static void on_completed(void *cls, struct MHD_Connection *connection, void **context,
                          enum MHD_RequestTerminationCode code)
 {
@@ -340,8 +331,8 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **co
     (void)connection;
     if (!r)
         return;
-    server *s = cls;
-    count_request(r);
+    http_server *s = cls;
+    http_count_request(r);
     log_access(r, code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
     if (r->unread)
         linger_add(s->linger, http_socket(r));
@@ -378,7 +369,7 @@ static size_t unescape(void *cls, struct MHD_Connection *connection, char *text)
     return strstr(text, "%00") ? strlen(text) : MHD_http_unescape(text);
 }
 
-struct MHD_Daemon *http_start(server *s, int listener)
+struct MHD_Daemon *http_start(http_server *s, int listener)
 {
     const config *c = s->config;
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;

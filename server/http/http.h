@@ -6,10 +6,13 @@
 #ifndef SERVER_HTTP_H
 #define SERVER_HTTP_H
 
+#include <stdatomic.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
-#include "server/api/server.h"
+#include "server/base/config.h"
+#include "server/http/linger.h"
 #include "server/http/problem.h"
 
 enum {
@@ -31,12 +34,33 @@ struct MHD_Connection;
 struct MHD_Daemon;
 struct MHD_Response;
 struct route;
+struct route_dialect;
+
+typedef enum server_state { SERVER_LOADING, SERVER_READY, SERVER_DRAINING } server_state;
+
+/* What all requests share. Made before any thread starts; the members that change are atomic, the rest is constant. */
+typedef struct http_server {
+    const config *config;
+    const struct route *routes; /* who answers what (route.h) */
+    const struct route_dialect *dialects;
+    struct server *owner; /* for the handlers, as request->server: HTTP does not look into it */
+    linger_set *linger;
+    struct disk *disk;           /* disk.h */
+    struct route_counts *counts; /* http_metrics.c's: of each route, and of no route */
+    uint32_t id_prefix;          /* random: request ids of two runs differ */
+    _Atomic uint32_t ids;        /* requests so far */
+    _Atomic int state;           /* server_state */
+    _Atomic int in_flight;       /* requests begun and not completed */
+    _Atomic int answering;       /* those of them that came in whole */
+    _Atomic size_t buffered;     /* bytes of all bodies being held */
+} http_server;
 
 /* What stood in the path in the places that the route's pattern leaves open, in order. */
 typedef char http_parameters[HTTP_PARAMETERS][HTTP_PARAMETER_BYTES];
 
 typedef struct http_request {
-    server *server;
+    http_server *http;
+    struct server *server; /* http->owner */
     struct MHD_Connection *connection;
     const char *method, *path; /* live as long as the request */
     char id[HTTP_ID_BYTES], client[HTTP_CLIENT_BYTES];
@@ -53,7 +77,7 @@ typedef struct http_request {
 
     /* http.c's own */
     const struct route *route;
-    size_t room, charged; /* allocated for the body; counted in server->buffered */
+    size_t room, charged; /* allocated for the body; counted in http->buffered */
     size_t received;      /* bytes of the body that came, kept or not */
     problem problem;      /* found before the body was complete */
     char allow[64];       /* for 405 */
@@ -61,7 +85,7 @@ typedef struct http_request {
     int status; /* of the answer; 0: none yet */
     size_t answer_bytes;
     int late;                                 /* begun when the server was shutting down */
-    int whole, handled, suspended, abandoned; /* whole: counted in server->answering */
+    int whole, handled, suspended, abandoned; /* whole: counted in http->answering */
     int preflight;                            /* cors.h: answered 204 without a handler */
     int unread;                               /* answered although the client may be sending: linger */
 } http_request;
@@ -113,14 +137,23 @@ int http_each_parameter(const http_request *request, int (*each)(void *context, 
 /* 1 with *p set while the weights are loading, or if the request began when the server was shutting down. */
 int http_not_ready(const http_request *request, problem *p);
 
-/* ---- for http.c ------------------------------------------------------------------------------------------------- */
+/* ---- for http*.c ------------------------------------------------------------------------------------------------- */
 
 extern const char http_challenge[]; /* WWW-Authenticate of an answer 401 */
+
+/* Counting (http_metrics.c): a request that is over, and a problem that was answered or ended a request without an
+ * answer. */
+void http_count_request(const http_request *request);
+void http_count_problem(problem_kind kind);
 
 /* ---- for command_serve.c --------------------------------------------------------------------------------------- */
 
 /* Serves on the listening socket, which belongs to the daemon from now on; NULL if libmicrohttpd cannot start. */
-struct MHD_Daemon *http_start(server *s, int listener);
+struct MHD_Daemon *http_start(http_server *s, int listener);
+
+/* Makes room for counting and registers what is counted; before http_start. */
+int http_metrics_start(http_server *s, caption_error *err);
+void http_metrics_stop(http_server *s);
 
 /* Refuses new connections; those there are live on. Returns the listening socket, now the caller's, to be closed only
  * after http_stop: a thread may be about to accept from it. */

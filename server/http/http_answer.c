@@ -5,10 +5,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "server/base/metrics.h"
 #include "server/http/cors.h"
 #include "server/http/http.h"
-#include "server/http/routes.h"
+#include "server/http/route.h"
 
 static char lost_answer[] = "{\"type\":\"urn:captiond:problem:internal\",\"title\":\"The server failed\","
                             "\"status\":500,\"detail\":\"out of memory\"}";
@@ -44,7 +43,7 @@ static void add_headers(http_request *r, const char *type, int retry_after)
     cors_headers(r, add_cors, r->response);
     add_header(r->response, "Retry-After", seconds);
     add_header(r->response, "WWW-Authenticate", r->status == 401 ? http_challenge : "");
-    if (atomic_load(&r->server->state) == SERVER_DRAINING)
+    if (atomic_load(&r->http->state) == SERVER_DRAINING)
         add_header(r->response, "Connection", "close");
 }
 
@@ -177,14 +176,14 @@ void http_answer_problem(http_request *r, const problem *p)
 {
     char instance[HTTP_PREFIX_BYTES + HTTP_INSTANCE_BYTES];
     snprintf(instance, sizeof instance, "%s%s", r->prefix, r->path);
-    metrics_count_problem(p->kind);
-    answer_text(r, problem_status(p), problem_json(p, routes_dialect(r->path), instance, r->id),
+    http_count_problem(p->kind);
+    answer_text(r, problem_status(p), problem_json(p, route_dialect_of(r->http->dialects, r->path), instance, r->id),
                 "application/problem+json", p->retry_after);
 }
 
 void http_abandon(http_request *r, const problem *p)
 {
-    metrics_count_problem(p->kind);
+    http_count_problem(p->kind);
     r->status = problem_status(p);
     r->abandoned = 1;
 }

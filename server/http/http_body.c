@@ -9,7 +9,7 @@ enum { FIRST_BYTES = 1 << 16 };
 
 static size_t max_body(const http_request *r)
 {
-    return (size_t)r->server->config->max_body_mb << 20;
+    return (size_t)r->http->config->max_body_mb << 20;
 }
 
 int http_body_announced(const http_request *r, unsigned long long *length)
@@ -24,16 +24,16 @@ int http_body_check_length(http_request *r, unsigned long long length)
     if (length <= max_body(r))
         return 0;
     return problem_set(&r->problem, PROBLEM_BODY_TOO_LARGE, "the body has %llu bytes, the limit is %d MiB", length,
-                       r->server->config->max_body_mb);
+                       r->http->config->max_body_mb);
 }
 
 /* Counts `bytes` more in the sum of all bodies, unless that would go over the limit. */
 static int charge(http_request *r, size_t bytes)
 {
-    size_t limit = (size_t)r->server->config->max_buffered_mb << 20;
-    size_t before = atomic_fetch_add(&r->server->buffered, bytes);
+    size_t limit = (size_t)r->http->config->max_buffered_mb << 20;
+    size_t before = atomic_fetch_add(&r->http->buffered, bytes);
     if (before + bytes > limit) {
-        atomic_fetch_sub(&r->server->buffered, bytes);
+        atomic_fetch_sub(&r->http->buffered, bytes);
         return 0;
     }
     r->charged += bytes;
@@ -47,7 +47,7 @@ static int grow(http_request *r, size_t needed)
         room *= 2;
     if (!charge(r, room - r->room))
         return problem_set(&r->problem, PROBLEM_MEMORY_FULL, "all requests together hold %d MiB, the limit",
-                           r->server->config->max_buffered_mb);
+                           r->http->config->max_buffered_mb);
     unsigned char *larger = realloc(r->body, room);
     if (!larger)
         return problem_set(&r->problem, PROBLEM_MEMORY_FULL, "out of memory");
@@ -62,7 +62,7 @@ int http_body_append(http_request *r, const char *data, size_t size)
     if (r->received > max_body(r)) {
         if (!r->problem.kind)
             problem_set(&r->problem, PROBLEM_BODY_TOO_LARGE, "the body is larger than the limit of %d MiB",
-                        r->server->config->max_body_mb);
+                        r->http->config->max_body_mb);
         return 1;
     }
     if (r->problem.kind)
@@ -78,6 +78,6 @@ void http_body_free(http_request *r)
 {
     free(r->body);
     r->body = NULL;
-    atomic_fetch_sub(&r->server->buffered, r->charged);
+    atomic_fetch_sub(&r->http->buffered, r->charged);
     r->charged = 0;
 }

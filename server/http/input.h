@@ -5,6 +5,7 @@
 #include <cjson/cJSON.h>
 #include <stddef.h>
 
+#include "model/caption.h"
 #include "server/http/http.h"
 
 /* 1 if a Content-Type, its parameters apart, is `type`; a type ending in '/' matches all of its kind. */

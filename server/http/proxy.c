@@ -131,7 +131,7 @@ static void strip_port(const char **address, size_t *length)
 static void read_client(http_request *r)
 {
     const char *list = http_header(r, "X-Forwarded-For"), *end = list ? list + strlen(list) : NULL;
-    while (list && is_trusted(r->server->config, r->client)) {
+    while (list && is_trusted(r->http->config, r->client)) {
         unsigned char address[ADDRESS_BYTES];
         size_t length;
         const char *element = last_element(list, end, &length), *text = element;
@@ -176,7 +176,7 @@ static void read_prefix(http_request *r)
 void proxy_read(http_request *r)
 {
     char scheme[HTTP_SCHEME_BYTES] = "";
-    if (!is_trusted(r->server->config, r->client))
+    if (!is_trusted(r->http->config, r->client))
         return;
     copy_last(http_header(r, "X-Forwarded-Host"), r->host, sizeof r->host, "-._:[]");
     copy_last(http_header(r, "X-Forwarded-Proto"), scheme, sizeof scheme, "");

@@ -7,7 +7,7 @@
 #include <string.h>
 
 struct job_run {
-    server *server;
+    const job_context *shared;
     const job_kind *kind;
     job_record record;
     job_files files;
@@ -27,9 +27,9 @@ struct job_run {
 
 /* ---- for the work ------------------------------------------------------------------------------------------------ */
 
-server *job_run_server(const job_run *run)
+const job_context *job_run_context(const job_run *run)
 {
-    return run->server;
+    return run->shared;
 }
 
 const char *job_run_directory(const job_run *run)
@@ -120,13 +120,13 @@ static void *work(void *context)
     return NULL;
 }
 
-int job_run_start(job_run **out, server *s, const job_kind *kind, job_record *record, job_files *files,
+int job_run_start(job_run **out, const job_context *shared, const job_kind *kind, job_record *record, job_files *files,
                   void (*wake)(void *context), void *context, caption_error *err)
 {
     job_run *run = calloc(1, sizeof *run);
     if (!run)
         return caption_fail(err, CAPTION_ENOMEM, "out of memory for a job");
-    run->server = s;
+    run->shared = shared;
     run->kind = kind;
     run->record = *record;
     run->files = *files;

@@ -6,11 +6,26 @@
 #ifndef SERVER_JOB_RUN_H
 #define SERVER_JOB_RUN_H
 
-#include "server/api/server.h"
+#include "server/base/config.h"
+#include "server/engine/models.h"
 #include "server/jobs/job_files.h"
 #include "server/jobs/job_store.h"
+#include "server/store/store.h"
 
 typedef struct job_run job_run;
+
+/* What jobs work with. */
+typedef struct job_context {
+    const config *config;
+    registry *registry;
+    models *models;
+    store *store;
+    job_store *job_store;
+
+    /* Called on the keeper thread when jobs, of whatever daemon, have new events; newest: the number of the last. */
+    void (*observe)(void *observer, long long newest);
+    void *observer;
+} job_context;
 
 /* Kinds of job that share how many may run at once, over all daemons of a data directory; the oldest is next. */
 typedef struct job_lane {
@@ -44,7 +59,7 @@ const job_kind *job_kind_find(const char *name);
 
 long long job_run_id(const job_run *run);
 const job_kind *job_run_kind(const job_run *run);
-server *job_run_server(const job_run *run);
+const job_context *job_run_context(const job_run *run);
 const char *job_run_directory(const job_run *run); /* of its files */
 const char *job_run_request(const job_run *run);   /* JSON: what was asked */
 const char *job_run_progress(const job_run *run);  /* JSON: what an earlier attempt told, or NULL */
@@ -66,7 +81,7 @@ void job_run_await_storing(job_run *run);
 
 /* Takes *record and *files and starts the thread. Calls wake(context) on that thread when the work is over or waits for
  * its mail to be stored. */
-int job_run_start(job_run **out, server *s, const job_kind *kind, job_record *record, job_files *files,
+int job_run_start(job_run **out, const job_context *shared, const job_kind *kind, job_record *record, job_files *files,
                   void (*wake)(void *context), void *context, caption_error *err);
 
 void job_run_stop(job_run *run, job_run_order order);

@@ -20,19 +20,16 @@
 #include "server/base/background.h"
 #include "server/base/durable.h"
 #include "server/engine/model_json.h"
-#include "server/engine/models.h"
-#include "server/engine/registry.h"
 #include "server/jobs/train_export.h"
 #include "server/jobs/train_report.h"
 #include "server/jobs/train_request.h"
-#include "server/store/store.h"
 
 const char job_train_name[] = "train";
 
 /* A job on its way. */
 typedef struct training {
     job_run *run;
-    server *server;
+    const job_context *with;
     train_request request;
     char base[PATH_MAX], out[PATH_MAX], finished[PATH_MAX];
     caption_dataset *train, *dev; /* dev NULL: none */
@@ -85,7 +82,7 @@ static int export_stored(training *t, caption_error *err)
     const train_request *r = &t->request;
     const store_export_order order = {
         r->dataset, job_run_directory(t->run), r->dev_fraction, r->options.seed, should_stop, t};
-    while (store_export(t->server->store, &order, &sizes, &p)) {
+    while (store_export(t->with->store, &order, &sizes, &p)) {
         if (should_stop(t))
             return caption_fail(err, CAPTION_ECANCELLED, "stopped before it learnt");
         if (p.kind != PROBLEM_STORE_BUSY)
@@ -99,7 +96,7 @@ static int export_files(training *t, caption_error *err)
     problem p;
     train_files files;
     const train_request *r = &t->request;
-    if (train_request_files(r, t->server->config, &files, &p))
+    if (train_request_files(r, t->with->config, &files, &p))
         return fail_by(&p, err);
     return train_export(&files, job_run_directory(t->run), r->dev_fraction, r->options.seed, err);
 }
@@ -127,7 +124,7 @@ static void release_dataset(const training *t)
     char name[JOB_NAME_BYTES];
     snprintf(name, sizeof name, JOB_NAME_DATASET, t->request.dataset);
     if (*t->request.dataset)
-        job_store_release(t->server->job_store, job_run_id(t->run), name, &p);
+        job_store_release(t->with->job_store, job_run_id(t->run), name, &p);
 }
 
 static int export_once(training *t, caption_error *err)
@@ -150,7 +147,7 @@ static int open_data(training *t, caption_error *err)
     path_of(t->run, "train.tsv", train);
     path_of(t->run, "dev.tsv", dev);
     path_of(t->run, "images", files.images);
-    if (!*t->request.dataset && train_request_files(&t->request, t->server->config, &files, &p))
+    if (!*t->request.dataset && train_request_files(&t->request, t->with->config, &files, &p))
         return fail_by(&p, err);
     int status = caption_dataset_open(&t->train, files.images, train, err);
     if (!status && exists(dev))
@@ -176,10 +173,10 @@ static int on_progress(void *context, const caption_train_progress *p)
 static int complete_options(training *t, caption_error *err)
 {
     problem p;
-    const config *c = t->server->config;
+    const config *c = t->with->config;
     caption_train_options *o = &t->request.options;
     if (*t->request.base) {
-        if (train_request_base(&t->request, t->server, t->base, &p))
+        if (train_request_base(&t->request, t->with, t->base, &p))
             return fail_by(&p, err);
         int status = caption_train_base(o, t->base, err);
         if (status)
@@ -188,7 +185,7 @@ static int complete_options(training *t, caption_error *err)
     o->train = t->train;
     o->dev = t->dev;
     o->out = t->out;
-    o->cache = store_feature_directory(t->server->store);
+    o->cache = store_feature_directory(t->with->store);
     o->resume = 1;
     o->threads = c->training_threads;
     o->memory = (size_t)c->training_memory_mb << 20;
@@ -210,8 +207,8 @@ static int learn(training *t, caption_error *err)
     t->report = train_report_new(t->dev, t->request.options.samples > 0, job_run_progress(t->run));
     if (!t->report)
         return caption_fail(err, CAPTION_ENOMEM, "out of memory for a training job");
-    background_enter(background_parse(t->server->config->background));
-    status = caption_train(&t->request.options, registry_encoder(t->server->registry), err);
+    background_enter(background_parse(t->with->config->background));
+    status = caption_train(&t->request.options, registry_encoder(t->with->registry), err);
     if (!status && rename(t->out, t->finished))
         status = caption_fail(err, CAPTION_EIO, "%.400s: %s", t->finished, strerror(errno));
     return status;
@@ -247,7 +244,7 @@ static int learn_once(training *t, caption_error *err)
     problem p;
     if (exists(t->finished))
         return CAPTION_OK;
-    if (models_check_name(t->server->models, t->request.model, &p) && p.kind == PROBLEM_NAME_TAKEN)
+    if (models_check_name(t->with->models, t->request.model, &p) && p.kind == PROBLEM_NAME_TAKEN)
         return fail_by(&p, err);
     return learn(t, err);
 }
@@ -266,7 +263,7 @@ int job_train_run(job_run *run, caption_error *err)
         return caption_fail(err, CAPTION_ENOMEM, "out of memory for a training job");
     const char *request = job_run_request(run);
     t->run = run;
-    t->server = job_run_server(run);
+    t->with = job_run_context(run);
     path_of(run, "model.safetensors", t->out);
     path_of(run, "finished.safetensors", t->finished);
     int status = train_request_parse(&t->request, request, strlen(request), &p) ? fail_by(&p, err) : train(t, err);
@@ -287,7 +284,7 @@ int job_train_publish(job_run *run, problem *p)
         return problem_set(p, PROBLEM_MEMORY_FULL, "out of memory");
     path_of(run, "finished.safetensors", finished);
     int failed = train_request_parse(request, text, strlen(text), p) ||
-                 models_publish(job_run_server(run)->models, request->model, finished, p);
+                 models_publish(job_run_context(run)->models, request->model, finished, p);
     free(request);
     return failed;
 }

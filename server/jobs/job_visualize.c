@@ -9,7 +9,7 @@ static int take_target(const picture_job *j, caption_target *target, caption_mod
     *target = visual_request_target(r, NULL);
     if (!visual_request_is_of_word(r))
         return CAPTION_OK;
-    *model = registry_take(j->server->registry, r->model, name);
+    *model = registry_take(j->with->registry, r->model, name);
     if (!*model)
         return caption_fail(err, CAPTION_EINVAL, "there is no model \"%s\" any more", r->model);
     *target = visual_request_target(r, *model);

@@ -9,18 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/api/events.h"
 #include "server/base/clock.h"
 #include "server/base/log.h"
 #include "server/base/metrics.h"
-#include "server/engine/models.h"
 #include "server/jobs/job_run.h"
-#include "server/store/store.h"
 
 enum { MAX_RUNS = 32, LOOK_MS = 250, ADOPT_MS = 2000 };
 
 struct jobs {
-    server *server;
+    job_context context;
     pthread_t keeper;
     pthread_mutex_t lock; /* guards the next four */
     pthread_cond_t changed;
@@ -64,6 +61,38 @@ static int wait_for_change(jobs *j)
     return stopping;
 }
 
+/* ---- what is counted --------------------------------------------------------------------------------------------- */
+
+enum { MAX_KINDS = 16, STATES = JOB_CANCELLED + 1 };
+
+static struct {
+    metrics_gauge queued, running;
+    metrics_counter ended[MAX_KINDS][STATES]; /* by place in job_kinds */
+} counts;
+
+/* A job that this daemon has brought to an end. */
+static void count_end(const char *kind, job_state state)
+{
+    for (int i = 0; i < MAX_KINDS && job_kinds[i].name; i++)
+        if (strcmp(job_kinds[i].name, kind) == 0)
+            metrics_add(&counts.ended[i][state], 1);
+}
+
+void jobs_metrics(FILE *out, void *unused)
+{
+    static const char ended[] = "captiond_jobs_ended_total";
+    (void)unused;
+    metrics_write_gauge(out, "captiond_jobs_queued", "Jobs of the data directory that wait.",
+                        (double)atomic_load(&counts.queued));
+    metrics_write_gauge(out, "captiond_jobs_running", "Jobs of the data directory that run, in whatever daemon.",
+                        (double)atomic_load(&counts.running));
+    metrics_write_head(out, ended, "counter", "Jobs that this daemon brought to an end.");
+    for (int i = 0; i < MAX_KINDS && job_kinds[i].name; i++)
+        for (job_state state = JOB_SUCCEEDED; state <= JOB_CANCELLED; state++)
+            fprintf(out, "%s{kind=\"%s\",state=\"%s\"} %llu\n", ended, job_kinds[i].name, job_state_name(state),
+                    (unsigned long long)metrics_read(&counts.ended[i][state]));
+}
+
 /* ---- log --------------------------------------------------------------------------------------------------------- */
 
 static void log_job(log_level level, const char *event, long long id, const char *detail)
@@ -85,9 +114,9 @@ static int log_store_fault(long long id, const problem *p)
 static int store_end(jobs *j, const char *kind, long long id, const job_end *end, int *done)
 {
     problem p;
-    if (job_store_end(j->server->job_store, id, end, done, &p))
+    if (job_store_end(j->context.job_store, id, end, done, &p))
         return log_store_fault(id, &p);
-    metrics_count_job(kind, *done ? end->state : JOB_CANCELLED);
+    count_end(kind, *done ? end->state : JOB_CANCELLED);
     log_job(end->error ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "job-ended", id,
             !*done       ? "cancelled"
             : end->error ? end->error
@@ -114,12 +143,12 @@ static void launch(jobs *j, long long id, job_files *files)
     problem p;
     caption_error err;
     job_record record;
-    if (job_store_get(j->server->job_store, id, &record, &p)) {
+    if (job_store_get(j->context.job_store, id, &record, &p)) {
         job_files_leave(files);
         return;
     }
     const job_kind *kind = job_kind_find(record.kind);
-    int status = kind ? job_run_start(&j->runs[j->n], j->server, kind, &record, files, wake, j, &err)
+    int status = kind ? job_run_start(&j->runs[j->n], &j->context, kind, &record, files, wake, j, &err)
                       : caption_fail(&err, CAPTION_EUNSUPPORTED, "jobs of kind %s are not known", record.kind);
     if (status) {
         fail_job(j, record.kind, id, files, err.message);
@@ -136,14 +165,14 @@ static int start_job(jobs *j, int limit, long long id)
     problem p;
     caption_error err;
     job_files files;
-    int done, status = job_files_take(&files, store_directory(j->server->store), id, &err);
+    int done, status = job_files_take(&files, store_directory(j->context.store), id, &err);
     if (status == CAPTION_ECANCELLED)
         return 1;
     if (status) {
         log_job(LOG_LEVEL_ERROR, "job-files", id, err.message);
         return 0;
     }
-    if (job_store_start(j->server->job_store, id, limit, &done, &p) || !done) {
+    if (job_store_start(j->context.job_store, id, limit, &done, &p) || !done) {
         job_files_leave(&files);
         return 1;
     }
@@ -165,8 +194,8 @@ static void start_jobs(jobs *j)
     problem p;
     for (const job_lane *lane, *const *next = job_lanes; (lane = *next); next++)
         for (long long id = 0; j->n < MAX_RUNS;) {
-            int limit = lane->limit(j->server->config);
-            if (runs_in(j, lane) >= limit || job_store_next(j->server->job_store, lane->name, limit, id, &id, &p) ||
+            int limit = lane->limit(j->context.config);
+            if (runs_in(j, lane) >= limit || job_store_next(j->context.job_store, lane->name, limit, id, &id, &p) ||
                 id == 0 || !start_job(j, limit, id))
                 break;
         }
@@ -179,7 +208,7 @@ static void store_mail(jobs *j, job_run *run)
     problem p;
     job_mail mail;
     job_run_take_mail(run, &mail);
-    if ((mail.progress || mail.n > 0) && job_store_progress(j->server->job_store, job_run_id(run), mail.progress,
+    if ((mail.progress || mail.n > 0) && job_store_progress(j->context.job_store, job_run_id(run), mail.progress,
                                                             mail.n, mail.types, (const char *const *)mail.data, &p))
         log_job(LOG_LEVEL_WARNING, "job-store", job_run_id(run), p.detail); /* what comes next says more anyway */
     job_run_mail_stored(run);
@@ -234,10 +263,10 @@ static int store_success(jobs *j, job_run *run, int *keep)
 static int store_interruption(jobs *j, job_run *run, const char *reason, int *keep)
 {
     problem p;
-    if (job_store_requeue(j->server->job_store, job_run_id(run), keep, &p))
+    if (job_store_requeue(j->context.job_store, job_run_id(run), keep, &p))
         return log_store_fault(job_run_id(run), &p);
     if (!*keep)
-        metrics_count_job(job_run_kind(run)->name, JOB_CANCELLED);
+        count_end(job_run_kind(run)->name, JOB_CANCELLED);
     log_job(LOG_LEVEL_INFO, *keep ? "job-interrupted" : "job-ended", job_run_id(run), *keep ? reason : "cancelled");
     return 0;
 }
@@ -285,7 +314,7 @@ static int stop_cancelled(jobs *j)
     int missed = 0;
     for (int i = 0; i < j->n; i++) {
         job_record record;
-        int known = job_store_get(j->server->job_store, job_run_id(j->runs[i]), &record, &p) == 0;
+        int known = job_store_get(j->context.job_store, job_run_id(j->runs[i]), &record, &p) == 0;
         if (known ? record.state != JOB_RUNNING : p.kind == PROBLEM_UNKNOWN_JOB)
             job_run_stop(j->runs[i], JOB_RUN_ABANDON);
         else
@@ -315,11 +344,11 @@ static void adopt_orphans(jobs *j)
     job_files files;
     id_list running = {.n = 0};
     int done;
-    job_store_running(j->server->job_store, add_id, &running, &p);
+    job_store_running(j->context.job_store, add_id, &running, &p);
     for (int i = 0; i < running.n; i++) {
-        if (job_files_take(&files, store_directory(j->server->store), running.ids[i], NULL))
+        if (job_files_take(&files, store_directory(j->context.store), running.ids[i], NULL))
             continue;
-        if (job_store_requeue(j->server->job_store, running.ids[i], &done, &p) == 0 && done)
+        if (job_store_requeue(j->context.job_store, running.ids[i], &done, &p) == 0 && done)
             log_job(LOG_LEVEL_WARNING, "job-adopted", running.ids[i], "its daemon is gone");
         job_files_leave(&files);
     }
@@ -337,7 +366,7 @@ static int is_over(jobs *j, long long id)
 {
     problem p;
     job_record record;
-    int known = job_store_get(j->server->job_store, id, &record, &p) == 0;
+    int known = job_store_get(j->context.job_store, id, &record, &p) == 0;
     int over = known ? is_done_with(&record) : p.kind == PROBLEM_UNKNOWN_JOB;
     if (known)
         job_record_free(&record);
@@ -350,7 +379,7 @@ static void sweep(void *context, long long id)
 {
     jobs *j = context;
     job_files files;
-    if (!is_over(j, id) || job_files_take(&files, store_directory(j->server->store), id, NULL))
+    if (!is_over(j, id) || job_files_take(&files, store_directory(j->context.store), id, NULL))
         return;
     if (is_over(j, id))
         job_files_remove(&files);
@@ -365,9 +394,10 @@ static int look(jobs *j)
 {
     problem p;
     long long newest = j->newest;
-    if (job_store_newest_event(j->server->job_store, &newest, &p) || newest == j->newest)
+    if (job_store_newest_event(j->context.job_store, &newest, &p) || newest == j->newest)
         return 0;
     j->newest = newest;
+    j->context.observe(j->context.observer, newest);
     return 1;
 }
 
@@ -375,10 +405,10 @@ static void count_open(jobs *j)
 {
     problem p;
     int queued, running;
-    if (job_store_count_open(j->server->job_store, &queued, &running, &p))
+    if (job_store_count_open(j->context.job_store, &queued, &running, &p))
         return;
-    metrics_set(METRICS_JOBS_QUEUED, queued);
-    metrics_set(METRICS_JOBS_RUNNING, running);
+    metrics_set(&counts.queued, queued);
+    metrics_set(&counts.running, running);
 }
 
 static void stop_runs(jobs *j)
@@ -401,13 +431,11 @@ static void *keep(void *context)
         }
         if (!stopping && clock_ms() >= j->adopted + ADOPT_MS) {
             adopt_orphans(j);
-            job_files_each(store_directory(j->server->store), sweep, j);
+            job_files_each(store_directory(j->context.store), sweep, j);
             j->adopted = clock_ms();
         }
         if (!stopping)
             start_jobs(j);
-        models_look(j->server->models);
-        events_look(j->server->events, j->newest);
         stopping = wait_for_change(j);
     }
     pthread_mutex_lock(&j->lock);
@@ -417,12 +445,12 @@ static void *keep(void *context)
     return NULL;
 }
 
-int jobs_start(jobs **out, server *s, caption_error *err)
+int jobs_start(jobs **out, const job_context *context, caption_error *err)
 {
     jobs *j = calloc(1, sizeof *j);
     if (!j)
         return caption_fail(err, CAPTION_ENOMEM, "out of memory for jobs");
-    j->server = s;
+    j->context = *context;
     j->adopted = -INFINITY;
     pthread_mutex_init(&j->lock, NULL);
     clock_condition_init(&j->changed);
@@ -433,6 +461,11 @@ int jobs_start(jobs **out, server *s, caption_error *err)
     }
     *out = j;
     return CAPTION_OK;
+}
+
+const job_context *jobs_context(const jobs *j)
+{
+    return &j->context;
 }
 
 void jobs_begin_stop(jobs *j)

@@ -67,7 +67,7 @@ static int save_preview(picture_job *j, int step, const caption_picture *picture
 
 int picture_job_image(const picture_job *j, caption_image **out, caption_error *err)
 {
-    const caption_image_limits limits = {(size_t)j->server->config->max_pixels};
+    const caption_image_limits limits = {(size_t)j->with->config->max_pixels};
     *out = malloc(sizeof **out);
     if (!*out)
         return caption_fail(err, CAPTION_ENOMEM, "out of memory for a photo");
@@ -177,7 +177,7 @@ static int start(picture_job *j, caption_error *err)
 {
     problem p;
     caption_visual visual = visual_of(j->run);
-    if (visual_request_parse(&j->request, visual, job_run_request(j->run), j->server, &p))
+    if (visual_request_parse(&j->request, visual, job_run_request(j->run), j->encoder, j->with->config, &p))
         return caption_fail(err, CAPTION_EINVAL, "%s", p.detail);
     j->request.options.progress = on_progress;
     j->request.options.context = j;
@@ -193,9 +193,9 @@ int picture_job_run(job_run *run, caption_error *err)
     if (!j)
         return caption_fail(err, CAPTION_ENOMEM, "out of memory for a job");
     j->run = run;
-    j->server = job_run_server(run);
-    j->encoder = registry_encoder(j->server->registry);
-    background_enter(background_parse(j->server->config->background));
+    j->with = job_run_context(run);
+    j->encoder = registry_encoder(j->with->registry);
+    background_enter(background_parse(j->with->config->background));
     int status = CAPTION_OK;
     if (!tell_earlier(j)) {
         status = start(j, err);

@@ -16,7 +16,7 @@ enum { PREVIEWS = 4 }; /* kept: those that a client may be about to fetch */
 
 typedef struct picture_job {
     job_run *run;
-    server *server;
+    const job_context *with;
     caption_encoder *encoder;
     visual_request request; /* its options report to this job */
     unsigned char *input;   /* the photo as sent; NULL: this kind has none */

@@ -304,13 +304,13 @@ int train_request_files(const train_request *r, const config *c, train_files *ou
            (*r->files.dev && resolve(root, r->files.dev, out->dev, p));
 }
 
-static int check_dataset(const train_request *r, server *s, problem *p)
+static int check_dataset(const train_request *r, const job_context *with, problem *p)
 {
     train_files files;
     store_dataset dataset;
     if (!*r->dataset)
-        return train_request_files(r, s->config, &files, p);
-    if (store_dataset_get(s->store, r->dataset, &dataset, p))
+        return train_request_files(r, with->config, &files, p);
+    if (store_dataset_get(with->store, r->dataset, &dataset, p))
         return 1;
     int least = r->dev_fraction > 0 ? 2 : 1;
     if (dataset.items < least)
@@ -319,10 +319,10 @@ static int check_dataset(const train_request *r, server *s, problem *p)
     return 0;
 }
 
-int train_request_base(const train_request *r, server *s, char path[PATH_MAX], problem *p)
+int train_request_base(const train_request *r, const job_context *with, char path[PATH_MAX], problem *p)
 {
     registry_facts facts;
-    if (!registry_find(s->registry, r->base, &facts))
+    if (!registry_find(with->registry, r->base, &facts))
         return problem_set(p, PROBLEM_UNKNOWN_MODEL, "base: there is no model \"%s\"", r->base);
     strcpy(path, facts.path);
     return 0;
@@ -337,9 +337,9 @@ static int check_effect(const train_request *r, problem *p)
     return 0;
 }
 
-int train_request_check(const train_request *r, server *s, problem *p)
+int train_request_check(const train_request *r, const job_context *with, problem *p)
 {
     char path[PATH_MAX];
-    return check_effect(r, p) || models_check_name(s->models, r->model, p) || check_dataset(r, s, p) ||
-           (*r->base && train_request_base(r, s, path, p));
+    return check_effect(r, p) || models_check_name(with->models, r->model, p) || check_dataset(r, with, p) ||
+           (*r->base && train_request_base(r, with, path, p));
 }

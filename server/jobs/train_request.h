@@ -11,8 +11,7 @@
 #include <limits.h>
 
 #include "model/train.h"
-#include "server/api/server.h"
-#include "server/store/store.h"
+#include "server/jobs/job_run.h"
 
 typedef struct train_files {
     char images[PATH_MAX], captions[PATH_MAX], dev[PATH_MAX]; /* dev "": none */
@@ -38,7 +37,7 @@ int train_request_parse(train_request *out, const char *json, size_t size, probl
 
 /* Whether all that is asked for can have an effect, dataset and base are there, and the model's name is free. Waits for
  * the disk. */
-int train_request_check(const train_request *r, server *s, problem *p);
+int train_request_check(const train_request *r, const job_context *with, problem *p);
 
 /* The form that the job keeps, which train_request_parse reads; malloc'd, NULL when out of memory. */
 char *train_request_json(const train_request *r);
@@ -47,6 +46,6 @@ char *train_request_json(const train_request *r);
 int train_request_files(const train_request *r, const config *c, train_files *out, problem *p);
 
 /* The base's weight file. */
-int train_request_base(const train_request *r, server *s, char path[PATH_MAX], problem *p);
+int train_request_base(const train_request *r, const job_context *with, char path[PATH_MAX], problem *p);
 
 #endif

@@ -122,13 +122,14 @@ static int check_image(const visual_request *r, const config *c, problem *p)
     return input_check_image(r->image, r->image_size, c, "", &width, &height, p) || check_size(r, width, height, p);
 }
 
-int visual_request_read(visual_request *out, caption_visual visual, http_request *request, problem *p)
+int visual_request_read(visual_request *out, caption_visual visual, http_request *request,
+                        const caption_encoder *encoder, problem *p)
 {
-    const server *s = request->server;
-    visual_reading r = {out, registry_encoder(s->registry), s->config, p};
+    const config *c = request->http->config;
+    visual_reading r = {out, encoder, c, p};
     p->kind = PROBLEM_NONE;
-    set_defaults(out, visual, s->config);
-    return visual_body_read(&r, request) || check_whole(&r) || check_image(out, s->config, p);
+    set_defaults(out, visual, c);
+    return visual_body_read(&r, request) || check_whole(&r) || check_image(out, c, p);
 }
 
 void visual_request_free(visual_request *r)
@@ -139,10 +140,11 @@ void visual_request_free(visual_request *r)
 
 /* ---- the form that is kept --------------------------------------------------------------------------------------- */
 
-int visual_request_parse(visual_request *out, caption_visual visual, const char *json, server *s, problem *p)
+int visual_request_parse(visual_request *out, caption_visual visual, const char *json, const caption_encoder *encoder,
+                         const config *c, problem *p)
 {
-    visual_reading r = {out, registry_encoder(s->registry), s->config, p};
-    set_defaults(out, visual, s->config);
+    visual_reading r = {out, encoder, c, p};
+    set_defaults(out, visual, c);
     return visual_body_read_json(&r, json, strlen(json)) || check_whole(&r);
 }
 

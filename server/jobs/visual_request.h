@@ -39,13 +39,15 @@ typedef struct visual_request {
 
 /* Reads query and body; refuses what is unknown, wrong, missing or over the limits by name, and an image by its header.
  * A raw body is taken. The caller frees *out in any case. */
-int visual_request_read(visual_request *out, caption_visual visual, http_request *request, problem *p);
+int visual_request_read(visual_request *out, caption_visual visual, http_request *request,
+                        const caption_encoder *encoder, problem *p);
 void visual_request_free(visual_request *r);
 
 /* The form that the job keeps, without the image: malloc'd, NULL when out of memory; and back, with the limits and the
  * encoder's classes of `s`. */
 char *visual_request_json(const visual_request *r);
-int visual_request_parse(visual_request *out, caption_visual visual, const char *json, server *s, problem *p);
+int visual_request_parse(visual_request *out, caption_visual visual, const char *json, const caption_encoder *encoder,
+                         const config *c, problem *p);
 
 /* 1 if a word is meant, not a class. */
 int visual_request_is_of_word(const visual_request *r);

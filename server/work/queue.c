@@ -146,6 +146,11 @@ int queue_submit(queue *q, ticket *t)
     return refused;
 }
 
+const queue_limits *queue_limits_of(const queue *q)
+{
+    return &q->limits;
+}
+
 int queue_waiting(queue *q)
 {
     pthread_mutex_lock(&q->lock);

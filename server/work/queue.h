@@ -103,6 +103,7 @@ void queue_drain(queue *q);
 /* Ends what still waits with TICKET_SHUTDOWN, refuses more, and sends the workers home. */
 void queue_stop(queue *q);
 
+const queue_limits *queue_limits_of(const queue *q);
 int queue_waiting(queue *q); /* images, of both sorts */
 
 #endif

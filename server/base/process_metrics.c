@@ -1,11 +1,17 @@
-/* process.c: /proc/self; see process.h. */
-#include "server/base/process.h"
+/* process_metrics.c: what the system says of this process, from /proc/self. What cannot be found out is 0. */
+#include "server/base/metrics.h"
 
 #include <dirent.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+typedef struct process_facts {
+    double resident_bytes, virtual_bytes;
+    double cpu_seconds;   /* user and system time of all threads */
+    double start_seconds; /* since 1970 */
+    int threads, open_files, max_files;
+} process_facts;
 
 /* The numbers of /proc/self/stat behind the name, which may hold anything: fields 3 and on of proc(5). */
 static void read_stat(process_facts *facts, double *start_ticks)
@@ -57,7 +63,7 @@ static int count_files(void)
     return n > 0 ? n - 1 : 0; /* without the directory itself */
 }
 
-process_facts process_look(void)
+static process_facts look(void)
 {
     process_facts facts = {0};
     struct rlimit files;
@@ -69,4 +75,18 @@ process_facts process_look(void)
     if (getrlimit(RLIMIT_NOFILE, &files) == 0)
         facts.max_files = files.rlim_cur > 2147483647 ? 2147483647 : (int)files.rlim_cur;
     return facts;
+}
+
+void process_metrics(FILE *out, void *unused)
+{
+    const process_facts p = look();
+    (void)unused;
+    metrics_write_head(out, "process_cpu_seconds_total", "counter", "User and system time.");
+    fprintf(out, "process_cpu_seconds_total %.15g\n", p.cpu_seconds);
+    metrics_write_gauge(out, "process_start_time_seconds", "Start, in seconds since 1970.", p.start_seconds);
+    metrics_write_gauge(out, "process_resident_memory_bytes", "Resident memory.", p.resident_bytes);
+    metrics_write_gauge(out, "process_virtual_memory_bytes", "Virtual memory.", p.virtual_bytes);
+    metrics_write_gauge(out, "process_open_fds", "Open file descriptors.", p.open_files);
+    metrics_write_gauge(out, "process_max_fds", "How many may be open.", p.max_files);
+    metrics_write_gauge(out, "process_threads", "Threads.", p.threads);
 }

@@ -1,13 +1,8 @@
-/* routes.c: every route of the daemon. Each row says who may ask, so that no handler can forget to check; http.c
+/* api_routes.c: every route of the daemon. Each row says who may ask, so that no handler can forget to check; http.c
  * refuses before the body comes. */
-#include "server/http/routes.h"
-
-#include <string.h>
-
 #include "server/api/api.h"
-#include "server/base/metrics_values.h"
 
-static const route routes[] = {
+const route api_routes[] = {
     {"GET", "/", ACCESS_OPEN, api_index, "this list; to browsers, a web page"},
     {"GET", "/ui/{name}", ACCESS_OPEN, api_page_file, "a file of the page"},
     {"GET", "/healthz", ACCESS_OPEN, api_healthz, "200 while the process lives"},
@@ -56,68 +51,13 @@ static const route routes[] = {
      "Open Inference Protocol: may it be asked?"},
     {"POST", "/v2/models/{name}/infer", ACCESS_CAPTION, api_oip_infer,
      "Open Inference Protocol: photos in, captions out"},
+    {0},
 };
 
-_Static_assert(sizeof routes / sizeof *routes <= METRICS_ROUTES, "metrics have no room for so many routes");
-
-problem_dialect routes_dialect(const char *path)
-{
-    static const struct {
-        const char *beginning;
-        problem_dialect dialect;
-    } others[] = {
-        {"/v1/chat/", PROBLEM_ERROR_OBJECT},
-        {"/v1/models", PROBLEM_ERROR_OBJECT},
-        {"/model", PROBLEM_ERROR_TEXT},
-        {"/v2", PROBLEM_ERROR_TEXT},
-    };
-    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-        if (strncmp(path, others[i].beginning, strlen(others[i].beginning)) == 0)
-            return others[i].dialect;
-    return PROBLEM_PLAIN;
-}
-
-const route *routes_at(size_t i)
-{
-    return i < sizeof routes / sizeof *routes ? &routes[i] : NULL;
-}
-
-/* 1 if the path has the pattern's form; fills the parameters on the way. */
-static int matches(const char *pattern, const char *path, http_parameters parameter)
-{
-    int n = 0;
-    while (*pattern) {
-        if (*pattern != '{') {
-            if (*pattern++ != *path++)
-                return 0;
-            continue;
-        }
-        size_t length = strcspn(path, "/");
-        if (length == 0 || length >= HTTP_PARAMETER_BYTES)
-            return 0;
-        memcpy(parameter[n], path, length);
-        parameter[n++][length] = '\0';
-        path += length;
-        pattern = strchr(pattern, '}') + 1;
-    }
-    return *path == '\0';
-}
-
-const route *routes_find(const char *method, const char *path, http_parameters parameter,
-                         char allow[ROUTES_ALLOW_BYTES])
-{
-    const char *wanted = strcmp(method, "HEAD") == 0 ? "GET" : method;
-    const route *r;
-    *allow = '\0';
-    for (size_t i = 0; (r = routes_at(i)) != NULL; i++) {
-        if (!matches(r->path, path, parameter))
-            continue;
-        if (strcmp(r->method, wanted) == 0) {
-            *allow = '\0';
-            return r;
-        }
-        strcat(allow, *allow ? ", " : "");
-        strcat(allow, strcmp(r->method, "GET") == 0 ? "GET, HEAD" : r->method);
-    }
-    return NULL;
-}
+const route_dialect api_dialects[] = {
+    {"/v1/chat/", PROBLEM_ERROR_OBJECT},
+    {"/v1/models", PROBLEM_ERROR_OBJECT},
+    {"/model", PROBLEM_ERROR_TEXT},
+    {"/v2", PROBLEM_ERROR_TEXT},
+    {0},
+};
