@@ -19,6 +19,17 @@ static int add_encoder(cJSON *answer, caption_encoder *encoder)
            (!encoder || cJSON_AddStringToObject(facts, "sha256", caption_encoder_sha256(encoder)));
 }
 
+/* What else lies there and cannot be used. */
+static int add_broken(cJSON *answer, registry *r)
+{
+    registry_broken facts;
+    cJSON *all = cJSON_AddArrayToObject(answer, "broken");
+    int good = all != NULL;
+    for (int i = 0; good && registry_broken_at(r, i, &facts); i++)
+        good = cJSON_AddItemToArray(all, model_json_broken(&facts));
+    return good;
+}
+
 /* Neither has a query or a body. */
 static void answer_nothing_asked(http_request *request, void (*answer)(http_request *request))
 {
@@ -42,7 +53,8 @@ static void answer_list(http_request *request)
                cJSON_AddItemToArray(data, model_json_openai(&facts));
         caption_model_release(model);
     }
-    good = good && cJSON_AddStringToObject(answer, "object", "list") && add_encoder(answer, registry_encoder(r));
+    good = good && add_broken(answer, r) && cJSON_AddStringToObject(answer, "object", "list") &&
+           add_encoder(answer, registry_encoder(r));
     http_answer_json(request, 200, json_finish(answer, good));
 }
 
@@ -61,7 +73,7 @@ static void answer_model(http_request *request)
     if (model && registry_find(request->server->registry, name, &facts))
         answer = model_json(&facts, model);
     else
-        problem_set(&p, PROBLEM_UNKNOWN_MODEL, "there is no model \"%.64s\"", request->parameter[0]);
+        registry_refuse(request->server->registry, request->parameter[0], &p);
     caption_model_release(model);
     if (p.kind)
         http_answer_problem(request, &p);

@@ -49,7 +49,7 @@ static int check_word(visual_request *request, const server *s, problem *p)
         return 0;
     caption_model *model = registry_take(s->registry, request->model, name);
     if (!model)
-        return problem_set(p, PROBLEM_UNKNOWN_MODEL, "there is no model \"%s\"", request->model);
+        return registry_refuse(s->registry, request->model, p);
     strcpy(request->model, name);
     const caption_target target = visual_request_target(request, model);
     int status = caption_target_check(&target, &err);
@@ -101,7 +101,7 @@ static int check(void *context, problem *p)
     models_look(s->server->models);
     if (!*s->request->model || registry_find(s->server->registry, s->request->model, &facts))
         return 0;
-    return problem_set(p, PROBLEM_UNKNOWN_MODEL, "there is no model \"%s\"", s->request->model);
+    return registry_refuse(s->server->registry, s->request->model, p);
 }
 
 static int add_job(server *s, const visual_request *request, long long *id, problem *p)

@@ -51,7 +51,7 @@ void api_healthz(http_request *request)
 void api_readyz(http_request *request)
 {
     problem p = {.kind = PROBLEM_NONE};
-    if (http_not_ready(request, &p))
+    if (http_not_ready(request, &p) || registry_default_broken(request->server->registry, &p))
         http_answer_problem(request, &p);
     else
         answer_status(request, "ready");

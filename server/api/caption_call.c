@@ -63,7 +63,7 @@ static int find_model(caption_call *c, problem *p)
 {
     c->model = registry_take(c->request->server->registry, c->input.model, c->model_name);
     if (!c->model)
-        return problem_set(p, PROBLEM_UNKNOWN_MODEL, "there is no model \"%s\"", c->input.model);
+        return registry_refuse(c->request->server->registry, c->input.model, p);
     if (c->input.attention && !caption_model_positions(c->model))
         return problem_set(p, PROBLEM_BAD_OPTION, "attention: model %s (%s) does not look at places of the photo",
                            c->model_name, caption_model_kind(c->model));

@@ -98,7 +98,7 @@ static void log_listening(const config *c, int port)
 
 static void log_ready(service *s, double started)
 {
-    char name[WEIGHTS_NAME_BYTES];
+    char name[WEIGHTS_NAME_BYTES] = "";
     log_line line;
     caption_model *model = registry_take(s->server.registry, "", name);
     log_begin(&line, LOG_LEVEL_INFO, "ready");

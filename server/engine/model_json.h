@@ -10,6 +10,9 @@
 cJSON *model_json(const registry_facts *facts, const caption_model *model);
 cJSON *model_json_openai(const registry_facts *facts);
 
+/* A model that cannot be used, and why. */
+cJSON *model_json_broken(const registry_broken *facts);
+
 /* Adds "scores": those that training left in the file. Returns 0 when out of memory. */
 int model_json_scores(cJSON *object, const caption_model *model);
 

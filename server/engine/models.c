@@ -29,6 +29,7 @@ struct models {
     int watching; /* the thread was started */
     sem_t stop;
     pthread_mutex_t lock;             /* guards the rest */
+    int opening;                      /* the directory is looked at for the first time */
     struct timespec seen;             /* the directory's time of change when it was read last */
     char active[WEIGHTS_NAME_BYTES];  /* the link's text when it was followed last */
     char refused[WEIGHTS_NAME_BYTES]; /* its text since then that could not be; "": none */
@@ -83,8 +84,11 @@ static void follow_file(models *m, const char *name)
     }
     path_of(m, name, suffix, path);
     status = known ? registry_refresh(m->registry, name, &err) : registry_put(m->registry, name, path, &err);
-    if (status)
-        log_model(LOG_LEVEL_WARNING, "model-ignored", name, err.message);
+    if (!status)
+        return;
+    log_model(LOG_LEVEL_WARNING, "model-ignored", name, err.message);
+    if (!known)
+        registry_put_broken(m->registry, name, path, 1, &err);
 }
 
 static void follow_files(models *m)
@@ -111,6 +115,7 @@ static void drop_missing(models *m)
         registry_remove(m->registry, facts.name);
         i--;
     }
+    registry_forget_broken(m->registry);
 }
 
 /* A time of change that is this fresh may stand for a later change too: the clock of file systems is coarse. */
@@ -147,6 +152,8 @@ static void try_link(models *m, const char *name)
     if (*name && registry_refresh(m->registry, name, &err)) {
         if (strcmp(name, m->refused) != 0)
             log_model(LOG_LEVEL_WARNING, "not-activated", name, err.message);
+        if (m->opening) /* nobody has had captions of another default yet */
+            registry_activate_broken(m->registry, name);
         strcpy(m->refused, name);
         return;
     }
@@ -217,7 +224,9 @@ int models_open(models **out, registry *r, const char *data, caption_error *err)
         return caption_fail(err, CAPTION_EIO, "--data: path too long");
     if (mkdir(m->directory, 0700) && errno != EEXIST)
         return caption_fail(err, CAPTION_EIO, "%.400s: %s", m->directory, strerror(errno));
+    m->opening = 1;
     models_look(m);
+    m->opening = 0;
     int code = pthread_create(&m->watcher, NULL, watch, m);
     if (code)
         return caption_fail(err, CAPTION_ENOMEM, "cannot start a thread for models: %s", strerror(code));
@@ -333,11 +342,13 @@ static int activate_locked(models *m, const char *name, problem *p)
 {
     caption_error err;
     registry_facts facts;
-    if (!registry_find(m->registry, name, &facts))
-        return refuse_unknown(name, p);
     int status = registry_refresh(m->registry, name, &err);
+    if (status == CAPTION_EINVAL)
+        return refuse_unknown(name, p);
     if (status)
         return load_fault(status, &err, p);
+    if (!registry_find(m->registry, name, &facts))
+        return refuse_unknown(name, p);
     if (write_link(m, facts.name, p))
         return 1;
     registry_activate(m->registry, name);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "server/base/log.h"
 
@@ -21,6 +22,12 @@ typedef struct file_mark {
     struct timespec changed;
 } file_mark;
 
+/* A file that could not be used. */
+typedef struct broken {
+    registry_broken facts; /* but for is_default */
+    char *path;
+} broken;
+
 typedef struct entry {
     char name[WEIGHTS_NAME_BYTES];
     char *path;
@@ -33,7 +40,10 @@ struct registry {
     pthread_mutex_t lock;
     caption_encoder *encoder;
     entry models[REGISTRY_MODELS];
-    int n, standard; /* number of models, index of the default one */
+    int n, standard; /* number of models, index of the default one; -1: it is broken, and called */
+    char wanted[WEIGHTS_NAME_BYTES];
+    broken broken[REGISTRY_MODELS];
+    int n_broken;
 };
 
 registry *registry_new(void)
@@ -56,6 +66,8 @@ void registry_free(registry *r)
         return;
     for (int i = 0; i < r->n; i++)
         free_entry(&r->models[i]);
+    for (int i = 0; i < r->n_broken; i++)
+        free(r->broken[i].path);
     caption_encoder_release(r->encoder);
     pthread_mutex_destroy(&r->lock);
     free(r);
@@ -114,19 +126,142 @@ static int load_entry(const registry *r, entry *e, const char *name, const char 
     return status;
 }
 
+/* ---- broken models ------------------------------------------------------------------------------------------------
+ */
+
+static int find_broken(const registry *r, const char *name)
+{
+    for (int i = 0; i < r->n_broken; i++)
+        if (strcmp(r->broken[i].facts.name, name) == 0)
+            return i;
+    return -1;
+}
+
+/* With the lock. */
+static void drop_broken(registry *r, int i)
+{
+    if (i < 0)
+        return;
+    free(r->broken[i].path);
+    memmove(&r->broken[i], &r->broken[i + 1], (size_t)(r->n_broken - i - 1) * sizeof *r->broken);
+    r->n_broken--;
+}
+
+/* The file's directory is nobody's business but the operator's, who finds it in the log. */
+static const char *without_directory(const char *message, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash && strncmp(message, path, strlen(path)) == 0 ? message + (slash + 1 - path) : message;
+}
+
+void registry_put_broken(registry *r, const char *name, const char *path, int trained, const caption_error *reason)
+{
+    broken new = {.path = strdup(path)};
+    log_line line;
+    pthread_mutex_lock(&r->lock);
+    int known = find_broken(r, name), fits = new.path && r->n_broken < REGISTRY_MODELS &&find(r, name) < 0;
+    drop_broken(r, known);
+    if (fits) {
+        snprintf(new.facts.name, sizeof new.facts.name, "%s", name);
+        snprintf(new.facts.reason, sizeof new.facts.reason, "%.319s", without_directory(reason->message, path));
+        new.facts.trained = trained;
+        r->broken[r->n_broken++] = new;
+    } else {
+        free(new.path);
+    }
+    pthread_mutex_unlock(&r->lock);
+    log_begin(&line, LOG_LEVEL_ERROR, "model-broken");
+    log_text(&line, "model", name);
+    log_text(&line, "reason", reason->message);
+    log_end(&line);
+}
+
+void registry_forget_broken(registry *r)
+{
+    pthread_mutex_lock(&r->lock);
+    for (int i = r->n_broken - 1; i >= 0; i--)
+        if (access(r->broken[i].path, F_OK) != 0 &&
+            (r->standard >= 0 || strcmp(r->broken[i].facts.name, r->wanted) != 0))
+            drop_broken(r, i);
+    pthread_mutex_unlock(&r->lock);
+}
+
+int registry_broken_at(registry *r, int i, registry_broken *out)
+{
+    pthread_mutex_lock(&r->lock);
+    int there = i < r->n_broken;
+    if (there) {
+        *out = r->broken[i].facts;
+        out->is_default = r->standard < 0 && strcmp(out->name, r->wanted) == 0;
+    }
+    pthread_mutex_unlock(&r->lock);
+    return there;
+}
+
+/* With the lock. */
+static int refuse_broken(const registry *r, const char *name, problem *p)
+{
+    int i = find_broken(r, name);
+    return i >= 0 && problem_set(p, PROBLEM_BROKEN_MODEL, "model %s is broken: %s", name, r->broken[i].facts.reason);
+}
+
+int registry_refuse(registry *r, const char *name, problem *p)
+{
+    pthread_mutex_lock(&r->lock);
+    if (!refuse_broken(r, *name ? name : r->wanted, p))
+        problem_set(p, PROBLEM_UNKNOWN_MODEL, "there is no model \"%.64s\"", name);
+    pthread_mutex_unlock(&r->lock);
+    return 1;
+}
+
+int registry_default_broken(registry *r, problem *p)
+{
+    pthread_mutex_lock(&r->lock);
+    int refused = r->standard < 0 && refuse_broken(r, r->wanted, p);
+    pthread_mutex_unlock(&r->lock);
+    return refused;
+}
+
+int registry_activate_broken(registry *r, const char *name)
+{
+    pthread_mutex_lock(&r->lock);
+    int known = find_broken(r, name) >= 0;
+    if (known) {
+        r->standard = -1;
+        snprintf(r->wanted, sizeof r->wanted, "%s", name);
+    }
+    pthread_mutex_unlock(&r->lock);
+    return known;
+}
+
+/* ---- loading ------------------------------------------------------------------------------------------------------
+ */
+
+/* What another file would not have; a lack of memory, or a name that no file has, concerns all. */
+static int is_fault_of_file(int status)
+{
+    return status == CAPTION_EFORMAT || status == CAPTION_EUNSUPPORTED || status == CAPTION_ELIMIT;
+}
+
 static int add(registry *r, const weights_place *place, const char *name, caption_error *err)
 {
     char path[PATH_MAX], short_name[WEIGHTS_NAME_BYTES];
+    caption_error reason;
     entry new;
     int status = weights_model_file(place, name, path, short_name, err);
-    if (!status && find(r, short_name) >= 0)
-        return caption_fail(err, CAPTION_EINVAL, "--models: two models are called %s", short_name);
-    if (!status && r->n == REGISTRY_MODELS)
-        return caption_fail(err, CAPTION_ELIMIT, "--models: more than %d", REGISTRY_MODELS);
-    if (!status)
-        status = load_entry(r, &new, short_name, path, 0, err);
     if (status)
         return status;
+    if (find(r, short_name) >= 0 || find_broken(r, short_name) >= 0)
+        return caption_fail(err, CAPTION_EINVAL, "--models: two models are called %s", short_name);
+    if (r->n + r->n_broken == REGISTRY_MODELS)
+        return caption_fail(err, CAPTION_ELIMIT, "--models: more than %d", REGISTRY_MODELS);
+    status = load_entry(r, &new, short_name, path, 0, &reason);
+    if (is_fault_of_file(status)) {
+        registry_put_broken(r, short_name, path, 0, &reason);
+        return CAPTION_OK;
+    }
+    if (status)
+        return caption_fail(err, (enum caption_status)status, "%s", reason.message);
     pthread_mutex_lock(&r->lock);
     r->models[r->n++] = new;
     pthread_mutex_unlock(&r->lock);
@@ -180,7 +315,12 @@ static int add_directory(registry *r, const weights_place *place, caption_error 
 
 static int choose_default(registry *r, const char *model, caption_error *err)
 {
-    int chosen = find(r, model ? model : WEIGHTS_DEFAULT_MODEL);
+    const char *wanted = model ? model : WEIGHTS_DEFAULT_MODEL;
+    int chosen = find(r, wanted);
+    if (chosen < 0 && registry_activate_broken(r, wanted))
+        return CAPTION_OK;
+    if (chosen < 0 && !model && r->n == 0) /* then the first one is broken, too */
+        return registry_activate_broken(r, r->broken[0].facts.name) ? CAPTION_OK : CAPTION_EINVAL;
     if (chosen < 0 && model)
         return caption_fail(err, CAPTION_EINVAL, "--model %.64s: no model of that name is loaded", model);
     pthread_mutex_lock(&r->lock);
@@ -199,7 +339,7 @@ int registry_load(registry *r, const weights_place *place, const char *models, c
     r->encoder = encoder;
     pthread_mutex_unlock(&r->lock);
     status = models ? add_list(r, place, models, err) : add_directory(r, place, err);
-    if (!status && r->n == 0)
+    if (!status && r->n + r->n_broken == 0)
         return caption_fail(err, CAPTION_EINVAL, "--models: names no model");
     return status ? status : choose_default(r, model, err);
 }
@@ -276,8 +416,12 @@ static int publish(registry *r, entry *new, caption_error *err)
     int i = find(r, new->name), full = i < 0 && r->n == REGISTRY_MODELS;
     if (i >= 0)
         old = r->models[i];
-    if (!full)
+    if (!full) {
+        drop_broken(r, find_broken(r, new->name));
         r->models[i >= 0 ? i : r->n++] = *new;
+        if (r->standard < 0 && strcmp(new->name, r->wanted) == 0)
+            r->standard = r->n - 1;
+    }
     pthread_mutex_unlock(&r->lock);
     free_entry(full ? new : &old);
     return full ? caption_fail(err, CAPTION_ELIMIT, "%d models are loaded, the limit", REGISTRY_MODELS) : CAPTION_OK;
@@ -290,11 +434,21 @@ int registry_put(registry *r, const char *name, const char *path, caption_error 
     return status ? status : publish(r, &new, err);
 }
 
+static int refresh_broken(registry *r, int k, caption_error *err)
+{
+    const broken *b = &r->broken[k];
+    entry new;
+    int status = load_entry(r, &new, b->facts.name, b->path, b->facts.trained, err);
+    return status ? status : publish(r, &new, err);
+}
+
 int registry_refresh(registry *r, const char *name, caption_error *err)
 {
     file_mark mark;
     entry new;
-    int i = find(r, name); /* only this thread changes entries: without the lock nothing moves */
+    int i = find(r, name), k = find_broken(r, name); /* only this thread changes them: without the lock nothing moves */
+    if (i < 0 && k >= 0)
+        return refresh_broken(r, k, err);
     if (i < 0)
         return caption_fail(err, CAPTION_EINVAL, "there is no model %s", name);
     const entry *e = &r->models[i];
@@ -316,6 +470,8 @@ void registry_remove(registry *r, const char *name)
         r->n--;
         r->standard -= r->standard > i;
     }
+    if (i < 0)
+        drop_broken(r, find_broken(r, name));
     pthread_mutex_unlock(&r->lock);
     free_entry(&gone);
 }

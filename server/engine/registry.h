@@ -9,6 +9,7 @@
 
 #include "model/caption.h"
 #include "server/engine/weights.h"
+#include "server/http/problem.h"
 
 enum { REGISTRY_MODELS = 64 };
 
@@ -17,8 +18,9 @@ typedef struct registry registry;
 registry *registry_new(void);    /* NULL when out of memory */
 void registry_free(registry *r); /* NULL is allowed */
 
-/* Loads the encoder, the captioners that `models` names (config.h) and checks the default `model`. Until it is done,
- * lookups find what is loaded so far. */
+/* Loads the encoder, the captioners that `models` names (config.h) and checks the default `model`. A captioner whose
+ * file is damaged or no captioner's does not keep the others from serving: it is kept as broken, with the reason. Until
+ * it is done, lookups find what is loaded so far. */
 int registry_load(registry *r, const weights_place *place, const char *models, const char *model, caption_error *err);
 
 /* Borrowed; lives as long as the registry. */
@@ -40,6 +42,24 @@ caption_model *registry_take_at(registry *r, int i, registry_facts *facts);
 /* 1 if there is a model of that name. */
 int registry_find(registry *r, const char *name, registry_facts *facts);
 
+/* ---- broken models ---------------------------------------------------------------------------------------------- */
+
+typedef struct registry_broken {
+    char name[WEIGHTS_NAME_BYTES];
+    int is_default; /* nothing else takes its place: who names no model is refused */
+    int trained;
+    char reason[320]; /* names the file without its directory */
+} registry_broken;
+
+/* The i-th broken model; 0 if there are no more. */
+int registry_broken_at(registry *r, int i, registry_broken *out);
+
+/* Says why registry_take found no model of this name ("": the default): it is broken, or there is none. Returns 1. */
+int registry_refuse(registry *r, const char *name, problem *p);
+
+/* 1 with *p set if the default model is broken. */
+int registry_default_broken(registry *r, problem *p);
+
 /* 1 if there is no room for another model. */
 int registry_full(registry *r);
 
@@ -48,7 +68,17 @@ int registry_full(registry *r);
 /* Loads the file of a trained model and puts it in service, in place of one of that name. */
 int registry_put(registry *r, const char *name, const char *path, caption_error *err);
 
-/* Loads a model again if its file is not the one that was loaded. Upon failure the old one stays in service. */
+/* Remembers that a model's file cannot be used, unless the model is in service. */
+void registry_put_broken(registry *r, const char *name, const char *path, int trained, const caption_error *reason);
+
+/* Makes a broken model the default, so that nobody gets the captions of another one; 0 if it is not broken. */
+int registry_activate_broken(registry *r, const char *name);
+
+/* Forgets broken models whose files are gone, but for the default. */
+void registry_forget_broken(registry *r);
+
+/* Loads a model again if its file is not the one that was loaded, or if it was broken. Upon failure the old one stays
+ * in service. */
 int registry_refresh(registry *r, const char *name, caption_error *err);
 
 /* Takes a model out of service; the default one stays. */

@@ -51,6 +51,7 @@ static const struct {
     [PROBLEM_MEMORY_FULL] = {503, "memory-full", "Too many bytes are being received"},
     [PROBLEM_LOADING] = {503, "loading", "The weights are still loading"},
     [PROBLEM_DRAINING] = {503, "draining", "The server is shutting down"},
+    [PROBLEM_BROKEN_MODEL] = {503, "broken-model", "The model's file is broken"},
     [PROBLEM_NO_DATA_DIRECTORY] = {503, "no-data-directory", "Nothing can be stored"},
     [PROBLEM_STORE_BUSY] = {503, "store-busy", "Another daemon is writing to the data directory"},
     [PROBLEM_DEADLINE] = {504, "deadline-exceeded", "The answer was not ready in time"},

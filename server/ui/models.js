@@ -2,10 +2,11 @@
 import { ask, getJson } from "./api.js";
 import { $, attempt, confirm, h, number, refill, showProblem, table } from "./dom.js";
 
-let models = [];
+let models = [], broken = [];
 
 export async function loadModels() {
-    models = (await getJson("/v1/models")).models;
+    const answer = await getJson("/v1/models");
+    ({ models, broken } = answer);
     return models;
 }
 
@@ -65,6 +66,7 @@ export async function show() {
         await loadModels();
         refill($("model-list"), table("Captioners, with their scores on the photos held back from training",
             ["Name", "Kind", "Words", "Hidden", "CIDEr", "BLEU-4", "ROUGE-L", "Origin", "SHA-256", "Default"], models.map(row)));
+        $("model-fault").replaceChildren(...broken.map((b) => h("p", { class: "notice" }, `${b.name} cannot be used: ${b.reason}`)));
     } catch (error) {
         showProblem($("model-list"), error);
     }

@@ -137,7 +137,10 @@ static void a_broken_file_leaves_the_old_model_serving(void **state)
     captiond_wait_log(server, "event=model-ignored", 1);
     assert_string_equal(default_model(), "one");
     r = dataset_ask(server, "POST", "/v1/models/two/activate");
-    client_expect_problem(&r, 404, "unknown-model");
+    client_expect_problem(&r, 422, "damaged-model");
+    reply_free(&r);
+    r = dataset_ask(server, "GET", "/v1/models");
+    assert_string_equal(reply_string(&r, "broken/0/name"), "two");
     reply_free(&r);
 
     scratch_write("data/models/.two", bytes, size);

@@ -1,4 +1,5 @@
-/* What stops the start: one clear line that names the option, or the file, the tensor and the reason. */
+/* What stops the start: one clear line that names the option, or the file and the reason; and what does not, but keeps
+ * it from being ready: a captioner whose file is broken. */
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -11,6 +12,7 @@
 #include <cmocka.h>
 
 #include "tests/support/client.h"
+#include "tests/support/photo.h"
 #include "tests/support/scratch.h"
 
 enum { ARGUMENTS = 24 };
@@ -131,13 +133,23 @@ static void a_host_that_is_none_is_told(void **state)
 
 /* ---- weights --------------------------------------------------------------------------------------------------- */
 
-/* Serves the model file at `path`, which must be refused by its name and by all of `said`. */
+/* Serves the model file at `path` alone: the daemon lives, is not ready, and says why by the file's name and all of
+ * `said`. */
 static void refuse_model(const char *path, const char *const *said)
 {
     char file[256];
     snprintf(file, sizeof file, "%s", path);
-    expect_end((const char *[]){"--encoder", captiond_encoder, "--models", file, NULL}, NULL, 1,
-               (const char *[]){strrchr(file, '/') + 1, said[0], said[1], NULL});
+    captiond *c = captiond_serve((const char *[]){"--models", file, NULL});
+    reply r = client_ask(c, &(request){.path = "/readyz"});
+    client_expect_problem(&r, 503, "broken-model");
+    const char *detail = reply_string(&r, "detail");
+    for (int i = 0; said[i]; i++)
+        if (!strstr(detail, said[i]))
+            fail_msg("no \"%s\" in: %s", said[i], detail);
+    assert_non_null(strstr(detail, strrchr(file, '/') + 1));
+    assert_null(strstr(detail, file)); /* where it lies is for the log */
+    reply_free(&r);
+    captiond_stop(c);
 }
 
 /* A copy of tiny.safetensors called `name`, malloc'd, to be changed. */
@@ -160,7 +172,10 @@ static void missing_weights_are_named(void **state)
     (void)state;
     char directory[256];
     snprintf(directory, sizeof directory, "%s", scratch_path("."));
-    refuse_model(scratch_path("absent.safetensors"), (const char *[]){"No such file", NULL});
+    char absent[256];
+    snprintf(absent, sizeof absent, "%s", scratch_path("absent.safetensors"));
+    expect_end((const char *[]){"--encoder", captiond_encoder, "--models", absent, NULL}, NULL, 1,
+               (const char *[]){"absent.safetensors", "No such file", NULL});
     expect_end((const char *[]){"--encoder", "/nowhere/encoder.safetensors", NULL}, NULL, 1,
                (const char *[]){"/nowhere/encoder.safetensors", "No such file", NULL});
     expect_end((const char *[]){"--weights", directory, NULL}, NULL, 1,
@@ -178,8 +193,7 @@ static void an_encoder_is_no_captioner_and_the_other_way_round(void **state)
     (void)state;
     char tiny[256];
     snprintf(tiny, sizeof tiny, "%s", scratch_path("tiny.safetensors"));
-    expect_end((const char *[]){"--encoder", captiond_encoder, "--models", captiond_encoder, NULL}, NULL, 1,
-               (const char *[]){"efficientnet-b0.safetensors", NULL});
+    refuse_model(captiond_encoder, (const char *[]){"captiond-encoder-1", NULL});
     expect_end((const char *[]){"--encoder", tiny, "--models", tiny, NULL}, NULL, 1,
                (const char *[]){"tiny.safetensors", NULL});
 }
@@ -213,8 +227,68 @@ static void damaged_weights_are_refused_by_tensor(void **state)
         size_t size;
         char *file = copy_model(&size);
         swap(file, size, cases[i].old, cases[i].new);
+        swap(file, size, "checksums", "checkless"); /* as a writer would that has none */
         refuse_model(scratch_write("damaged.safetensors", file, size), cases[i].said);
         free(file);
+    }
+}
+
+/* Every bit of them, if the file carries checksums. */
+static void flipped_bytes_are_noticed(void **state)
+{
+    (void)state;
+    size_t size;
+    char *file = copy_model(&size);
+    for (size_t i = 0; i < 3; i++) {
+        size_t at = size - 1 - i * (size / 5);
+        file[at] ^= 4;
+        refuse_model(scratch_write("flipped.safetensors", file, size), (const char *[]){"wrong checksum", NULL});
+        file[at] ^= 4;
+    }
+    free(file);
+}
+
+static void expect_status(const captiond *c, const char *path, long status, const char *name)
+{
+    photo image = photo_make("png", 40, 40, 3);
+    reply r = client_ask(c, &(request){.path = path, .body = image.bytes, .size = image.size});
+    if (name)
+        client_expect_problem(&r, status, name);
+    assert_int_equal(r.status, status);
+    reply_free(&r);
+    photo_free(&image);
+}
+
+/* One broken file among several: the others serve. */
+static void a_broken_model_does_not_keep_others_from_serving(void **state)
+{
+    static const char *const defaults[] = {"other", "bad"};
+    (void)state;
+    size_t size;
+    char *file = copy_model(&size), models[600];
+    file[size - 9] ^= 1;
+    snprintf(models, sizeof models, "%s", scratch_write("bad.safetensors", file, size));
+    snprintf(models + strlen(models), sizeof models - strlen(models), ",%s", scratch_path("other.safetensors"));
+    free(file);
+    for (int broken = 0; broken < 2; broken++) {
+        captiond *c = captiond_serve((const char *[]){"--models", models, "--model", defaults[broken], NULL});
+        assert_int_equal(captiond_count_log(c, "event=model-broken"), 1);
+        reply r = client_ask(c, &(request){.path = "/v1/models"});
+        assert_int_equal(r.status, 200);
+        assert_string_equal(reply_string(&r, "broken/0/name"), "bad");
+        assert_non_null(strstr(reply_string(&r, "broken/0/reason"), "wrong checksum"));
+        assert_string_equal(reply_string(&r, "models/0/name"), "other");
+        reply_free(&r);
+        expect_status(c, "/v1/caption?model=other", 200, NULL);
+        expect_status(c, "/v1/caption?model=bad", 503, "broken-model");
+        expect_status(c, "/v1/caption", broken ? 503 : 200, broken ? "broken-model" : NULL);
+        r = client_ask(c, &(request){.path = "/readyz"});
+        assert_int_equal(r.status, broken ? 503 : 200);
+        reply_free(&r);
+        r = client_ask(c, &(request){.path = "/v1/models/bad"});
+        client_expect_problem(&r, 503, "broken-model");
+        reply_free(&r);
+        captiond_stop(c);
     }
 }
 
@@ -225,6 +299,7 @@ static void a_number_that_is_not_finite_is_refused(void **state)
     const float nan = __builtin_nanf("");
     char *file = copy_model(&size);
     memcpy(file + size - 4, &nan, 4);
+    swap(file, size, "checksums", "checkless");
     refuse_model(scratch_write("nan.safetensors", file, size), (const char *[]){"tensor", NULL});
     free(file);
 }
@@ -287,6 +362,8 @@ int main(void)
         cmocka_unit_test(an_encoder_is_no_captioner_and_the_other_way_round),
         cmocka_unit_test(truncated_weights_are_refused),
         cmocka_unit_test(damaged_weights_are_refused_by_tensor),
+        cmocka_unit_test(flipped_bytes_are_noticed),
+        cmocka_unit_test(a_broken_model_does_not_keep_others_from_serving),
         cmocka_unit_test(a_number_that_is_not_finite_is_refused),
         cmocka_unit_test(headers_that_lie_are_refused),
         cmocka_unit_test(until_the_weights_are_loaded_it_is_not_ready),

@@ -52,11 +52,13 @@ void api_max_metadata(http_request *r)
 {
     problem p = {.kind = PROBLEM_NONE};
     char name[WEIGHTS_NAME_BYTES];
-    if (http_not_ready(r, &p)) {
+    caption_model *model = http_not_ready(r, &p) ? NULL : registry_take(r->server->registry, "", name);
+    if (!model && !p.kind)
+        registry_refuse(r->server->registry, "", &p);
+    if (p.kind) {
         http_answer_problem(r, &p);
         return;
     }
-    caption_model *model = registry_take(r->server->registry, "", name);
     cJSON *object = cJSON_CreateObject();
     int good = model && cJSON_AddStringToObject(object, "id", name) && cJSON_AddStringToObject(object, "name", name) &&
                cJSON_AddStringToObject(object, "description", "captiond: writes a caption for a photo") &&

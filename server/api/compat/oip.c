@@ -211,7 +211,7 @@ void api_oip_live(http_request *r)
 void api_oip_ready(http_request *r)
 {
     problem p = {.kind = PROBLEM_NONE};
-    if (http_not_ready(r, &p))
+    if (http_not_ready(r, &p) || registry_default_broken(r->server->registry, &p))
         http_answer_problem(r, &p);
     else
         answer_true(r, "ready");
@@ -234,7 +234,7 @@ static caption_model *named_model(http_request *r, char name[WEIGHTS_NAME_BYTES]
     if (model)
         return model;
     if (!p.kind)
-        problem_set(&p, PROBLEM_UNKNOWN_MODEL, "there is no model \"%.64s\"", r->parameter[0]);
+        registry_refuse(r->server->registry, r->parameter[0], &p);
     http_answer_problem(r, &p);
     return NULL;
 }
