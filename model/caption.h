@@ -49,6 +49,10 @@ enum {
 /* Call once before anything else, from one thread: sets the BLAS to one thread a call and picks the SIMD kernels. */
 void caption_init(void);
 
+/* Takes the memory that matrix products need in so many threads at a time, which they would otherwise take when they first
+ * multiply, and wait for without end if there is none. CAPTION_ENOMEM says so now. May be called again. */
+int caption_reserve(int threads, caption_error *err);
+
 /* The SIMD kernels in use ("avx512", "avx2", "baseline") and the BLAS core name, for logs. Static strings. */
 const char *caption_simd_name(void);
 const char *caption_blas_name(void);

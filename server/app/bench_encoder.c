@@ -109,7 +109,7 @@ static caption_image *draw(int count)
 
 static int measure(const bench *b, runner *runners, caption_error *err)
 {
-    int status = CAPTION_OK;
+    int status = caption_reserve(b->threads, err);
     for (int i = 0; i < b->threads && status == CAPTION_OK; i++) {
         runners[i].bench = b;
         status = caption_session_new(&runners[i].session, b->encoder, b->batch, err);

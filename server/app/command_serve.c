@@ -183,11 +183,20 @@ static void start_features(service *s)
         log_simple(LOG_LEVEL_WARNING, "no-features", "reason", err.message);
 }
 
+/* Threads that may multiply matrices at the same time: workers, trainings, jobs that make pictures, the features of
+ * uploads, the self-test. */
+static int multiplying_threads(const config *c)
+{
+    return c->workers + c->training_jobs * c->training_threads + c->picture_jobs + 2;
+}
+
 static int start(service *s, caption_error *err)
 {
     const caption_image_limits limits = {(size_t)s->config.max_pixels};
     double started = clock_ms();
-    int status = prepare_shared(s, err);
+    int status = caption_reserve(multiplying_threads(&s->config), err);
+    if (!status)
+        status = prepare_shared(s, err);
     if (!status)
         status = start_http(s, err);
     if (!status)

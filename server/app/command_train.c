@@ -161,7 +161,9 @@ static int train(caption_train_options *o, const struct files *f, caption_error 
 {
     caption_encoder *encoder = NULL;
     caption_dataset *images = NULL, *dev = NULL;
-    int status = caption_dataset_open(&images, f->images, f->captions, err);
+    int status = caption_reserve(o->threads, err);
+    if (status == CAPTION_OK)
+        status = caption_dataset_open(&images, f->images, f->captions, err);
     if (status == CAPTION_OK && f->dev)
         status = caption_dataset_open(&dev, f->dev_images ? f->dev_images : f->images, f->dev, err);
     if (status == CAPTION_OK)

@@ -1,6 +1,8 @@
 /* main.c: `captiond COMMAND ...` finds the command and runs it. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "model/caption.h"
 #include "server/app/commands.h"
@@ -38,6 +40,28 @@ static void print_usage(FILE *out)
     fputs("\ncaptiond COMMAND --help (-h) tells a command's options, captiond --version (-V) which this is.\n", out);
 }
 
+/* OpenBLAS makes a thread for each core and takes memory for it before main, for ever if there is none. captiond has
+ * threads of its own and wants none of those; only the environment can say so, and only before the library is loaded. */
+static void begin_without_blas_threads(char **argv)
+{
+    static const char name[] = "OPENBLAS_NUM_THREADS", one[] = "1";
+    const char *threads = getenv(name);
+    if ((!threads || strcmp(threads, one) != 0) && setenv(name, one, 1) == 0)
+        execv("/proc/self/exe", argv); /* without /proc it goes on as it is */
+}
+
+/* One thread multiplies in every command; those that have more ask for more. */
+static int run(const command *c, int argc, char **argv)
+{
+    caption_error err;
+    begin_without_blas_threads(argv);
+    caption_init();
+    if (caption_reserve(1, &err) == CAPTION_OK)
+        return c->run(argc - 1, argv + 1);
+    fprintf(stderr, "captiond %s: %s\n", c->name, err.message);
+    return 1;
+}
+
 int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";
@@ -50,10 +74,8 @@ int main(int argc, char **argv)
         return 0;
     }
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
-        if (strcmp(name, commands[i].name) == 0) {
-            caption_init();
-            return commands[i].run(argc - 1, argv + 1);
-        }
+        if (strcmp(name, commands[i].name) == 0)
+            return run(&commands[i], argc, argv);
     if (*name)
         fprintf(stderr, "captiond: unknown command %s\n", name);
     print_usage(stderr);
