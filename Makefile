@@ -57,8 +57,9 @@ EMBEDDED := server/api/openapi.json $(filter-out %.c %.h,$(wildcard server/ui/*)
 SERVER_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard server/*/*.c server/*/*/*.c)) $(EMBEDDED:%=$(BUILD)/%.embedded.o)
 SERVER_LIBS    := $(call pkg,libs,$(SERVER_PACKAGES))
 
+ALLOCATING        := tests/integration/test_allocations.c # which brings an allocator, as sanitizers do
 UNIT_TESTS        := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*.c))
-INTEGRATION_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/integration/*.c))
+INTEGRATION_TESTS := $(patsubst %.c,$(BUILD)/%,$(filter-out $(if $(SANITIZE),$(ALLOCATING)),$(wildcard tests/integration/*.c)))
 SUPPORT_OBJECTS   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
 BROWSER_TESTS     := $(if $(shell command -v node),$(wildcard tests/browser/test_*.mjs),tests/browser/missing.sh)
 FUZZERS           := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
@@ -236,6 +237,13 @@ $(BUILD)/tests/unit/test_tfjs: $(BUILD)/tools/tfjs.o
 
 $(INTEGRATION_TESTS): $(BUILD)/%: $(BUILD)/%.o $(SUPPORT_OBJECTS) $(BUILD)/libcaption.a | $(BUILD)/captiond
 	$(CC) $(LDFLAGS) -o $@ $^ $(TEST_LIBS) $(MODEL_LIBS)
+
+# For LD_PRELOAD; sanitizers bring an allocator of their own.
+$(BUILD)/tests/preload/%.so: tests/preload/%.c
+	@mkdir -p $(@D)
+	$(CC) $(filter-out -fPIE -fsanitize%,$(CFLAGS)) -fPIC -shared -o $@ $<
+
+$(BUILD)/tests/integration/test_allocations: | $(BUILD)/tests/preload/fail_malloc.so
 
 $(FUZZERS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/tests/fuzz/memory_file.o $(BUILD)/libserver.a $(BUILD)/libcaption.a
 	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(SERVER_LIBS) $(MODEL_LIBS)

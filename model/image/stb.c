@@ -13,8 +13,17 @@
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #endif
 
-#define STBI_MALLOC(size) calloc(1, size)
-#define STBI_REALLOC(memory, size) realloc(memory, size)
+/* stb_image forgets that memory ran out when it goes on to ask whether the file is of another format. */
+static _Thread_local int starved;
+
+static void *take(void *memory)
+{
+    starved |= memory == NULL;
+    return memory;
+}
+
+#define STBI_MALLOC(size) take(calloc(1, size))
+#define STBI_REALLOC(memory, size) take(realloc(memory, size))
 #define STBI_FREE(memory) free(memory)
 #define STBI_ASSERT(condition) ((void)sizeof(condition))
 #define STBI_NO_STDIO
@@ -77,9 +86,10 @@ unsigned char *stb_decode(const unsigned char *bytes, size_t size, int *channels
         if (!copy)
             return NULL;
     }
+    starved = 0;
     unsigned char *pixels = stbi_load_from_memory(copy ? copy : bytes, (int)size, &width, &height, channels, 0);
     free(copy);
-    if (!pixels && strcmp(stbi_failure_reason(), "outofmem") != 0)
+    if (!pixels && !starved)
         *reason = stbi_failure_reason();
     return pixels;
 }

@@ -4,7 +4,9 @@
 #include <ctype.h>
 #include <inttypes.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -92,6 +94,29 @@ static int check_shape(const char *text, size_t size, problem *p)
     return 0;
 }
 
+/* cJSON does not tell a text that is no JSON from one for which there was no memory; its allocator does. */
+static _Thread_local int starved;
+
+static void *take(size_t size)
+{
+    void *memory = malloc(size);
+    starved |= memory == NULL;
+    return memory;
+}
+
+static void use_own_allocator(void)
+{
+    cJSON_InitHooks(&(cJSON_Hooks){.malloc_fn = take, .free_fn = free});
+}
+
+static cJSON *parse(const char *text, size_t size, const char **end)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, use_own_allocator);
+    starved = 0;
+    return cJSON_ParseWithLengthOpts(text, size, end, 0);
+}
+
 cJSON *json_parse_object(const char *text, size_t size, problem *p)
 {
     static const char mark[] = "\xef\xbb\xbf"; /* UTF-8's byte order mark: Windows programs write it */
@@ -102,7 +127,11 @@ cJSON *json_parse_object(const char *text, size_t size, problem *p)
     }
     if (check_shape(text, size, p))
         return NULL;
-    cJSON *object = cJSON_ParseWithLengthOpts(text, size, &end, 0);
+    cJSON *object = parse(text, size, &end);
+    if (!object && starved) {
+        problem_set(p, PROBLEM_MEMORY_FULL, "out of memory for the JSON body");
+        return NULL;
+    }
     if (!object) {
         problem_set(p, PROBLEM_BAD_JSON, "not JSON, from byte %zu on", end ? (size_t)(end - text) : 0);
         return NULL;

@@ -177,6 +177,17 @@ void captiond_wait_log(captiond *c, const char *text, int times)
     }
 }
 
+int captiond_wait_log_or_end(captiond *c, const char *text)
+{
+    const struct timespec pause = {0, LOOK_MS * 1000000L};
+    for (int looks = 0; count(read_log(c->log), text) == 0 && !has_ended(c->pid); looks++) {
+        if (looks == PATIENCE_S * (1000 / LOOK_MS))
+            give_up(c, text, 1);
+        nanosleep(&pause, NULL);
+    }
+    return count(read_log(c->log), text) > 0;
+}
+
 const char *captiond_log_text(captiond *c)
 {
     return read_log(c->log);

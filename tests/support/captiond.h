@@ -43,6 +43,9 @@ void captiond_wait_log(captiond *c, const char *text, int times);
 /* All of it, until it is next read. */
 const char *captiond_log_text(captiond *c);
 
+/* Waits for it or for the process to end; 1 if it stands there. */
+int captiond_wait_log_or_end(captiond *c, const char *text);
+
 /* How often it stands there now. What the process wrote before it answered counts, but an answer's own line
  * (event=request) is written after it. */
 int captiond_count_log(captiond *c, const char *text);
