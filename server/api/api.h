@@ -54,6 +54,13 @@ void api_write_metrics(FILE *out, void *server);
 long long api_job_id(const char *text);
 
 void api_openai_chat(http_request *request);
+void api_openai_responses(http_request *request);
+void api_ollama_version(http_request *request);
+void api_ollama_tags(http_request *request);
+void api_ollama_ps(http_request *request);
+void api_ollama_show(http_request *request);
+void api_ollama_generate(http_request *request);
+void api_ollama_chat(http_request *request);
 void api_huggingface(http_request *request);
 void api_max_predict(http_request *request);
 void api_max_metadata(http_request *request);

@@ -39,6 +39,13 @@ const route api_routes[] = {
 
     /* the protocols of others: api_compat_*.c */
     {"POST", "/v1/chat/completions", ACCESS_CAPTION, api_openai_chat, "OpenAI: a photo in a message, a caption back"},
+    {"POST", "/v1/responses", ACCESS_CAPTION, api_openai_responses, "OpenAI: the same, as a response"},
+    {"GET", "/api/version", ACCESS_OPEN, api_ollama_version, "Ollama: the version"},
+    {"GET", "/api/tags", ACCESS_CAPTION, api_ollama_tags, "Ollama: the loaded captioners"},
+    {"GET", "/api/ps", ACCESS_CAPTION, api_ollama_ps, "Ollama: the same, as all are in memory"},
+    {"POST", "/api/show", ACCESS_CAPTION, api_ollama_show, "Ollama: one of them"},
+    {"POST", "/api/generate", ACCESS_CAPTION, api_ollama_generate, "Ollama: photos in, a caption out"},
+    {"POST", "/api/chat", ACCESS_CAPTION, api_ollama_chat, "Ollama: a photo in a message, a caption back"},
     {"POST", "/models/{name}", ACCESS_CAPTION, api_huggingface, "Hugging Face: image-to-text"},
     {"POST", "/model/predict", ACCESS_CAPTION, api_max_predict, "IBM MAX caption generator: predictions"},
     {"GET", "/model/metadata", ACCESS_CAPTION, api_max_metadata, "IBM MAX: what the model is"},
@@ -55,9 +62,12 @@ const route api_routes[] = {
 };
 
 const route_dialect api_dialects[] = {
-    {"/v1/chat/", PROBLEM_ERROR_OBJECT},
-    {"/v1/models", PROBLEM_ERROR_OBJECT},
-    {"/model", PROBLEM_ERROR_TEXT},
-    {"/v2", PROBLEM_ERROR_TEXT},
+    {"/v1/chat/", PROBLEM_ERROR_OBJECT, 0},
+    {"/v1/responses", PROBLEM_ERROR_OBJECT, 0},
+    {"/v1/models", PROBLEM_ERROR_OBJECT, 0},
+    {"/model", PROBLEM_ERROR_TEXT, 0},
+    {"/v2", PROBLEM_ERROR_TEXT, 0},
+    {"/api/", PROBLEM_ERROR_TEXT, 0},
+    {"/v1/", PROBLEM_ERROR_OBJECT, 404}, /* OpenAI's clients may ask for any of its routes */
     {0},
 };

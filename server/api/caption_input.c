@@ -226,6 +226,12 @@ int caption_input_is_option(const caption_input *input, const char *name)
     return i >= 0 && (!input->max_texts || i == OPTION_MODEL || i == OPTION_ATTENTION);
 }
 
+int caption_input_is_given(const caption_input *input, const char *name)
+{
+    int i = find_option(name);
+    return i >= 0 && input->given >> i & 1U;
+}
+
 int caption_input_option(caption_input *input, const char *name, const char *value, problem *p)
 {
     if (caption_input_is_text(input, name))

@@ -60,6 +60,9 @@ int caption_input_option(caption_input *input, const char *name, const char *val
 /* 1 if `name` is that of an option which this request may have. */
 int caption_input_is_option(const caption_input *input, const char *name);
 
+/* 1 if the request has given it. */
+int caption_input_is_given(const caption_input *input, const char *name);
+
 /* What a JSON member of that name has to be. */
 typedef enum caption_input_type { INPUT_TEXT, INPUT_NUMBER, INPUT_FLAG, INPUT_FLAG_OR_TEXT } caption_input_type;
 caption_input_type caption_input_type_of(const char *name);

@@ -128,7 +128,8 @@ static char *head_of_refusal(http_request *r, size_t *size)
 static enum MHD_Result refuse_midway(http_request *r)
 {
     size_t size;
-    char *json = problem_json(&r->problem, route_dialect_of(r->http->dialects, r->path), r->path, r->id), *head;
+    char *json = problem_json(&r->problem, route_dialect_of(r->http->dialects, r->path, &r->problem), r->path, r->id),
+         *head;
     if (!json)
         return MHD_NO;
     http_count_problem(r->problem.kind);

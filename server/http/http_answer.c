@@ -177,7 +177,7 @@ void http_answer_problem(http_request *r, const problem *p)
     char instance[HTTP_PREFIX_BYTES + HTTP_INSTANCE_BYTES];
     snprintf(instance, sizeof instance, "%s%s", r->prefix, r->path);
     http_count_problem(p->kind);
-    answer_text(r, problem_status(p), problem_json(p, route_dialect_of(r->http->dialects, r->path), instance, r->id),
+    answer_text(r, problem_status(p), problem_json(p, route_dialect_of(r->http->dialects, r->path, p), instance, r->id),
                 "application/problem+json", p->retry_after);
 }
 

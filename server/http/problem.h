@@ -74,7 +74,7 @@ const char *problem_name(const problem *p); /* "queue-full" */
 
 typedef enum problem_dialect {
     PROBLEM_PLAIN,
-    PROBLEM_ERROR_TEXT,   /* and "error": "the detail": Open Inference Protocol, Hugging Face */
+    PROBLEM_ERROR_TEXT,   /* and "error": "the detail": Open Inference Protocol, Hugging Face, Ollama */
     PROBLEM_ERROR_OBJECT, /* and "error": {"message", "type", "param", "code"}: OpenAI */
 } problem_dialect;
 

@@ -3,10 +3,10 @@
 
 #include <string.h>
 
-problem_dialect route_dialect_of(const route_dialect *d, const char *path)
+problem_dialect route_dialect_of(const route_dialect *d, const char *path, const problem *p)
 {
     for (; d->beginning; d++)
-        if (strncmp(path, d->beginning, strlen(d->beginning)) == 0)
+        if (strncmp(path, d->beginning, strlen(d->beginning)) == 0 && (!d->status || d->status == problem_status(p)))
             return d->dialect;
     return PROBLEM_PLAIN;
 }

@@ -26,8 +26,9 @@ const route *route_find(const route *routes, const char *method, const char *pat
 typedef struct route_dialect {
     const char *beginning;
     problem_dialect dialect;
+    int status; /* of the problems that it is for; 0: all */
 } route_dialect;
 
-problem_dialect route_dialect_of(const route_dialect *dialects, const char *path);
+problem_dialect route_dialect_of(const route_dialect *dialects, const char *path, const problem *p);
 
 #endif

@@ -1,6 +1,6 @@
 // openai.mjs: the SDK `openai`, as it comes, against POST /v1/chat/completions and GET /v1/models.
 import assert from 'node:assert/strict';
-import { captionOf, optional, photoUri, serve, skip, test } from './support.mjs';
+import { captionOf, optional, photo, photoUri, serve, skip, test } from './support.mjs';
 
 const ask = (...urls) => ({
     model: 'lstm',
@@ -114,7 +114,10 @@ export async function testOpenai(server) {
         await refused(ask('https://example.org/cat.jpg'), sdk.BadRequestError, 400, 'remote-image');
         await refused(ask('data:image/png;base64,AAAA'), sdk.APIError, 415, 'unsupported-image');
         await refused({ ...ask(photoUri), model: 'gpt-x' }, sdk.NotFoundError, 404, 'unknown-model');
-        await refused({ ...ask(photoUri), n: 2 }, sdk.BadRequestError, 400, 'bad-option');
+        await refused({ ...ask(photoUri), n: 17 }, sdk.BadRequestError, 400, 'bad-option');
+        for (const tool_choice of ['required', { type: 'function', function: { name: 'f' } }])
+            await refused({ ...ask(photoUri), tools: [{ type: 'function', function: { name: 'f' } }], tool_choice }, sdk.BadRequestError, 400, 'bad-option');
+        await refused({ ...ask(photoUri), logprobs: true, top_logprobs: 2 }, sdk.BadRequestError, 400, 'bad-option');
         await refused({ ...ask(), model: 'lstm' }, sdk.BadRequestError, 400, 'missing-image');
         await refused({ model: 'lstm', messages: [] }, sdk.BadRequestError, 400, 'bad-json');
         const odd = [{ n: '1' }, { stream: 'false' }, { stream_options: [] }, { max_tokens: '5' }, { max_completion_tokens: 1.5 }];
@@ -124,6 +127,62 @@ export async function testOpenai(server) {
             assert.equal(error.code, 'unknown-model');
             return true;
         });
+    });
+
+    await test('openai: n choices are the n best of a beam', async () => {
+        const answer = await fetch(`${server.url}/v1/caption?model=lstm&decode=beam&n=3`, { method: 'POST', body: photo });
+        const [own] = (await answer.json()).captions;
+        const wanted = [own, ...own.alternatives].map((caption) => caption.text);
+        const completion = await client.chat.completions.create({ ...ask(photoUri), n: 3 });
+        assert.deepEqual(completion.choices.map((choice) => choice.message.content), wanted);
+        assert.deepEqual(completion.choices.map((choice) => choice.index), [0, 1, 2]);
+        const texts = ['', '', ''];
+        for await (const chunk of await client.chat.completions.create({ ...ask(photoUri), n: 3, stream: true }))
+            for (const choice of chunk.choices) texts[choice.index] += choice.delta.content ?? '';
+        assert.deepEqual(texts, wanted);
+        const many = await client.chat.completions.create({ ...ask(photoUri), n: 16 });
+        assert.equal(new Set(many.choices.map((choice) => choice.message.content)).size, 16);
+    });
+
+    await test('openai: logprobs are those of the words, whole and in chunks', async () => {
+        const own = await captionOf(server, '?model=lstm&logprobs=true');
+        const wanted = own.tokens.slice(0, own.words).map((token) => token.logprob);
+        const ours = { ...ask(photoUri), logprobs: true };
+        const { logprobs } = (await client.chat.completions.create(ours)).choices[0];
+        assert.deepEqual(logprobs.content.map((token) => token.logprob), wanted);
+        assert.equal(logprobs.content.map((token) => token.token).join(''), own.text);
+        assert.equal(Buffer.from(logprobs.content.flatMap((token) => token.bytes)).toString(), own.text);
+        const streamed = [];
+        for await (const chunk of await client.chat.completions.create({ ...ours, stream: true }))
+            streamed.push(...(chunk.choices[0].logprobs?.content ?? []).map((token) => token.logprob));
+        assert.deepEqual(streamed, wanted);
+    });
+
+    await test('openai: response_format is JSON of a schema that a caption can fill', async () => {
+        const own = await captionOf(server, '?model=lstm');
+        const written = async (response_format) => JSON.parse((await client.chat.completions.create({ ...ask(photoUri), response_format })).choices[0].message.content);
+        const schema = (properties, more) => ({
+            type: 'json_schema',
+            json_schema: { name: 'x', strict: true, schema: { type: 'object', properties, required: Object.keys(properties), additionalProperties: false, ...more } },
+        });
+        assert.deepEqual(await written({ type: 'json_object' }), { caption: own.text });
+        assert.deepEqual(await written(schema({ alt: { type: 'string' } })), { alt: own.text });
+        assert.deepEqual(await written(schema({ alt: { type: ['string', 'null'] } })), { alt: own.text });
+        assert.deepEqual(await written(schema({ alt: { $ref: '#/$defs/text' } }, { $defs: { text: { type: 'string' } } })), { alt: own.text });
+        assert.deepEqual(await written(schema({ caption: { type: 'string' }, score: { type: 'number' } }, { required: ['caption'] })), { caption: own.text });
+        const all = await written(schema({ alt_text: { type: 'string' }, caption: { type: 'string' }, tags: { type: 'array', items: { type: 'string' } } }));
+        assert.deepEqual(Object.keys(all), ['alt_text', 'caption', 'tags']);
+        const refusals = [
+            [schema({ caption: { type: 'string' }, score: { type: 'number' } }), /"score"/],
+            [schema({ title: { type: 'string' }, text: { type: 'string' } }), /"title"/],
+            [schema({ caption: { type: 'string', maxLength: 3 } }), /maxLength/],
+            [schema({ words: { type: 'array', items: { type: 'string' } } }), /"words"/],
+            [{ type: 'grammar' }, /grammar/],
+            [schema({}, { required: ['x'] }), /"x"/],
+        ];
+        for (const [response_format, reason] of refusals)
+            await assert.rejects(written(response_format), (error) => error.status === 400 && /response_format/.test(error.message) && reason.test(error.message));
+        await refused({ ...ask(photoUri), logprobs: true, response_format: { type: 'json_object' } }, sdk.BadRequestError, 400, 'bad-option');
     });
 
     await test('openai: how to search is said in the query', async () => {

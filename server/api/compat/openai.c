@@ -1,16 +1,12 @@
-/* api_compat_openai.c: POST /v1/chat/completions, for clients that speak OpenAI's protocol.
+/* openai.c: POST /v1/chat/completions, for clients that speak OpenAI's protocol.
  *
  *     {"model": "lstm", "messages": [{"role": "user", "content": [
  *         {"type": "text", "text": "What is this?"},
  *         {"type": "image_url", "image_url": {"url": "data:image/jpeg;base64,..."}}]}]}
  *
- * The answer's message is the caption of the image, or a line for each image, of the last message that has any: a
- * conversation sends its old images again. A captioner understands no words, so texts are not looked at. Members that
- * have no meaning here are ignored, as clients send many; what would change the answer is refused if it cannot be done.
- *
- * With "stream": true the answer is the same in chunks, a word each. Captions are written a batch at a time, in
- * milliseconds, so the chunks come at once. */
-#include <math.h>
+ * The answer's message is the caption of the image, or a line for each image (chat.h), as it is or as JSON (format.h);
+ * with n there are as many choices. With "stream": true the answer is the same in chunks, a word each. Captions are
+ * written a batch at a time, in milliseconds, so the chunks come at once. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,119 +14,70 @@
 
 #include "server/api/api.h"
 #include "server/api/caption_call.h"
+#include "server/api/compat/chat.h"
 #include "server/http/json.h"
 
 typedef struct chat {
     int stream, stream_usage;
+    format format;
 } chat;
 
 /* ---- the request: each function returns 0, or 1 with *p set ------------------------------------------------------ */
 
-static int add_image(caption_input *input, const cJSON *part, problem *p)
-{
-    const char *url = cJSON_GetStringValue(
-        cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(part, "image_url"), "url"));
-    if (!url)
-        return problem_set(p, PROBLEM_BAD_JSON,
-                           "an image_url part has the form {\"image_url\": {\"url\": \"data:...\"}}");
-    return caption_input_base64(input, url, p);
-}
-
-/* A message's content is a string or an array of parts. */
-static int read_content(caption_input *input, const cJSON *content, problem *p)
-{
-    const cJSON *part;
-    cJSON_ArrayForEach(part, content)
-    {
-        const char *type = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(part, "type"));
-        if (!type)
-            return problem_set(p, PROBLEM_BAD_JSON, "every part of a content has a type");
-        if (strcmp(type, "text") == 0)
-            continue;
-        if (strcmp(type, "image_url") != 0)
-            return problem_set(p, PROBLEM_BAD_OPTION, "a part of type %.40s: there is only text and image_url", type);
-        if (add_image(input, part, p))
-            return 1;
-    }
-    return 0;
-}
-
-static int has_image(const cJSON *content)
-{
-    const cJSON *part;
-    cJSON_ArrayForEach(part, content)
-    {
-        const char *type = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(part, "type"));
-        if (type && strcmp(type, "image_url") == 0)
-            return 1;
-    }
-    return 0;
-}
-
-static int read_messages(caption_input *input, const cJSON *messages, problem *p)
-{
-    const cJSON *message, *last = NULL;
-    if (!cJSON_IsArray(messages) || cJSON_GetArraySize(messages) == 0)
-        return problem_set(p, PROBLEM_BAD_JSON, "messages must be an array of messages");
-    cJSON_ArrayForEach(message, messages)
-    {
-        const cJSON *content = cJSON_GetObjectItemCaseSensitive(message, "content");
-        if (!cJSON_IsObject(message))
-            return problem_set(p, PROBLEM_BAD_JSON, "every message must be an object");
-        if (cJSON_IsArray(content) && has_image(content))
-            last = content;
-    }
-    if (!last)
-        return problem_set(p, PROBLEM_MISSING_IMAGE, "no message has a part of type image_url");
-    return read_content(input, last, p);
-}
-
-/* An answer cannot be longer than a captioner writes, so a larger limit is no limit. */
 static int read_length(caption_input *input, const cJSON *object, problem *p)
 {
-    char text[24];
     const cJSON *limit, *older;
-    if (json_optional(object, "max_completion_tokens", cJSON_IsNumber, "a number", &limit, p) ||
-        json_optional(object, "max_tokens", cJSON_IsNumber, "a number", &older, p))
-        return 1;
-    limit = limit ? limit : older;
-    if (!limit)
-        return 0;
-    if (limit->valuedouble < 1 || limit->valuedouble != floor(limit->valuedouble))
-        return problem_set(p, PROBLEM_BAD_OPTION, "%s must be a whole number from 1 on", limit->string);
-    snprintf(text, sizeof text, "%d",
-             limit->valuedouble > CAPTION_MAX_WORDS ? CAPTION_MAX_WORDS : (int)limit->valuedouble);
-    return caption_input_option(input, "max_words", text, p);
+    return json_optional(object, "max_completion_tokens", cJSON_IsNumber, "a number", &limit, p) ||
+           json_optional(object, "max_tokens", cJSON_IsNumber, "a number", &older, p) ||
+           chat_read_length(input, limit ? limit : older, p);
 }
 
-static int read_model(caption_input *input, const cJSON *object, problem *p)
-{
-    const cJSON *model;
-    if (json_optional(object, "model", cJSON_IsString, "a string", &model, p))
-        return 1;
-    return !model ? 0 : caption_input_option(input, "model", model->valuestring, p);
-}
-
-/* How the answer is to come: one, whole or in chunks. */
+/* How the answer is to come: whole or in chunks, as text or as JSON. */
 static int read_form(chat *own, const cJSON *object, problem *p)
 {
-    const cJSON *n, *stream, *options, *usage;
-    if (json_optional(object, "n", cJSON_IsNumber, "a number", &n, p) ||
-        json_optional(object, "stream", cJSON_IsBool, "true or false", &stream, p) ||
+    const cJSON *stream, *options, *usage, *form;
+    if (json_optional(object, "stream", cJSON_IsBool, "true or false", &stream, p) ||
         json_optional(object, "stream_options", cJSON_IsObject, "an object", &options, p) ||
-        json_optional(options, "include_usage", cJSON_IsBool, "true or false", &usage, p))
+        json_optional(options, "include_usage", cJSON_IsBool, "true or false", &usage, p) ||
+        json_optional(object, "response_format", cJSON_IsObject, "an object", &form, p))
         return 1;
-    if (n && n->valuedouble != 1)
-        return problem_set(p, PROBLEM_BAD_OPTION, "n: there is one answer");
     own->stream = cJSON_IsTrue(stream);
     own->stream_usage = cJSON_IsTrue(usage);
+    return format_read_openai(&own->format, form, "response_format", p);
+}
+
+static int read_logprobs(caption_input *input, const chat *own, const cJSON *object, problem *p)
+{
+    const cJSON *wanted;
+    if (json_optional(object, "logprobs", cJSON_IsBool, "true or false", &wanted, p) ||
+        chat_check_top_logprobs(object, p))
+        return 1;
+    if (cJSON_IsTrue(wanted))
+        input->logprobs = 1;
+    if (input->logprobs && own->format.kind != FORMAT_TEXT)
+        return problem_set(p, PROBLEM_BAD_OPTION, "logprobs: only of text, not together with response_format");
+    return 0;
+}
+
+static int check_modalities(const cJSON *object, problem *p)
+{
+    const cJSON *each;
+    cJSON_ArrayForEach(each, cJSON_GetObjectItemCaseSensitive(object, "modalities"))
+    {
+        if (!cJSON_IsString(each) || strcmp(each->valuestring, "text") != 0)
+            return problem_set(p, PROBLEM_BAD_OPTION, "modalities: there is only text");
+    }
     return 0;
 }
 
 static int read_object(caption_call *c, const cJSON *object, problem *p)
 {
-    return read_form(c->own, object, p) || read_model(&c->input, object, p) || read_length(&c->input, object, p) ||
-           read_messages(&c->input, cJSON_GetObjectItemCaseSensitive(object, "messages"), p);
+    const cJSON *n;
+    caption_input *input = &c->input;
+    return read_form(c->own, object, p) || chat_read_model(input, object, p) || read_length(input, object, p) ||
+           json_optional(object, "n", cJSON_IsNumber, "a number", &n, p) || chat_read_count(input, n, p) ||
+           read_logprobs(input, c->own, object, p) || check_modalities(object, p) || chat_check_tools(object, p) ||
+           chat_read_messages(input, cJSON_GetObjectItemCaseSensitive(object, "messages"), "messages", p);
 }
 
 static int read(caption_call *c, problem *p)
@@ -141,22 +88,21 @@ static int read(caption_call *c, problem *p)
     c->own = calloc(1, sizeof(chat));
     if (!c->own)
         return problem_set(p, PROBLEM_MEMORY_FULL, "out of memory");
-    if (caption_input_query(&c->input, r, p) || caption_input_texts_alone(&c->input, 1, p))
+    if (caption_input_query(&c->input, r, p))
         return 1;
+    if (c->input.attention)
+        return problem_set(p, PROBLEM_BAD_OPTION, "this answer has no place for attention");
     cJSON *object = json_parse_object((const char *)r->body, r->size, p);
     int failed = object ? read_object(c, object, p) : 1;
     cJSON_Delete(object);
     return failed;
 }
 
-/* ---- the answer -------------------------------------------------------------------------------------------------- */
+/* ---- the answer: each function returns 0 when out of memory ------------------------------------------------------ */
 
-static const char *finish_reason(const caption_call *c)
+static const char *finish_reason(const caption_call *c, int k)
 {
-    for (int i = 0; i < c->ticket.n; i++)
-        if (!c->ticket.images[i].result.finished)
-            return "length";
-    return "stop";
+    return chat_is_finished(c, k) ? "stop" : "length";
 }
 
 /* {"id","object","created","model"}: how every object of the protocol begins. */
@@ -173,61 +119,71 @@ static cJSON *begin(const caption_call *c, const char *kind)
     return NULL;
 }
 
-/* What is counted is what a captioner reads and writes: one vector of features an image, and words. */
 static int add_usage(cJSON *object, const caption_call *c)
 {
-    int words = 0;
-    for (int i = 0; i < c->ticket.n; i++)
-        words += c->ticket.images[i].result.words;
+    int words = chat_words(c);
     cJSON *usage = cJSON_AddObjectToObject(object, "usage");
     return cJSON_AddNumberToObject(usage, "prompt_tokens", c->ticket.n) &&
            cJSON_AddNumberToObject(usage, "completion_tokens", words) &&
            cJSON_AddNumberToObject(usage, "total_tokens", c->ticket.n + words);
 }
 
-/* A line for each image; malloc'd. */
-static char *join_captions(const caption_call *c)
+/* Of all tokens, or of the one at `which`; null if they are not wanted. */
+static int add_logprobs(cJSON *choice, const caption_call *c, int k, int which)
 {
-    char *text = malloc((size_t)c->ticket.n * CAPTION_TEXT_BYTES), *end = text;
-    for (int i = 0; text && i < c->ticket.n; i++)
-        end += sprintf(end, "%s%s", i ? "\n" : "", c->ticket.images[i].result.text);
-    return text;
+    if (!c->input.logprobs)
+        return cJSON_AddNullToObject(choice, "logprobs") != NULL;
+    cJSON *logprobs = cJSON_AddObjectToObject(choice, "logprobs"), *list = chat_logprobs(c, k, which);
+    return list && cJSON_AddItemToObject(logprobs, "content", list) && cJSON_AddNullToObject(logprobs, "refusal");
 }
 
-static char *completion(const caption_call *c, const char *text)
+static int fill_choice(cJSON *choice, const caption_call *c, int k)
+{
+    const chat *own = c->own;
+    char *text = chat_text(c, k, &own->format);
+    cJSON *message = cJSON_AddObjectToObject(choice, "message");
+    int good = text && cJSON_AddNumberToObject(choice, "index", k) &&
+               cJSON_AddStringToObject(message, "role", "assistant") &&
+               cJSON_AddStringToObject(message, "content", text) && cJSON_AddNullToObject(message, "refusal") &&
+               add_logprobs(choice, c, k, -1) && cJSON_AddStringToObject(choice, "finish_reason", finish_reason(c, k));
+    free(text);
+    return good;
+}
+
+static char *completion(const caption_call *c)
 {
     cJSON *object = begin(c, "chat.completion");
-    cJSON *choices = cJSON_AddArrayToObject(object, "choices"), *choice = cJSON_CreateObject();
-    if (!cJSON_AddItemToArray(choices, choice)) {
-        cJSON_Delete(choice);
-        return json_finish(object, 0);
+    cJSON *choices = cJSON_AddArrayToObject(object, "choices");
+    int good = choices != NULL;
+    for (int k = 0; good && k < chat_choices(c); k++) {
+        cJSON *choice = cJSON_CreateObject();
+        good = cJSON_AddItemToArray(choices, choice) && fill_choice(choice, c, k);
     }
-    int good = cJSON_AddNumberToObject(choice, "index", 0) != NULL;
-    cJSON *message = cJSON_AddObjectToObject(choice, "message");
-    good = good && cJSON_AddStringToObject(message, "role", "assistant") &&
-           cJSON_AddStringToObject(message, "content", text) && cJSON_AddNullToObject(message, "refusal") &&
-           cJSON_AddNullToObject(choice, "logprobs") &&
-           cJSON_AddStringToObject(choice, "finish_reason", finish_reason(c)) && add_usage(object, c);
-    return json_finish(object, good);
+    return json_finish(object, good && add_usage(object, c));
 }
 
-/* ---- the answer in chunks: each function returns 0 when out of memory ---------------------------------------------
- */
+/* ---- the answer in chunks ---------------------------------------------------------------------------------------- */
 
-/* One event: what is new of the message. name NULL: nothing. reason NULL: there is more. */
-static int write_chunk(FILE *out, const caption_call *c, const char *name, const char *value, const char *reason)
+/* What is new of a choice. name NULL: nothing. reason NULL: there is more. which: the token that it is, if it is one.
+ */
+typedef struct chunk {
+    int k, which;
+    const char *name, *value, *reason;
+} chunk;
+
+static int fill_chunk(cJSON *choice, const caption_call *c, const chunk *new)
 {
-    cJSON *object = begin(c, "chat.completion.chunk");
-    cJSON *choices = cJSON_AddArrayToObject(object, "choices"), *choice = cJSON_CreateObject();
-    int good = cJSON_AddItemToArray(choices, choice);
-    if (!good)
-        cJSON_Delete(choice);
-    good = good && cJSON_AddNumberToObject(choice, "index", 0);
-    cJSON *delta = good ? cJSON_AddObjectToObject(choice, "delta") : NULL;
-    good = delta && (!name || cJSON_AddStringToObject(delta, name, value)) &&
-           cJSON_AddNullToObject(choice, "logprobs") &&
-           (reason ? cJSON_AddStringToObject(choice, "finish_reason", reason)
-                   : cJSON_AddNullToObject(choice, "finish_reason"));
+    cJSON *delta = cJSON_AddObjectToObject(choice, "delta");
+    return delta && cJSON_AddNumberToObject(choice, "index", new->k) &&
+           (!new->name || cJSON_AddStringToObject(delta, new->name, new->value)) &&
+           (new->which < 0 ? cJSON_AddNullToObject(choice, "logprobs") != NULL
+                           : add_logprobs(choice, c, new->k, new->which)) &&
+           (new->reason ? cJSON_AddStringToObject(choice, "finish_reason", new->reason)
+                        : cJSON_AddNullToObject(choice, "finish_reason"));
+}
+
+static int write_event(FILE *out, cJSON *object, int good)
+{
     char *json = json_finish(object, good);
     if (json)
         fprintf(out, "data: %s\n\n", json);
@@ -235,38 +191,48 @@ static int write_chunk(FILE *out, const caption_call *c, const char *name, const
     return json != NULL;
 }
 
-static int write_words(FILE *out, const caption_call *c, const char *text)
+static int write_chunk(FILE *out, const caption_call *c, const chunk *new)
 {
-    char word[CAPTION_TEXT_BYTES];
-    while (*text) {
-        size_t length = 1 + strcspn(text + 1, " \n"); /* the blank before a word goes with it */
-        snprintf(word, sizeof word, "%.*s", (int)length, text);
-        if (!write_chunk(out, c, "content", word, NULL))
-            return 0;
-        text += length;
+    cJSON *object = begin(c, "chat.completion.chunk");
+    cJSON *choices = cJSON_AddArrayToObject(object, "choices"), *choice = cJSON_CreateObject();
+    int good = cJSON_AddItemToArray(choices, choice);
+    if (!good)
+        cJSON_Delete(choice);
+    return write_event(out, object, good && fill_chunk(choice, c, new));
+}
+
+static int write_choice(FILE *out, const caption_call *c, int k)
+{
+    const chat *own = c->own;
+    char piece[CAPTION_TEXT_BYTES], *text = chat_text(c, k, &own->format);
+    int good = text && write_chunk(out, c, &(chunk){k, -1, "role", "assistant", NULL});
+    size_t length;
+    int which = 0;
+    for (const char *at = text; good && (length = chat_piece(at)) > 0; at += length, which++) {
+        snprintf(piece, sizeof piece, "%.*s", (int)length, at);
+        good = write_chunk(out, c, &(chunk){k, which, "content", piece, NULL});
     }
-    return 1;
+    free(text);
+    return good && write_chunk(out, c, &(chunk){k, -1, NULL, NULL, finish_reason(c, k)});
 }
 
 static int write_usage(FILE *out, const caption_call *c)
 {
     cJSON *object = begin(c, "chat.completion.chunk");
-    char *json = json_finish(object, cJSON_AddArrayToObject(object, "choices") && add_usage(object, c));
-    if (json)
-        fprintf(out, "data: %s\n\n", json);
-    free(json);
-    return json != NULL;
+    return write_event(out, object, cJSON_AddArrayToObject(object, "choices") && add_usage(object, c));
 }
 
-static char *chunks(const caption_call *c, const char *text, size_t *size)
+static char *chunks(const caption_call *c, size_t *size)
 {
     char *events = NULL;
     const chat *own = c->own;
     FILE *out = open_memstream(&events, size);
     if (!out)
         return NULL;
-    int good = write_chunk(out, c, "role", "assistant", NULL) && write_words(out, c, text) &&
-               write_chunk(out, c, NULL, NULL, finish_reason(c)) && (!own->stream_usage || write_usage(out, c));
+    int good = 1;
+    for (int k = 0; good && k < chat_choices(c); k++)
+        good = write_choice(out, c, k);
+    good = good && (!own->stream_usage || write_usage(out, c));
     fputs("data: [DONE]\n\n", out);
     if (fclose(out) == 0 && good)
         return events;
@@ -278,14 +244,12 @@ static void answer(caption_call *c)
 {
     const chat *own = c->own;
     size_t size = 0;
-    char *text = join_captions(c), *told = NULL;
-    if (text)
-        told = own->stream ? chunks(c, text, &size) : completion(c, text);
-    if (own->stream)
-        http_answer_bytes(c->request, "text/event-stream", told, size);
-    else
-        http_answer_json(c->request, 200, told);
-    free(text);
+    if (!own->stream) {
+        http_answer_json(c->request, 200, completion(c));
+        return;
+    }
+    char *events = chunks(c, &size);
+    http_answer_bytes(c->request, "text/event-stream", events, size);
 }
 
 void api_openai_chat(http_request *r)
