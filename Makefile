@@ -10,7 +10,7 @@ MPI      ?=
 BUILD    ?= build$(if $(MPI),/mpi)$(if $(SANITIZE),/$(subst $(comma),-,$(SANITIZE)))
 
 MODEL_PACKAGES  := openblas nettle zlib $(if $(MPI),ompi-c)
-SERVER_PACKAGES := libmicrohttpd libcjson sqlite3
+SERVER_PACKAGES := libseccomp libmicrohttpd libcjson sqlite3
 TEST_PACKAGES   := cmocka libcurl
 
 WARNINGS  := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wno-psabi $(if $(WERROR),-Werror)
@@ -244,6 +244,17 @@ $(BUILD)/tests/preload/%.so: tests/preload/%.c
 	$(CC) $(filter-out -fPIE -fsanitize%,$(CFLAGS)) -fPIC -shared -o $@ $<
 
 $(BUILD)/tests/integration/test_allocations: | $(BUILD)/tests/preload/fail_malloc.so
+
+# captiond whose decoder misbehaves on demand (tests/support/decode_faults.h): for the tests of the cage alone.
+$(BUILD)/tests/integration/test_cage: | $(BUILD)/captiond-faulty
+
+$(BUILD)/captiond-faulty: $(SERVER_OBJECTS:%/helper.o=%/helper.faulty.o) $(BUILD)/tests/support/decode_faults.o \
+                          $(BUILD)/libcaption.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(SERVER_LIBS) $(MODEL_LIBS)
+
+$(BUILD)/%.faulty.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -DDECODE_FAULTS -c -o $@ $<
 
 $(FUZZERS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/tests/fuzz/memory_file.o $(BUILD)/libserver.a $(BUILD)/libcaption.a
 	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(SERVER_LIBS) $(MODEL_LIBS)

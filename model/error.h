@@ -24,6 +24,7 @@ enum caption_status {
     CAPTION_EUNSUPPORTED, /* a format, kind or version this build does not know */
     CAPTION_ELIMIT,       /* refused before any work: larger than a stated limit */
     CAPTION_ECANCELLED,   /* the caller's own callback asked to stop */
+    CAPTION_ESTOPPED,     /* a decoder in a process of its own crashed, or took more than its budget */
 };
 
 typedef struct caption_error {

@@ -8,34 +8,29 @@
 #include "server/engine/attention_picture.h"
 #include "server/http/accept.h"
 
-static int read(caption_call *c, problem *p)
-{
-    return caption_input_query(&c->input, c->request, p) || caption_input_body(&c->input, c->request, p);
-}
-
 static int wants_png(const caption_call *c)
 {
-    return c->input.attention && c->ticket.n == 1 && accept_prefers(http_header(c->request, "Accept"), "image/png");
+    return c->input.attention && c->input.n == 1 && accept_prefers(http_header(c->request, "Accept"), "image/png");
 }
 
-/* The i-th photo, to lay attention over; it has been decoded before, so only memory can fail. */
-static int open_photo(const caption_call *c, int i, caption_picture *out)
+/* Where attention is to be laid over the photo, the photo is wanted. */
+static int read(caption_call *c, problem *p)
 {
-    const caption_image_limits limits = {(size_t)c->request->http->config->max_pixels};
-    const ticket_image *image = &c->ticket.images[i];
-    return caption_picture_decode(out, image->bytes, image->size, &limits, ATTENTION_SIDE, NULL) == CAPTION_OK;
+    if (caption_input_query(&c->input, c->request, p) || caption_input_body(&c->input, c->request, p))
+        return 1;
+    c->picture_side = c->input.attention == ATTENTION_OVERLAY || wants_png(c) ? ATTENTION_SIDE : 0;
+    return 0;
 }
 
 static void answer_png(caption_call *c)
 {
-    caption_picture photo = {0}, strip = {0};
+    const ticket_image *image = &c->ticket.images[0];
+    caption_picture strip = {0};
     unsigned char *png = NULL;
     size_t size;
-    int good = open_photo(c, 0, &photo) &&
-               attention_strip(&strip, &c->ticket.images[0].result, &photo, NULL) == CAPTION_OK &&
+    int good = attention_strip(&strip, &image->result, &image->picture, NULL) == CAPTION_OK &&
                caption_picture_png(&strip, &png, &size, NULL) == CAPTION_OK;
     caption_picture_free(&strip);
-    caption_picture_free(&photo);
     if (good)
         http_answer_bytes(c->request, "image/png", png, size);
     else
@@ -47,15 +42,12 @@ static cJSON *image_json(const caption_call *c, int i)
 {
     const ticket_image *image = &c->ticket.images[i];
     caption_attention attention = c->input.attention;
-    caption_picture photo = {0};
-    const caption_picture *under = attention == ATTENTION_OVERLAY ? &photo : NULL;
-    int good = !under || open_photo(c, i, &photo);
-    cJSON *item = good ? caption_json(&image->result, attention, under) : NULL;
+    const caption_picture *under = attention == ATTENTION_OVERLAY ? &image->picture : NULL;
+    cJSON *item = caption_json(&image->result, attention, under);
     cJSON *others = c->input.options.n > 1 ? cJSON_AddArrayToObject(item, "alternatives") : NULL;
-    good = item && (c->input.options.n == 1 || others);
+    int good = item && (c->input.options.n == 1 || others);
     for (int k = 0; good && k < image->n_others; k++)
         good = cJSON_AddItemToArray(others, caption_json(&image->others[k], attention, under));
-    caption_picture_free(&photo);
     if (good)
         return item;
     cJSON_Delete(item);

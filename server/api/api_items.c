@@ -7,6 +7,7 @@
 #include "server/api/api.h"
 #include "server/api/data.h"
 #include "server/api/item_input.h"
+#include "server/decode/cage.h"
 #include "server/http/disk.h"
 #include "server/http/input.h"
 #include "server/http/json.h"
@@ -16,13 +17,14 @@
 /* ---- adding ---------------------------------------------------------------------------------------------------- */
 
 /* With the limits that training has. */
-static int decode(const item_input *input, problem *p)
+static int decode(const server *s, const item_input *input, problem *p)
 {
     caption_error err;
     caption_image *pixels = malloc(sizeof *pixels);
     if (!pixels)
         return problem_set(p, PROBLEM_MEMORY_FULL, "out of memory");
-    int status = caption_image_decode(pixels, input->image, input->size, NULL, &err);
+    const cage_work work = {.file = input->image, .size = input->size, .image = pixels};
+    int status = cage_decode(s->other_cage, &work, &err);
     free(pixels);
     return status ? input_refuse_image(status, "", err.message, p) : 0;
 }
@@ -53,7 +55,7 @@ static void work_add(http_request *r, void *context)
     };
     problem p = {.kind = PROBLEM_NONE};
     store_added added;
-    if (decode(input, &p) || store_item_add(r->server->store, r->parameter[0], &upload, &added, &p)) {
+    if (decode(r->server, input, &p) || store_item_add(r->server->store, r->parameter[0], &upload, &added, &p)) {
         http_answer_problem(r, &p);
         return;
     }

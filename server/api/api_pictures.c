@@ -11,6 +11,7 @@
 #include "server/api/data.h"
 #include "server/api/job_json.h"
 #include "server/base/durable.h"
+#include "server/decode/cage.h"
 #include "server/engine/models.h"
 #include "server/http/disk.h"
 #include "server/http/input.h"
@@ -26,16 +27,19 @@
  */
 
 /* The whole photo, not its header alone: a job that must fail is not taken. */
-static int check_photo(const visual_request *request, const config *c, problem *p)
+static int check_photo(const visual_request *request, const server *s, problem *p)
 {
     caption_error err;
-    const caption_image_limits limits = {(size_t)c->max_pixels};
     caption_image *pixels = request->image ? malloc(sizeof *pixels) : NULL;
     if (!request->image)
         return 0;
     if (!pixels)
         return problem_set(p, PROBLEM_MEMORY_FULL, "out of memory");
-    int status = caption_image_decode(pixels, request->image, request->image_size, &limits, &err);
+    const cage_work work = {.file = request->image,
+                            .size = request->image_size,
+                            .limits = {(size_t)s->config->max_pixels},
+                            .image = pixels};
+    int status = cage_decode(s->other_cage, &work, &err);
     free(pixels);
     return status ? input_refuse_image(status, "", err.message, p) : 0;
 }
@@ -136,7 +140,7 @@ static void submit(http_request *r, void *context)
     job_record record;
     problem p = {.kind = PROBLEM_NONE};
     long long id;
-    if (check_photo(request, s->config, &p) || check_word(request, s, &p) ||
+    if (check_photo(request, s, &p) || check_word(request, s, &p) ||
         store_check_free(s->store, request->image_size, &p) || add_job(s, request, &id, &p) ||
         job_store_get(s->job_store, id, &record, &p)) {
         http_answer_problem(r, &p);

@@ -67,14 +67,11 @@ static int map_image(caption_call *c, const caption_image *image, caption_sessio
 static int work(caption_call *c, int i, caption_session *session, caption_error *reason)
 {
     saliency *s = c->own;
-    const ticket_image *sent = &c->ticket.images[i];
-    const caption_image_limits limits = {(size_t)c->request->http->config->max_pixels};
     caption_image *image = malloc(sizeof *image);
     if (!image)
         return caption_fail(reason, CAPTION_ENOMEM, "out of memory for a photo");
-    int status = caption_image_decode(image, sent->bytes, sent->size, &limits, reason);
-    if (!status && s->wants_png && s->request.overlay)
-        status = caption_picture_decode(&s->photo, sent->bytes, sent->size, &limits, OVERLAY_SIDE, reason);
+    caption_picture *photo = s->wants_png && s->request.overlay ? &s->photo : NULL;
+    int status = caption_call_decode(c, i, image, photo, OVERLAY_SIDE, reason);
     if (!status)
         status = map_image(c, image, session, reason);
     free(image);

@@ -40,11 +40,10 @@ static int score(const caption_call *c, caption_session *session, ticket_image *
 static int work(caption_call *c, int i, caption_session *session, caption_error *reason)
 {
     ticket_image *sent = &c->ticket.images[i];
-    const caption_image_limits limits = {(size_t)c->request->http->config->max_pixels};
     caption_image *image = malloc(sizeof *image);
     if (!image)
         return caption_fail(reason, CAPTION_ENOMEM, "out of memory for a photo");
-    int status = caption_image_decode(image, sent->bytes, sent->size, &limits, reason);
+    int status = caption_call_decode(c, i, image, NULL, 0, reason);
     if (!status)
         status = caption_encode(session, 1, image, reason);
     if (!status)

@@ -76,6 +76,22 @@ static int work_on(ticket *t, int image, caption_session *session, caption_error
     return c->form->work(c, image, session, reason);
 }
 
+int caption_call_decode(caption_call *c, int i, caption_image *image, caption_picture *picture, int max_side,
+                        caption_error *err)
+{
+    const server *s = c->request->server;
+    const cage_work work = {
+        .file = c->ticket.images[i].bytes,
+        .size = c->ticket.images[i].size,
+        .limits = {(size_t)s->config->max_pixels},
+        .budget = c->ticket.budget,
+        .image = image,
+        .picture = picture,
+        .max_side = max_side,
+    };
+    return cage_decode(s->cage, &work, err);
+}
+
 static int make_ticket(caption_call *c, void (*finish)(ticket *t), problem *p)
 {
     int n = c->input.n;
@@ -89,6 +105,9 @@ static int make_ticket(caption_call *c, void (*finish)(ticket *t), problem *p)
     c->ticket = (ticket){.images = images, .n = n, .model = c->model, .fd = http_socket(c->request)};
     c->ticket.options = c->input.options;
     c->ticket.tokens = c->input.logprobs || c->input.attention;
+    c->ticket.picture_side = c->picture_side;
+    c->ticket.budget = &c->budget;
+    c->budget.ms = c->request->server->config->request_ms;
     c->ticket.work = c->form->work ? work_on : NULL;
     c->ticket.finish = finish;
     c->ticket.context = c;
@@ -107,6 +126,12 @@ static caption_call *new_call(http_request *r, const caption_form *form, problem
     return c;
 }
 
+static void free_image(ticket_image *image)
+{
+    results_free(image);
+    caption_picture_free(&image->picture);
+}
+
 /* NULL is allowed. */
 static void free_call(caption_call *c)
 {
@@ -117,7 +142,7 @@ static void free_call(caption_call *c)
     caption_input_free(&c->input);
     caption_model_release(c->model);
     for (int i = 0; i < c->ticket.n; i++)
-        results_free(&c->ticket.images[i]);
+        free_image(&c->ticket.images[i]);
     free(c->ticket.images);
     free(c);
 }

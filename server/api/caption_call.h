@@ -20,6 +20,7 @@
 
 #include "server/api/caption_input.h"
 #include "server/api/server.h"
+#include "server/decode/cage.h"
 #include "server/work/queue.h"
 
 struct caption_form;
@@ -31,6 +32,8 @@ typedef struct caption_call {
     caption_input input;                 /* what was asked; for `read` to fill */
     char model_name[WEIGHTS_NAME_BYTES]; /* the model's full name, when it was found */
     caption_model *model;
+    int picture_side; /* images are wanted again in the answer, no side longer than this; for `read` to set; 0: not */
+    cage_budget budget;
     ticket ticket; /* the results: ticket.images[0 .. ticket.n) in the order of the input's images */
     void *own;     /* what the form's `read` wants to know in its `answer`; NULL if it sets nothing */
 } caption_call;
@@ -48,6 +51,10 @@ typedef struct caption_form {
     /* Frees c->own; NULL if there is nothing to free. */
     void (*release)(void *own);
 } caption_form;
+
+/* For work: the i-th image in one or both of its forms (cage_work). */
+int caption_call_decode(caption_call *c, int i, caption_image *image, caption_picture *picture, int max_side,
+                        caption_error *err);
 
 /* For handlers: reads the request and queues it, or answers it with a problem. `form` lives as long as the program. */
 void caption_call_start(http_request *request, const caption_form *form);

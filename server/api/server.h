@@ -12,6 +12,8 @@ typedef struct server {
     const config *config;
     registry *registry;
     queue *queue;
+    struct cage *cage;         /* decode/cage.h: decodes images for the workers, a helper for each of them */
+    struct cage *other_cage;   /* and for everybody else */
     struct selftest *selftest; /* selftest.h */
     struct store *store;       /* store.h; NULL if the data directory cannot be used: */
     caption_error store_fault; /* why */

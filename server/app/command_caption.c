@@ -13,6 +13,7 @@
 #include "server/app/decode_options.h"
 #include "server/base/file.h"
 #include "server/base/options.h"
+#include "server/decode/cage.h"
 #include "server/engine/attention_picture.h"
 #include "server/engine/weights.h"
 
@@ -22,7 +23,8 @@ typedef struct captioner {
     caption_session *session;
     caption_options options;
     caption_image_limits limits;
-    size_t max_bytes;
+    cage_limits decoding;
+    cage *cage;
     int logprobs;
     const char *attention; /* a PNG to write; NULL: none */
 } captioner;
@@ -36,11 +38,14 @@ static int open_captioner(captioner *c, const weights_place *place, const char *
         status = caption_fail(err, CAPTION_EINVAL, "--attention: %s does not look at places of the photo", model);
     if (!status)
         status = caption_session_new(&c->session, c->encoder, 1, err);
+    if (!status)
+        status = cage_open(&c->cage, &c->decoding, err);
     return status;
 }
 
 static void close_captioner(captioner *c)
 {
+    cage_close(c->cage);
     caption_session_free(c->session);
     caption_model_release(c->model);
     caption_encoder_release(c->encoder);
@@ -60,17 +65,14 @@ static int write_png(const char *path, const caption_picture *picture, caption_e
     return status;
 }
 
-static int write_attention(const captioner *c, const unsigned char *bytes, size_t size, const caption_result *result,
+static int write_attention(const captioner *c, const caption_picture *photo, const caption_result *result,
                            caption_error *err)
 {
-    caption_picture photo = {0}, strip = {0};
-    int status = caption_picture_decode(&photo, bytes, size, &c->limits, ATTENTION_SIDE, err);
-    if (!status)
-        status = attention_strip(&strip, result, &photo, err);
+    caption_picture strip = {0};
+    int status = attention_strip(&strip, result, photo, err);
     if (!status)
         status = write_png(c->attention, &strip, err);
     caption_picture_free(&strip);
-    caption_picture_free(&photo);
     return status;
 }
 
@@ -78,19 +80,23 @@ static int write_attention(const captioner *c, const unsigned char *bytes, size_
 static int caption_file(const captioner *c, const char *path, caption_result *results, caption_error *err)
 {
     unsigned char *bytes;
-    size_t size;
     caption_image image;
-    int status = file_read(path, c->max_bytes, &bytes, &size, err);
+    caption_picture photo = {0};
+    cage_work work = {.limits = c->limits, .image = &image, .max_side = ATTENTION_SIDE};
+    work.picture = c->attention ? &photo : NULL;
+    int status = file_read(path, (size_t)c->decoding.file_mb << 20, &bytes, &work.size, err);
     if (status)
         return status;
-    status = caption_image_decode(&image, bytes, size, &c->limits, err);
+    work.file = bytes;
+    status = cage_decode(c->cage, &work, err);
+    free(bytes);
     if (!status)
         status = caption_encode(c->session, 1, &image, err);
     if (!status)
         status = caption_generate(c->session, c->model, &c->options, results, err);
     if (!status && c->attention)
-        status = write_attention(c, bytes, size, results, err);
-    free(bytes);
+        status = write_attention(c, &photo, results, err);
+    caption_picture_free(&photo);
     return status;
 }
 
@@ -131,16 +137,16 @@ int command_caption(int argc, char **argv)
 {
     weights_place place = {0};
     const char *model = WEIGHTS_DEFAULT_MODEL;
-    int max_file_mb = 256, max_pixels = 64000000, status;
-    captioner c = {0};
+    int max_pixels = 64000000, status;
+    captioner c = {.decoding = cage_defaults()};
     decode_options decode;
     const option named[] = {
         WEIGHTS_OPTIONS(&place),
         {"model", OPTION_TEXT, &model, 0, 0, "MODEL", "captioner: a name in the weights directory, or a file"},
         {"logprobs", OPTION_FLAG, &c.logprobs, 0, 1, NULL, "add the log-probabilities of the caption and its words"},
         {"attention", OPTION_TEXT, &c.attention, 0, 0, "FILE", "PNG of where one photo was looked at for each word"},
-        {"max-file-mb", OPTION_INTEGER, &max_file_mb, 1, 4096, "N", "larger files are refused"},
         {"max-pixels", OPTION_INTEGER, &max_pixels, 1, INT_MAX, "N", "photos with more pixels are refused"},
+        CAGE_OPTIONS(&c.decoding),
     };
     option table[sizeof named / sizeof *named + DECODE_OPTIONS];
     memcpy(table, named, sizeof named);
@@ -155,7 +161,6 @@ int command_caption(int argc, char **argv)
 
     c.options = decode.values;
     c.limits.max_pixels = (size_t)max_pixels;
-    c.max_bytes = (size_t)max_file_mb << 20;
     caption_error err;
     if (open_captioner(&c, &place, model, &err) != CAPTION_OK) {
         fprintf(stderr, "captiond caption: %s\n", err.message);

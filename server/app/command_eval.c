@@ -13,15 +13,18 @@
 #include "server/app/eval_report.h"
 #include "server/base/file.h"
 #include "server/base/options.h"
+#include "server/decode/cage.h"
 #include "server/engine/weights.h"
 
-enum { BATCH = 16, MAX_FILE_BYTES = 256 << 20 };
+enum { BATCH = 16 };
 
 typedef struct evaluation {
     caption_dataset *dataset;
     caption_encoder *encoder;
     caption_model *model;
     caption_session *session;
+    cage_limits decoding;
+    cage *cage;
     caption_options options;
     caption_image *images; /* [BATCH] */
     char **captions;       /* [images of the dataset], malloc'd */
@@ -33,13 +36,14 @@ static int read_image(const evaluation *e, size_t i, caption_image *out, caption
     const char *directory = caption_dataset_directory(e->dataset), *file = caption_dataset_at(e->dataset, i)->file;
     caption_error reason;
     unsigned char *bytes = NULL;
-    size_t size;
+    cage_work work = {.image = out};
     char *path;
     if (asprintf(&path, "%s/%s", directory, file) < 0)
         return caption_fail(err, CAPTION_ENOMEM, "out of memory");
-    int status = file_read(path, MAX_FILE_BYTES, &bytes, &size, &reason);
+    int status = file_read(path, (size_t)e->decoding.file_mb << 20, &bytes, &work.size, &reason);
+    work.file = bytes;
     if (status == CAPTION_OK)
-        status = caption_image_decode(out, bytes, size, NULL, &reason);
+        status = cage_decode(e->cage, &work, &reason);
     if (status != CAPTION_OK)
         caption_fail(err, status, "%.256s: %.200s", path, reason.message);
     free(bytes);
@@ -82,7 +86,8 @@ static int open_evaluation(evaluation *e, const char *images, const char *captio
     if ((status = caption_dataset_open(&e->dataset, images, captions, err)) ||
         (status = weights_open_encoder(place, &e->encoder, err)) ||
         (status = weights_open_model(place, model, &e->model, err)) ||
-        (status = caption_session_new(&e->session, e->encoder, BATCH, err)))
+        (status = caption_session_new(&e->session, e->encoder, BATCH, err)) ||
+        (status = cage_open(&e->cage, &e->decoding, err)))
         return status;
     e->images = calloc(BATCH, sizeof *e->images);
     e->captions = calloc(caption_dataset_size(e->dataset), sizeof *e->captions);
@@ -97,6 +102,7 @@ static void close_evaluation(evaluation *e)
     free(e->captions);
     free(e->cider);
     free(e->images);
+    cage_close(e->cage);
     caption_session_free(e->session);
     caption_model_release(e->model);
     caption_encoder_release(e->encoder);
@@ -140,6 +146,7 @@ int command_eval(int argc, char **argv)
     weights_place place = {0};
     const char *model = WEIGHTS_DEFAULT_MODEL, *images = NULL, *captions = NULL, *tsv = NULL, *training = NULL;
     decode_options decode;
+    evaluation e = {.decoding = cage_defaults()};
     int status;
     const option named[] = {
         {"images", OPTION_TEXT, &images, 0, 0, "DIR", "directory of the images (needed)"},
@@ -148,6 +155,7 @@ int command_eval(int argc, char **argv)
         {"tsv", OPTION_TEXT, &tsv, 0, 0, "FILE", "write a line an image: name, caption, its CIDEr, faults"},
         {"train-captions", OPTION_TEXT, &training, 0, 0, "FILE", "TSV it learnt from: how many captions are copies?"},
         WEIGHTS_OPTIONS(&place),
+        CAGE_OPTIONS(&e.decoding),
     };
     option table[sizeof named / sizeof *named + DECODE_OPTIONS];
     memcpy(table, named, sizeof named);
@@ -159,7 +167,7 @@ int command_eval(int argc, char **argv)
     if (!images || !captions)
         return options_refuse("eval", "--%s is needed", images ? "captions" : "images");
 
-    evaluation e = {.options = decode.values};
+    e.options = decode.values;
     caption_error err;
     status = open_evaluation(&e, images, captions, &place, model, &err);
     if (status == CAPTION_OK)

@@ -8,6 +8,7 @@
 #include "server/app/commands.h"
 #include "server/base/file.h"
 #include "server/base/options.h"
+#include "server/decode/cage.h"
 #include "server/engine/weights.h"
 
 static void print_features(const float *features)
@@ -18,17 +19,22 @@ static void print_features(const float *features)
     printf("]}\n");
 }
 
-static int encode_file(caption_session *session, const char *path, size_t max_bytes, const caption_image_limits *limits,
+static int encode_file(caption_session *session, const char *path, const cage_limits *decoding, int max_pixels,
                        caption_error *err)
 {
     unsigned char *bytes;
-    size_t size;
     caption_image image;
     caption_error reason;
-    int status = file_read(path, max_bytes, &bytes, &size, &reason);
+    cage *c = NULL;
+    cage_work work = {.limits = {(size_t)max_pixels}, .image = &image};
+    int status = file_read(path, (size_t)decoding->file_mb << 20, &bytes, &work.size, &reason);
     if (status)
         return caption_fail(err, status, "%.256s: %.200s", path, reason.message);
-    status = caption_image_decode(&image, bytes, size, limits, &reason);
+    work.file = bytes;
+    status = cage_open(&c, decoding, &reason);
+    if (!status)
+        status = cage_decode(c, &work, &reason);
+    cage_close(c);
     free(bytes);
     if (status)
         return caption_fail(err, status, "%.256s: %.200s", path, reason.message);
@@ -38,11 +44,12 @@ static int encode_file(caption_session *session, const char *path, size_t max_by
 int command_features(int argc, char **argv)
 {
     weights_place place = {0};
-    int max_file_mb = 256, max_pixels = 64000000;
+    cage_limits decoding = cage_defaults();
+    int max_pixels = 64000000;
     const option table[] = {
         WEIGHTS_OPTIONS(&place),
-        {"max-file-mb", OPTION_INTEGER, &max_file_mb, 1, 4096, "N", "larger files are refused"},
         {"max-pixels", OPTION_INTEGER, &max_pixels, 1, INT_MAX, "N", "photos with more pixels are refused"},
+        CAGE_OPTIONS(&decoding),
         {0},
     };
     const options_usage usage = {"features", "FILE", "Prints the feature vector of a photo as JSON.", table, 1, 1};
@@ -52,13 +59,12 @@ int command_features(int argc, char **argv)
 
     caption_encoder *encoder = NULL;
     caption_session *session = NULL;
-    const caption_image_limits limits = {(size_t)max_pixels};
     caption_error err;
     status = weights_open_encoder(&place, &encoder, &err);
     if (!status)
         status = caption_session_new(&session, encoder, 1, &err);
     if (!status)
-        status = encode_file(session, argv[0], (size_t)max_file_mb << 20, &limits, &err);
+        status = encode_file(session, argv[0], &decoding, max_pixels, &err);
     if (!status)
         print_features(caption_session_features(session, 0));
     else

@@ -24,6 +24,8 @@
 #include "server/base/clock.h"
 #include "server/base/log.h"
 #include "server/base/metrics.h"
+#include "server/decode/cage.h"
+#include "server/decode/lockdown.h"
 #include "server/engine/worker.h"
 #include "server/http/cors.h"
 #include "server/http/disk.h"
@@ -34,7 +36,7 @@
 #include "server/store/features.h"
 #include "server/store/store.h"
 
-enum { DRAIN_POLL_MS = 10, FLUSH_MS = 5000 };
+enum { DRAIN_POLL_MS = 10, FLUSH_MS = 5000, MAX_FILE_MB = 1024 /* of a dataset's image */ };
 
 typedef struct service {
     config config;
@@ -96,6 +98,17 @@ static void log_listening(const config *c, int port)
     log_end(&line);
 }
 
+static void log_caged(void)
+{
+    log_line line;
+    const char *left_out = lockdown_left_out();
+    log_begin(&line, left_out ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "caged");
+    log_text(&line, "filter", left_out ? "off" : "on");
+    if (left_out)
+        log_text(&line, "reason", left_out);
+    log_end(&line);
+}
+
 static void log_ready(service *s, double started)
 {
     char name[WEIGHTS_NAME_BYTES] = "";
@@ -125,6 +138,7 @@ static int register_metrics(server *s, caption_error *err)
     int status = http_metrics_start(&s->http, err);
     metrics_register(caption_call_metrics, NULL);
     metrics_register(workers_metrics, s->queue);
+    metrics_register(cage_metrics, NULL);
     metrics_register(jobs_metrics, NULL);
     metrics_register(process_metrics, NULL);
     return status;
@@ -156,6 +170,22 @@ static int prepare_shared(service *s, caption_error *err)
     if (!status)
         data_open(&s->server);
     return status;
+}
+
+/* Workers must not wait for each other, nor for uploads and jobs, which may wait for each other. */
+static int open_cages(service *s, caption_error *err)
+{
+    enum { OTHERS = 2 };
+    cage_limits limits = {.helpers = s->config.workers,
+                          .at_once = 1,
+                          .file_mb = s->config.max_body_mb,
+                          .picture_ms = s->config.picture_ms,
+                          .picture_mb = s->config.picture_mb};
+    int status = cage_open(&s->server.cage, &limits, err);
+    limits.helpers = OTHERS;
+    limits.at_once = 0;
+    limits.file_mb = MAX_FILE_MB;
+    return status ? status : cage_open(&s->server.other_cage, &limits, err);
 }
 
 static int start_http(service *s, caption_error *err)
@@ -198,14 +228,19 @@ static int start(service *s, caption_error *err)
     if (!status)
         status = prepare_shared(s, err);
     if (!status)
+        status = open_cages(s, err);
+    if (!status)
         status = start_http(s, err);
     if (!status)
         status = registry_load(s->server.registry, &s->config.weights, s->config.models, s->config.model, err);
     if (!status)
         status = workers_start(&s->workers, s->config.workers, s->server.queue, s->config.batch,
-                               registry_encoder(s->server.registry), &limits, err);
+                               registry_encoder(s->server.registry), s->server.cage, &limits, err);
+    if (!status)
+        status = cage_wait(s->server.cage, err);
     if (status)
         return status;
+    log_caged();
     start_features(s);
     data_start(&s->server);
     atomic_store(&s->server.http.state, SERVER_READY);
@@ -289,6 +324,8 @@ static void stop(service *s)
     linger_free(s->server.http.linger);
     http_metrics_stop(&s->server.http);
     registry_free(s->server.registry);
+    cage_close(s->server.cage);
+    cage_close(s->server.other_cage);
 }
 
 /* What only the layers below know to be wrong with an option. */

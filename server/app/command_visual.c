@@ -14,17 +14,6 @@ static visual_command command_of(const char *name, caption_visual view)
         .name = name, .view = view, .options = caption_visual_defaults(view), .model = WEIGHTS_DEFAULT_MODEL};
 }
 
-/* The photo as the encoder sees it. */
-static int square_photo(const visual_command *c, const char *path, caption_image *out, caption_error *err)
-{
-    caption_picture photo;
-    int status = visual_photo(c, path, 0, &photo, err);
-    if (status == CAPTION_OK)
-        status = caption_picture_square(out, &photo, err);
-    caption_picture_free(&photo);
-    return status;
-}
-
 /* ---- saliency ---------------------------------------------------------------------------------------------------- */
 
 typedef struct saliency_request {
@@ -47,12 +36,10 @@ static void print_saliency(const visual_command *c, const caption_saliency_map *
 static int draw_saliency(const saliency_request *r, const char *path, caption_saliency_map *map, caption_error *err)
 {
     const visual_command *c = &r->command;
-    caption_picture photo, drawn = {0};
+    caption_picture photo = {0}, drawn = {0};
     caption_image image;
     caption_session *session = NULL;
-    int status = visual_photo(c, path, 0, &photo, err);
-    if (status == CAPTION_OK)
-        status = caption_picture_square(&image, &photo, err);
+    int status = visual_photo(c, path, &image, &photo, 0, err);
     if (status == CAPTION_OK)
         status = caption_session_new(&session, c->encoder, 1, err);
     if (status == CAPTION_OK)
@@ -115,7 +102,7 @@ static int fool(const visual_command *c, const char *photo, int to, const char *
 {
     caption_image image;
     caption_fooled fooled = {0};
-    int status = square_photo(c, photo, &image, err);
+    int status = visual_photo(c, photo, &image, NULL, 0, err);
     if (status == CAPTION_OK)
         status = caption_fool(c->encoder, &image, to, &c->options, &fooled, err);
     if (status == CAPTION_OK)
@@ -193,7 +180,7 @@ static int invert(const visual_command *c, const char *photo, caption_error *err
 {
     caption_image image;
     caption_inverted inverted = {0};
-    int status = square_photo(c, photo, &image, err);
+    int status = visual_photo(c, photo, &image, NULL, 0, err);
     if (status == CAPTION_OK)
         status = caption_invert(c->encoder, &image, &c->options, &inverted, err);
     if (status == CAPTION_OK)
@@ -242,7 +229,7 @@ int command_dream(int argc, char **argv)
     caption_picture photo = {0}, dream = {0};
     status = visual_open(&c, &target, &err);
     if (status == CAPTION_OK)
-        status = visual_photo(&c, path, c.options.max_side, &photo, &err);
+        status = visual_photo(&c, path, NULL, &photo, c.options.max_side, &err);
     if (status == CAPTION_OK)
         status = caption_dream(c.encoder, &photo, &c.options, &dream, &err);
     if (status == CAPTION_OK)

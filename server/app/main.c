@@ -7,6 +7,7 @@
 #include "model/caption.h"
 #include "server/app/commands.h"
 #include "server/base/options.h"
+#include "server/decode/helper.h"
 
 typedef struct command {
     const char *name;
@@ -65,6 +66,8 @@ static int run(const command *c, int argc, char **argv)
 int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";
+    if (strcmp(name, HELPER_COMMAND) == 0) /* started by the cage alone: it needs none of what follows */
+        return helper_main();
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
         print_usage(stdout);
         return 0;

@@ -39,8 +39,8 @@ static void list_options(visual_command *c, const option *more, option table[MOS
     const option all[] = {
         {"out", OPTION_TEXT, &c->out, 0, 0, "FILE", "PNG file to write (needed)"},
         {"seed", OPTION_SEED, &c->options.seed, 0, 0, "N", "of everything random"},
-        {"max-file-mb", OPTION_INTEGER, &c->max_file_mb, 1, 4096, "N", "larger files are refused"},
         {"max-pixels", OPTION_INTEGER, &c->max_pixels, 1, INT_MAX, "N", "photos with more pixels are refused"},
+        CAGE_OPTIONS(&c->decoding),
         WEIGHTS_OPTIONS(&c->place),
     };
     const option previews = {"previews", OPTION_TEXT, &c->previews, 0, 0, "DIR", "where to put pictures on the way"};
@@ -59,7 +59,7 @@ int visual_parse(visual_command *c, const option *more, const char *summary, int
 {
     option table[MOST_OPTIONS];
     const options_usage usage = {c->name, has_photo ? "PHOTO" : "", summary, table, has_photo, has_photo};
-    c->max_file_mb = 256;
+    c->decoding = cage_defaults();
     c->max_pixels = 64000000;
     list_options(c, more, table);
     if (!options_parse(&usage, &argc, &argv, status))
@@ -92,6 +92,8 @@ int visual_open(visual_command *c, caption_target *target, caption_error *err)
     c->options.progress = say_progress;
     c->options.context = c;
     int status = weights_open_encoder(&c->place, &c->encoder, err);
+    if (status == CAPTION_OK)
+        status = cage_open(&c->cage, &c->decoding, err);
     if (status == CAPTION_OK && c->word)
         status = weights_open_model(&c->place, c->model, &c->captioner, err);
     if (status != CAPTION_OK)
@@ -113,22 +115,23 @@ int visual_open(visual_command *c, caption_target *target, caption_error *err)
 
 void visual_close(visual_command *c)
 {
+    cage_close(c->cage);
     caption_model_release(c->captioner);
     caption_encoder_release(c->encoder);
 }
 
 /* ---- pictures ---------------------------------------------------------------------------------------------------- */
 
-int visual_photo(const visual_command *c, const char *path, int max_side, caption_picture *out, caption_error *err)
+int visual_photo(const visual_command *c, const char *path, caption_image *image, caption_picture *picture,
+                 int max_side, caption_error *err)
 {
-    const caption_image_limits limits = {(size_t)c->max_pixels};
+    cage_work work = {.limits = {(size_t)c->max_pixels}, .image = image, .picture = picture, .max_side = max_side};
     unsigned char *bytes = NULL;
-    size_t size;
     caption_error reason;
-    *out = (caption_picture){0};
-    int status = file_read(path, (size_t)c->max_file_mb << 20, &bytes, &size, &reason);
+    int status = file_read(path, (size_t)c->decoding.file_mb << 20, &bytes, &work.size, &reason);
+    work.file = bytes;
     if (status == CAPTION_OK)
-        status = caption_picture_decode(out, bytes, size, &limits, max_side, &reason);
+        status = cage_decode(c->cage, &work, &reason);
     free(bytes);
     return status ? caption_fail(err, status, "%.256s: %.200s", path, reason.message) : CAPTION_OK;
 }

@@ -3,6 +3,7 @@
 #define SERVER_VISUAL_H
 
 #include "model/visualize.h"
+#include "server/decode/cage.h"
 #include "server/engine/weights.h"
 
 typedef struct visual_command {
@@ -12,7 +13,9 @@ typedef struct visual_command {
     weights_place place;
     const char *out, *previews;                    /* PNG file; directory, or NULL */
     const char *class_name, *word, *model, *layer; /* as given, or NULL */
-    int max_file_mb, max_pixels;
+    cage_limits decoding;
+    int max_pixels;
+    cage *cage;
     caption_encoder *encoder;
     caption_model *captioner; /* if --word was given */
 } visual_command;
@@ -28,8 +31,9 @@ int visual_parse(visual_command *c, const option *more, const char *summary, int
 int visual_open(visual_command *c, caption_target *target, caption_error *err);
 void visual_close(visual_command *c);
 
-/* The photo, no side longer than max_side (0: as it is). */
-int visual_photo(const visual_command *c, const char *path, int max_side, caption_picture *out, caption_error *err);
+/* The photo as the encoder sees it, and as a picture with no side longer than max_side; one of them may be NULL. */
+int visual_photo(const visual_command *c, const char *path, caption_image *image, caption_picture *picture,
+                 int max_side, caption_error *err);
 
 int visual_write(const char *path, const caption_picture *picture, caption_error *err);
 

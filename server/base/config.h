@@ -14,6 +14,7 @@ typedef struct config {
     const char *model;  /* the default model; NULL: WEIGHTS_DEFAULT_MODEL if there, else the first */
     int workers, queue, batch, batch_wait_ms, deadline_ms;
     int max_body_mb, max_buffered_mb, max_pixels, max_parts;
+    int picture_ms, request_ms, picture_mb; /* budgets of decoding: decode/cage.h */
     int connections, http_threads, idle_timeout_s, drain_ms;
     const char *data; /* directory for datasets and jobs; NULL: see data.h */
     int max_datasets, max_items, max_captions, max_data_mb, min_free_mb;

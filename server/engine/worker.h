@@ -4,12 +4,14 @@
 
 #include <stdio.h>
 
+#include "server/decode/cage.h"
 #include "server/work/queue.h"
 
 typedef struct workers workers;
 
-/* Makes a session for each of n workers and starts them on the queue; batch is that of the queue. */
-int workers_start(workers **out, int n, queue *q, int batch, caption_encoder *encoder,
+/* Makes a session for each of n workers and starts them on the queue; batch is that of the queue. Images are decoded in
+ * the cage, which has a helper for each. */
+int workers_start(workers **out, int n, queue *q, int batch, caption_encoder *encoder, cage *c,
                   const caption_image_limits *limits, caption_error *err);
 
 /* After queue_stop: waits for the threads and frees their sessions. NULL is allowed. */

@@ -17,6 +17,7 @@ int input_refuse_image(int status, const char *called, const char *reason, probl
     problem_kind kind = status == CAPTION_EUNSUPPORTED ? PROBLEM_UNSUPPORTED_IMAGE
                         : status == CAPTION_ELIMIT     ? PROBLEM_IMAGE_TOO_LARGE
                         : status == CAPTION_EFORMAT    ? PROBLEM_DAMAGED_IMAGE
+                        : status == CAPTION_ESTOPPED   ? PROBLEM_DECODING_STOPPED
                         : status == CAPTION_ENOMEM     ? PROBLEM_MEMORY_FULL
                                                        : PROBLEM_INTERNAL;
     return problem_set(p, kind, "%s%s", called, reason);

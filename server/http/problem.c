@@ -43,6 +43,7 @@ static const struct {
     [PROBLEM_UNSUPPORTED_MEDIA] = {415, "unsupported-media-type", "The body's type is not supported"},
     [PROBLEM_UNSUPPORTED_IMAGE] = {415, "unsupported-image", "The image's format is not supported"},
     [PROBLEM_DAMAGED_IMAGE] = {422, "damaged-image", "The image is truncated or corrupt"},
+    [PROBLEM_DECODING_STOPPED] = {422, "decoding-stopped", "The image took more than is allowed, or broke its decoder"},
     [PROBLEM_BAD_CAPTION] = {422, "bad-caption", "A caption cannot be used"},
     [PROBLEM_DAMAGED_MODEL] = {422, "damaged-model", "The model's file cannot be used"},
     [PROBLEM_CLIENT_GONE] = {499, "client-gone", "The client closed the connection"},

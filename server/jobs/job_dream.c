@@ -10,9 +10,8 @@ static int tell(const picture_job *j, cJSON *result, const caption_picture *drea
 
 int job_dream(picture_job *j, cJSON *result, caption_error *err)
 {
-    const caption_image_limits limits = {(size_t)j->with->config->max_pixels};
     caption_picture photo = {0}, dream = {0};
-    int status = caption_picture_decode(&photo, j->input, j->input_size, &limits, j->request.options.max_side, err);
+    int status = picture_job_decode(j, NULL, &photo, j->request.options.max_side, err);
     if (!status)
         status = caption_dream(j->encoder, &photo, &j->request.options, &dream, err);
     if (!status)

@@ -7,6 +7,7 @@
 #define SERVER_JOB_RUN_H
 
 #include "server/base/config.h"
+#include "server/decode/cage.h"
 #include "server/engine/models.h"
 #include "server/jobs/job_files.h"
 #include "server/jobs/job_store.h"
@@ -21,6 +22,7 @@ typedef struct job_context {
     models *models;
     store *store;
     job_store *job_store;
+    cage *cage; /* that decodes their images */
 
     /* Called on the keeper thread when jobs, of whatever daemon, have new events; newest: the number of the last. */
     void (*observe)(void *observer, long long newest);

@@ -7,6 +7,7 @@
 
 #include "server/base/background.h"
 #include "server/base/clock.h"
+#include "server/decode/cage.h"
 
 enum { TELL_MS = 500 };
 
@@ -65,13 +66,26 @@ static int save_preview(picture_job *j, int step, const caption_picture *picture
     return CAPTION_OK;
 }
 
+int picture_job_decode(const picture_job *j, caption_image *image, caption_picture *picture, int max_side,
+                       caption_error *err)
+{
+    const cage_work work = {
+        .file = j->input,
+        .size = j->input_size,
+        .limits = {(size_t)j->with->config->max_pixels},
+        .image = image,
+        .picture = picture,
+        .max_side = max_side,
+    };
+    return cage_decode(j->with->cage, &work, err);
+}
+
 int picture_job_image(const picture_job *j, caption_image **out, caption_error *err)
 {
-    const caption_image_limits limits = {(size_t)j->with->config->max_pixels};
     *out = malloc(sizeof **out);
     if (!*out)
         return caption_fail(err, CAPTION_ENOMEM, "out of memory for a photo");
-    int status = caption_image_decode(*out, j->input, j->input_size, &limits, err);
+    int status = picture_job_decode(j, *out, NULL, 0, err);
     if (status) {
         free(*out);
         *out = NULL;

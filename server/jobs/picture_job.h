@@ -43,6 +43,10 @@ int job_visualize(picture_job *j, cJSON *result, caption_error *err);
 int job_invert(picture_job *j, cJSON *result, caption_error *err);
 int job_dream(picture_job *j, cJSON *result, caption_error *err);
 
+/* The photo in one or both of its forms (cage_work). */
+int picture_job_decode(const picture_job *j, caption_image *image, caption_picture *picture, int max_side,
+                       caption_error *err);
+
 /* The photo as the encoder sees it, malloc'd. */
 int picture_job_image(const picture_job *j, caption_image **out, caption_error *err);
 

@@ -249,6 +249,8 @@ static void give_item(queue *q, const queue_item *item)
     t->in_hand--;
     t->done++;
     t->decode_ms += image->decode_ms;
+    if (image->status == CAPTION_ECANCELLED) /* on account of another one, which comes back with the reason */
+        return;
     if (image->status && t->outcome == TICKET_OPEN) {
         t->failed_image = item->image;
         decide(q, t, TICKET_FAILED);

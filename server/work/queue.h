@@ -7,7 +7,9 @@
 #ifndef SERVER_QUEUE_H
 #define SERVER_QUEUE_H
 
-#include "model/caption.h"
+#include <stdatomic.h>
+
+#include "model/visualize.h"
 
 typedef enum ticket_outcome {
     TICKET_OPEN,     /* not decided yet */
@@ -27,7 +29,8 @@ typedef struct ticket_image {
     caption_result result;  /* the best; without tokens unless ticket.tokens */
     caption_result *others; /* [n_others] the next best, malloc'd (results.h) */
     int n_others;
-    void *tokens; /* what all tokens lie in, malloc'd */
+    void *tokens;            /* what all tokens lie in, malloc'd */
+    caption_picture picture; /* the image itself, if ticket.picture_side */
     double decode_ms;
 } ticket_image;
 
@@ -37,7 +40,10 @@ typedef struct ticket {
     int n;
     const caption_model *model;
     caption_options options;
-    int tokens; /* are the captions' tokens wanted? */
+    int tokens;                 /* are the captions' tokens wanted? */
+    int picture_side;           /* images are wanted, too, no side longer than this; 0: they are not */
+    struct cage_budget *budget; /* of decoding them (decode/cage.h) */
+    atomic_int failed;          /* an image has; the others need not be worked on any more */
 
     /* What is to be done with an image instead of captioning it; NULL: caption it. Called on a worker, with its session
      * and without any lock; returns a caption_status. Such work may take long, so its images are handed out one by one,

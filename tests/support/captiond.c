@@ -26,6 +26,7 @@ enum { PATIENCE_S = 300, LOOK_MS = 5, MAX_ARGUMENTS = 64 };
 
 #define AN_HOUR "3600" /* a busy machine is given time */
 
+const char *captiond_program = "captiond";
 const char captiond_encoder[] = "weights/efficientnet-b0.safetensors";
 
 /* A file in memory that the process writes its stderr to: what it has written is there to be read, at once. */
@@ -70,8 +71,9 @@ static void find_binary(char out[PATH_MAX])
         assert_non_null(slash);
         *slash = '\0';
     }
-    assert_true(strlen(out) + sizeof "/captiond" < PATH_MAX);
-    strcat(out, "/captiond");
+    assert_true(strlen(out) + strlen(captiond_program) + sizeof "/" < PATH_MAX);
+    strcat(out, "/");
+    strcat(out, captiond_program);
 }
 
 /* In the child: only what may be called between fork and exec. A test that fails leaves no process behind. */

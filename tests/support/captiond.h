@@ -74,6 +74,9 @@ typedef struct captiond_output {
 captiond_output captiond_run(const char *const *arguments, const char *const *variables, const char *input);
 void captiond_output_free(captiond_output *o);
 
+/* Which program is run, "captiond" unless a test says otherwise. */
+extern const char *captiond_program;
+
 /* Where the shipped encoder stands. */
 extern const char captiond_encoder[];
 
