@@ -37,7 +37,7 @@ static int check_photo(const visual_request *request, const server *s, problem *
         return problem_set(p, PROBLEM_MEMORY_FULL, "out of memory");
     const cage_work work = {.file = request->image,
                             .size = request->image_size,
-                            .limits = {(size_t)s->config->max_pixels},
+                            .limits = {.max_pixels = (size_t)s->config->max_pixels},
                             .image = pixels};
     int status = cage_decode(s->other_cage, &work, &err);
     free(pixels);

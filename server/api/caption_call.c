@@ -83,7 +83,7 @@ int caption_call_decode(caption_call *c, int i, caption_image *image, caption_pi
     const cage_work work = {
         .file = c->ticket.images[i].bytes,
         .size = c->ticket.images[i].size,
-        .limits = {(size_t)s->config->max_pixels},
+        .limits = {.max_pixels = (size_t)s->config->max_pixels},
         .budget = c->ticket.budget,
         .image = image,
         .picture = picture,

@@ -26,7 +26,7 @@ static int encode_file(caption_session *session, const char *path, const cage_li
     caption_image image;
     caption_error reason;
     cage *c = NULL;
-    cage_work work = {.limits = {(size_t)max_pixels}, .image = &image};
+    cage_work work = {.limits = {.max_pixels = (size_t)max_pixels}, .image = &image};
     int status = file_read(path, (size_t)decoding->file_mb << 20, &bytes, &work.size, &reason);
     if (status)
         return caption_fail(err, status, "%.256s: %.200s", path, reason.message);

@@ -125,7 +125,8 @@ void visual_close(visual_command *c)
 int visual_photo(const visual_command *c, const char *path, caption_image *image, caption_picture *picture,
                  int max_side, caption_error *err)
 {
-    cage_work work = {.limits = {(size_t)c->max_pixels}, .image = image, .picture = picture, .max_side = max_side};
+    cage_work work = {
+        .limits = {.max_pixels = (size_t)c->max_pixels}, .image = image, .picture = picture, .max_side = max_side};
     unsigned char *bytes = NULL;
     caption_error reason;
     int status = file_read(path, (size_t)c->decoding.file_mb << 20, &bytes, &work.size, &reason);

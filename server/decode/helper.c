@@ -85,6 +85,7 @@ int helper_main(void)
         return 2;
     }
     prctl(PR_SET_NAME, "captiond-decode");
+    caption_init(); /* while it may still open files */
     helper_answer *answer = &memory->answer;
     answer->status = lockdown(HELPER_SOCKET, memory->memory_mb << 20, &answer->reason);
     const int failed = answer->status != CAPTION_OK;

@@ -72,7 +72,7 @@ int picture_job_decode(const picture_job *j, caption_image *image, caption_pictu
     const cage_work work = {
         .file = j->input,
         .size = j->input_size,
-        .limits = {(size_t)j->with->config->max_pixels},
+        .limits = {.max_pixels = (size_t)j->with->config->max_pixels},
         .image = image,
         .picture = picture,
         .max_side = max_side,
