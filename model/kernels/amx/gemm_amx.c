@@ -19,6 +19,7 @@ enum {
     TILE = SIDE * SIDE,     /* floats or pairs */
     ROW_BYTES = SIDE * 4,   /* of a tile */
     ROWS = 2 * SIDE,        /* of a panel of A */
+    SOME_OF_B = 1 << 17,    /* pairs: 512 KB, which stay in the second cache with a block of A */
     TILES = 8,              /* that are there */
     B_STEP = BF16_COLS * 4, /* bytes from row to row in a panel of B */
 };
@@ -68,7 +69,12 @@ INLINE void multiply_panel(int tall, int wide, int pairs, const bf16_pair *a, co
         _tile_zero(2);
         _tile_zero(3);
     }
+    const float *ahead = c;
     for (int p = 0; p < pairs; p += SIDE, a += TILE, below += TILE, b += SIDE * BF16_COLS) {
+        for (int i = 0; i < 2 && p < ROWS / 2 * SIDE; i++, ahead += c_step) { /* C comes from far, and late */
+            _mm_prefetch((const char *)ahead, _MM_HINT_T0);
+            _mm_prefetch((const char *)(ahead + SIDE), _MM_HINT_T0);
+        }
         _tile_loadd(6, b, B_STEP);
         _tile_loadd(4, a, ROW_BYTES);
         _tile_dpbf16ps(0, 4, 6);
@@ -111,21 +117,24 @@ static void multiply_edge(int rows, int cols, int pairs, const bf16_pair *a, con
             c[j] = whole[i * BF16_COLS + j] + (addend.x ? addend.x[(size_t)i * addend.row_step + (size_t)j] : 0);
 }
 
+/* Panels of C are written some beside one another, then those below: one below the other, each row would be a page. */
 static void multiply_blocks(int m, int n, int pairs, const bf16_pair *a, const bf16_pair *b, bf16_addend addend,
                             float *c, size_t c_step)
 {
+    const int some = BF16_COLS * (1 + SOME_OF_B / (BF16_COLS * pairs));
     take_tiles();
-    for (int j = 0; j < n; j += BF16_COLS)
-        for (int i = 0; i < m; i += ROWS) {
-            const bf16_pair *panel_a = a + (size_t)i * (size_t)pairs, *panel_b = b + (size_t)j * (size_t)pairs;
-            const bf16_addend more = bf16_addend_at(addend, i, j);
-            float *out = c + (size_t)i * c_step + j;
-            if (m - i >= ROWS && n - j >= BF16_COLS)
-                multiply_panel(1, 1, pairs, panel_a, panel_b, more.x, more.row_step, out, c_step);
-            else
-                multiply_edge(bf16_smaller(m - i, ROWS), bf16_smaller(n - j, BF16_COLS), pairs, panel_a, panel_b, more,
-                              out, c_step);
-        }
+    for (int left = 0; left < n; left += some)
+        for (int i = 0; i < m; i += ROWS)
+            for (int j = left; j < bf16_smaller(n, left + some); j += BF16_COLS) {
+                const bf16_pair *panel_a = a + (size_t)i * (size_t)pairs, *panel_b = b + (size_t)j * (size_t)pairs;
+                const bf16_addend more = bf16_addend_at(addend, i, j);
+                float *out = c + (size_t)i * c_step + j;
+                if (m - i >= ROWS && n - j >= BF16_COLS)
+                    multiply_panel(1, 1, pairs, panel_a, panel_b, more.x, more.row_step, out, c_step);
+                else
+                    multiply_edge(bf16_smaller(m - i, ROWS), bf16_smaller(n - j, BF16_COLS), pairs, panel_a, panel_b,
+                                  more, out, c_step);
+            }
     _tile_release();
 }
 
