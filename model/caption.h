@@ -57,6 +57,10 @@ int caption_reserve(int threads, caption_error *err);
 const char *caption_simd_name(void);
 const char *caption_blas_name(void);
 
+/* An OpenBLAS older than the CPU takes it for a Prescott of 2004, and is up to eight times slower than it could be.
+ * Then this is what OPENBLAS_CORETYPE should be before the program starts; NULL if all is well. */
+const char *caption_blas_advice(void);
+
 /* ---- images ------------------------------------------------------------------------------------------------- */
 
 typedef struct caption_image {

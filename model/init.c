@@ -5,6 +5,7 @@
  * made and given back. */
 #include <cblas.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "model/caption.h"
@@ -45,4 +46,21 @@ int caption_reserve(int threads, caption_error *err)
 const char *caption_blas_name(void)
 {
     return openblas_get_corename();
+}
+
+static int blas_has_avx2(void)
+{
+    static const char *const cores[] = {"Haswell", "Zen", "Excavator", "SkylakeX", "Cooperlake", "SapphireRapids"};
+    for (size_t i = 0; i < sizeof cores / sizeof *cores; i++)
+        if (strcmp(caption_blas_name(), cores[i]) == 0)
+            return 1;
+    return 0;
+}
+
+const char *caption_blas_advice(void)
+{
+    const char *simd = caption_simd_name();
+    if (blas_has_avx2())
+        return NULL;
+    return strcmp(simd, "avx512") == 0 ? "SkylakeX" : strcmp(simd, "avx2") == 0 ? "Haswell" : NULL;
 }

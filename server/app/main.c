@@ -1,4 +1,5 @@
 /* main.c: `captiond COMMAND ...` finds the command and runs it. */
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,21 +42,30 @@ static void print_usage(FILE *out)
     fputs("\ncaptiond COMMAND --help (-h) tells a command's options, captiond --version (-V) which this is.\n", out);
 }
 
-/* OpenBLAS makes a thread for each core and takes memory for it before main, for ever if there is none. captiond has
- * threads of its own and wants none of those; only the environment can say so, and only before the library is loaded. */
-static void begin_without_blas_threads(char **argv)
+/* OpenBLAS decides before main begins, by its environment alone, so what it shall decide is said there and the program
+ * starts over, once. It would make a thread for each core and take memory for it, for ever if there is none: captiond has
+ * threads of its own and wants none of those. And an old one does not know new CPUs: what it is to take this one for is
+ * said for it, unless the caller did. Where that fails the program goes on: slower, and right. */
+static void begin_with_blas(char **argv)
 {
-    static const char name[] = "OPENBLAS_NUM_THREADS", one[] = "1";
-    const char *threads = getenv(name);
-    if ((!threads || strcmp(threads, one) != 0) && setenv(name, one, 1) == 0)
-        execv("/proc/self/exe", argv); /* without /proc it goes on as it is */
+    const char *threads = getenv("OPENBLAS_NUM_THREADS");
+    const char *core = getenv("OPENBLAS_CORETYPE") ? NULL : caption_blas_advice();
+    char self[PATH_MAX]; /* not /proc/self/exe, or the process would be called exe */
+    if ((!core && threads && strcmp(threads, "1") == 0) || setenv("OPENBLAS_NUM_THREADS", "1", 1) != 0 ||
+        (core && setenv("OPENBLAS_CORETYPE", core, 1) != 0))
+        return;
+    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (length > 0) {
+        self[length] = '\0';
+        execv(self, argv);
+    }
 }
 
 /* One thread multiplies in every command; those that have more ask for more. */
 static int run(const command *c, int argc, char **argv)
 {
     caption_error err;
-    begin_without_blas_threads(argv);
+    begin_with_blas(argv);
     caption_init();
     if (caption_reserve(1, &err) == CAPTION_OK)
         return c->run(argc - 1, argv + 1);

@@ -144,6 +144,34 @@ static void bench_prints_its_measurements(void **state)
     captiond_output_free(&o);
 }
 
+/* "simd,blas" of a captiond with such variables in its environment. */
+static void tell_kernels(const char *const *variables, char out[128])
+{
+    captiond_output o =
+        captiond_run((const char *[]){"bench", "train", "--kind", "rnn", "--batch", "2", "--hidden", "8", "--words",
+                                      "8", "--vocabulary", "9", "--seconds", "0.01", NULL},
+                     variables, NULL);
+    assert_int_equal(o.status, 0);
+    assert_int_equal(sscanf(strchr(o.out, '\n'), "\ncaptiond,rnn,float,%*f,%*f,%*f,%*f,%127s", out), 1);
+    captiond_output_free(&o);
+}
+
+/* OpenBLAS takes a CPU that it is too old for, as it may be this one, for a Prescott. */
+static void a_blas_that_does_not_know_the_cpu_is_told(void **state)
+{
+    (void)state;
+    char blas[128];
+    tell_kernels((const char *[]){"OPENBLAS_CORETYPE=Prescott", NULL}, blas);
+    if (!strstr(blas, ",Prescott")) {
+        print_message("this BLAS takes no orders\n");
+        skip();
+    }
+    assert_int_equal(unsetenv("OPENBLAS_CORETYPE"), 0);
+    tell_kernels(NULL, blas);
+    if (strncmp(blas, "avx", 3) == 0)
+        assert_null(strstr(blas, ",Prescott"));
+}
+
 static void the_front_door_tells_what_there_is(void **state)
 {
     (void)state;
@@ -191,6 +219,7 @@ int main(void)
         cmocka_unit_test(features_are_1280_numbers),
         cmocka_unit_test(the_selftest_passes_and_tells_each_gradient),
         cmocka_unit_test(bench_prints_its_measurements),
+        cmocka_unit_test(a_blas_that_does_not_know_the_cpu_is_told),
         cmocka_unit_test(the_front_door_tells_what_there_is),
     };
     return cmocka_run_group_tests_name("commands", tests, start, end);
