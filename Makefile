@@ -10,7 +10,7 @@ MPI      ?=
 BUILD    ?= build$(if $(MPI),/mpi)$(if $(SANITIZE),/$(subst $(comma),-,$(SANITIZE)))
 
 MODEL_PACKAGES  := openblas nettle zlib $(if $(MPI),ompi-c)
-SERVER_PACKAGES := libseccomp libmicrohttpd libcjson sqlite3
+SERVER_PACKAGES := libseccomp libmicrohttpd libcjson sqlite3 libarchive exempi-2.0
 TEST_PACKAGES   := cmocka libcurl
 
 WARNINGS  := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wno-psabi $(if $(WERROR),-Werror)

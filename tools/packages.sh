@@ -5,7 +5,8 @@ set -eu
 
 packages_of() {
     case $1 in
-    build) echo pkg-config libseccomp-dev libmicrohttpd-dev libcjson-dev libopenblas-dev nettle-dev zlib1g-dev libstb-dev libsqlite3-dev ;;
+    build) echo pkg-config libseccomp-dev libmicrohttpd-dev libcjson-dev libopenblas-dev nettle-dev zlib1g-dev libstb-dev libsqlite3-dev \
+        libarchive-dev libexempi-dev ;;
     test) echo libcmocka-dev libcurl4-openssl-dev python3-onnx ;;
     browser) command -v npm >/dev/null && echo chromium || echo chromium nodejs npm ;; # node may come from elsewhere
     screenshots) echo fonts-inter fonts-sil-charis ;;

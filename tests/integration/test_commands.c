@@ -58,13 +58,16 @@ static void a_bad_file_does_not_stop_the_others(void **state)
 {
     (void)state;
     captiond_output o = caption(bad, good);
-    assert_int_equal(o.status, 1);
-    assert_memory_equal(o.out, good, strlen(good));
-    assert_ptr_equal(strchr(o.out, '\n'), o.out + strlen(o.out) - 1);
+    assert_int_equal(o.status, 3);
+    assert_memory_equal(o.out, bad, strlen(bad));
+    assert_memory_equal(o.out + strlen(bad), "\t\t", 2); /* and why */
+    const char *second = strchr(o.out, '\n') + 1;
+    assert_memory_equal(second, good, strlen(good));
+    assert_ptr_equal(strchr(second, '\n'), o.out + strlen(o.out) - 1);
     assert_non_null(strstr(o.err, "bad.jpg: "));
     captiond_output_free(&o);
     o = caption("/nowhere/cat.jpg", good);
-    assert_int_equal(o.status, 1);
+    assert_int_equal(o.status, 3);
     assert_non_null(strstr(o.err, "/nowhere/cat.jpg: No such file"));
     captiond_output_free(&o);
 }
