@@ -14,7 +14,8 @@ SERVER_PACKAGES := libseccomp libmicrohttpd libcjson sqlite3 libarchive exempi-2
 TEST_PACKAGES   := cmocka libcurl
 
 WARNINGS  := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wno-psabi $(if $(WERROR),-Werror)
-HARDENING := -fstack-protector-strong -fPIE $(if $(SANITIZE),,-D_FORTIFY_SOURCE=2)
+X86       := $(filter x86_64%,$(shell $(CC) -dumpmachine))
+HARDENING := -fstack-protector-strong -fstack-clash-protection $(if $(X86),-fcf-protection=full) -fPIE $(if $(SANITIZE),,-D_FORTIFY_SOURCE=2)
 SANITIZER := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all)
 
 pkg = $(shell pkg-config --$(1) $(2) 2>/dev/null)
@@ -22,7 +23,7 @@ pkg = $(shell pkg-config --$(1) $(2) 2>/dev/null)
 override CFLAGS  += -std=c11 -D_GNU_SOURCE -I. -MMD -MP -pthread -fno-math-errno -fno-trapping-math \
                     $(WARNINGS) $(HARDENING) $(SANITIZER) \
                     $(call pkg,cflags,$(MODEL_PACKAGES) $(SERVER_PACKAGES) $(TEST_PACKAGES))
-override LDFLAGS += -pie -Wl,-z,relro,-z,now -pthread $(SANITIZER)
+override LDFLAGS += -pie -Wl,-z,relro,-z,now,-z,noexecstack $(if $(X86),-Wl$(comma)-z$(comma)ibt -Wl$(comma)-z$(comma)shstk) -pthread $(SANITIZER)
 
 # ---- libcaption: what stands in model/ --------------------------------------------------------------------------
 # GENERIC sources are written over `real` (model/real.h) and compiled twice: float to work, double to prove gradients.
@@ -256,7 +257,7 @@ $(BUILD)/%.faulty.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -DDECODE_FAULTS -c -o $@ $<
 
-$(FUZZERS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/tests/fuzz/memory_file.o $(BUILD)/libserver.a $(BUILD)/libcaption.a
+$(FUZZERS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/tests/fuzz/memory_file.o $(BUILD)/tests/fuzz/daemon.o $(BUILD)/libserver.a $(BUILD)/libcaption.a
 	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(SERVER_LIBS) $(MODEL_LIBS)
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -20,6 +20,7 @@
 #include "server/api/data.h"
 #include "server/api/selftest.h"
 #include "server/app/commands.h"
+#include "server/app/confine.h"
 #include "server/app/notify.h"
 #include "server/base/clock.h"
 #include "server/base/log.h"
@@ -220,6 +221,34 @@ static int multiplying_threads(const config *c)
     return c->workers + c->training_jobs * c->training_threads + c->picture_jobs + 2;
 }
 
+/* What the kernel cannot do is left out, and told. */
+static void tell_confined(const service *s, int status, const caption_error *left_out)
+{
+    if (s->config.confine && status)
+        log_simple(LOG_LEVEL_WARNING, "not-confined", "reason", left_out->message);
+}
+
+/* Before there are threads: each would keep what it has. The data directory must be there to be named. */
+static void confine_first(service *s)
+{
+    char data[PATH_MAX];
+    caption_error reason;
+    if (!s->config.core_dumps)
+        confine_core_dumps();
+    int has_data = data_directory(s->config.data, data, &reason) == CAPTION_OK;
+    if (has_data)
+        store_make_directory(data);
+    if (s->config.confine)
+        tell_confined(s, confine_files(&s->config, has_data ? data : NULL, &reason), &reason);
+}
+
+static void confine_last(service *s)
+{
+    caption_error reason;
+    if (s->config.confine)
+        tell_confined(s, confine_calls(&reason), &reason);
+}
+
 static int start(service *s, caption_error *err)
 {
     const caption_image_limits limits = {(size_t)s->config.max_pixels};
@@ -243,6 +272,7 @@ static int start(service *s, caption_error *err)
     log_caged();
     start_features(s);
     data_start(&s->server);
+    confine_last(s);
     atomic_store(&s->server.http.state, SERVER_READY);
     log_ready(s, started);
     notify("READY=1");
@@ -364,6 +394,7 @@ int command_serve(int argc, char **argv)
     log_set_level(s.config.log_level);
     log_set_format(s.config.log_format);
     catch_signals();
+    confine_first(&s);
     status = start(&s, &err);
     if (status)
         fprintf(stderr, "captiond serve: %s\n", err.message);

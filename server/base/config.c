@@ -57,6 +57,7 @@ static config defaults(void)
         .job_memory = 1000,
         .job_events = 1000,
         .event_streams = 64,
+        .confine = 1,
         .log_level = "info",
         .log_format = "logfmt",
     };
@@ -161,6 +162,10 @@ int config_parse(config *c, int argc, char **argv, int *status)
          "pages of it may ask: https://example.org, several by commas, or *, not with a key"},
         {"trusted-proxy", OPTION_LIST, &c->trusted_proxies, 0, 0, "ADDRESS",
          "its X-Forwarded-For, -Host, -Proto and -Prefix are believed: 127.0.0.1, 10.0.0.0/8, unix; several by commas"},
+        {"confine", OPTION_FLAG, &c->confine, 0, 0, "",
+         "gives up files and system calls that it does not need (Landlock, seccomp)"},
+        {"core-dumps", OPTION_FLAG, &c->core_dumps, 0, 0, "",
+         "a crash leaves an image of memory, keys and photos included"},
         {"log-level", OPTION_CHOICE, &c->log_level, 0, 0, "debug|info|warning|error", "least level logged"},
         {"log-format", OPTION_CHOICE, &c->log_format, 0, 0, "logfmt|json", "how a line of the log is written"},
         {0},

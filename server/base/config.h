@@ -29,6 +29,7 @@ typedef struct config {
     option_list cors_origins;    /* pages of these may ask: cors.h */
     option_list trusted_proxies; /* what these say of clients is believed: proxy.h */
     const char *log_level, *log_format;
+    int confine, core_dumps; /* confine.h */
 } config;
 
 /* As options_parse: 1 to go on, 0 to exit with *status. */

@@ -327,7 +327,7 @@ static int open_file(database *d, const database_schema *schema, database_absenc
     /* The file may have been tampered with: trust nothing in it. */
     int status = execute(d,
                          "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"
-                         "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON",
+                         "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON; PRAGMA temp_store=MEMORY",
                          err);
     if (!status)
         status = migrate_at_once(d, schema, absence, err);

@@ -39,6 +39,11 @@ static int make_directories(const char *path, caption_error *err)
     return error ? caption_fail(err, CAPTION_EIO, "%.400s: %s", path, strerror(error)) : CAPTION_OK;
 }
 
+void store_make_directory(const char *directory)
+{
+    make_directories(directory, NULL);
+}
+
 int store_is_image_name(const char *name)
 {
     return strlen(name) == STORE_SHA256_BYTES - 1 && strspn(name, "0123456789abcdef") == STORE_SHA256_BYTES - 1;

@@ -37,6 +37,9 @@ typedef struct store_limits {
 
 typedef struct store store;
 
+/* Makes the directory (mode 0700) and those above it, if they can be made: store_open tells. */
+void store_make_directory(const char *directory);
+
 /* Opens or makes the directory (mode 0700) and the store in it, and checks it: the index is whole, and which image
  * files it knows. CAPTION_EFORMAT if the index is damaged or lost. */
 int store_open(store **out, const char *directory, const store_limits *limits, caption_error *err);
