@@ -49,8 +49,8 @@ enum {
 /* Call once before anything else, from one thread: sets the BLAS to one thread a call and picks the SIMD kernels. */
 void caption_init(void);
 
-/* Takes the memory that matrix products need in so many threads at a time, which they would otherwise take when they first
- * multiply, and wait for without end if there is none. CAPTION_ENOMEM says so now. May be called again. */
+/* Takes the memory that matrix products need in so many threads at a time, which they would otherwise take when they
+ * first multiply, and wait for without end if there is none. CAPTION_ENOMEM says so now. May be called again. */
 int caption_reserve(int threads, caption_error *err);
 
 /* The SIMD kernels in use ("avx512", "avx2", "baseline") and the BLAS core name, for logs. Static strings. */
@@ -85,6 +85,13 @@ int caption_image_check(const void *bytes, size_t size, const caption_image_limi
  * Errors as caption_image_check. */
 int caption_image_decode(caption_image *out, const void *bytes, size_t size, const caption_image_limits *limits,
                          caption_error *err);
+
+/* Who decodes images where the library reads files itself (train.h): in another process, say. decode NULL:
+ * caption_image_decode. May be called by several threads at once. */
+typedef struct caption_decoder {
+    int (*decode)(void *context, caption_image *out, const void *bytes, size_t size, caption_error *err);
+    void *context;
+} caption_decoder;
 
 /* ---- weights ------------------------------------------------------------------------------------------------ */
 

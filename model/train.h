@@ -80,6 +80,7 @@ typedef struct caption_train_options {
     uint64_t seed;
 
     /* What does not. */
+    caption_decoder decoder;   /* of the dataset's images */
     caption_ranks *ranks;      /* that learn this together, or NULL: this process alone */
     int threads;               /* that encode pictures, the calling one included */
     size_t memory;             /* bytes that the network's training may take; 0: no limit */
@@ -172,7 +173,8 @@ void caption_ranks_leave(caption_ranks *ranks);         /* NULL is allowed */
 typedef struct caption_features caption_features;
 
 /* Keeps a reference to the encoder. */
-int caption_features_open(caption_features **out, const char *cache, caption_encoder *encoder, caption_error *err);
+int caption_features_open(caption_features **out, const char *cache, caption_encoder *encoder,
+                          const caption_decoder *decoder, caption_error *err);
 void caption_features_close(caption_features *features); /* NULL is allowed */
 
 /* 1 if the cache held, when it was opened, the picture whose file has this SHA-256 (64 hex digits), and its mirror

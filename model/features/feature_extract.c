@@ -58,7 +58,7 @@ static void work(struct pool *pool, int reports)
     const feature_work *w = pool->work;
     caption_error err;
     feature_picture *scratch;
-    int status = feature_picture_new(&scratch, w->encoder, pool->cache, &err);
+    int status = feature_picture_new(&scratch, w->encoder, &w->decoder, pool->cache, &err);
     while (status == CAPTION_OK && atomic_load(&pool->status) == CAPTION_OK) {
         size_t i = atomic_fetch_add(&pool->next, 1);
         if (i >= pool->own)

@@ -8,6 +8,7 @@
 
 typedef struct feature_work {
     caption_encoder *encoder;
+    caption_decoder decoder;
     const caption_dataset *dataset;
     feature_choice choice; /* of views */
     int threads;           /* at least 1: the calling thread and threads - 1 more */

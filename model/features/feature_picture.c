@@ -11,6 +11,7 @@ enum { SIDE = CAPTION_IMAGE_SIDE, PIXELS = SIDE * SIDE * 3, CROP = SIDE * 6 / 7 
 
 struct feature_picture {
     const caption_encoder *encoder;
+    caption_decoder decoder;
     feature_cache *cache;
     encoder_scratch *scratch;
     caption_image image;
@@ -18,13 +19,15 @@ struct feature_picture {
     float record[FEATURE_FLOATS];
 };
 
-int feature_picture_new(feature_picture **out, const caption_encoder *encoder, feature_cache *cache, caption_error *err)
+int feature_picture_new(feature_picture **out, const caption_encoder *encoder, const caption_decoder *decoder,
+                        feature_cache *cache, caption_error *err)
 {
     feature_picture *p = calloc(1, sizeof *p);
     *out = p;
     if (!p)
         return caption_fail(err, CAPTION_ENOMEM, "out of memory for features");
     p->encoder = encoder;
+    p->decoder = *decoder;
     p->cache = cache;
     int status = encoder_scratch_new(&p->scratch, encoder, SIDE, SIDE, err);
     if (status != CAPTION_OK) {
@@ -82,6 +85,12 @@ static int compute(feature_picture *p, const feature_key *key, caption_error *er
     return feature_cache_append(p->cache, key, p->record, err);
 }
 
+static int decode(feature_picture *p, const void *bytes, size_t size, caption_error *err)
+{
+    return p->decoder.decode ? p->decoder.decode(p->decoder.context, &p->image, bytes, size, err)
+                             : caption_image_decode(&p->image, bytes, size, NULL, err);
+}
+
 int feature_picture_add(feature_picture *p, const void *bytes, size_t size, feature_choice choice,
                         feature_key keys[FEATURE_VIEWS], caption_error *err)
 {
@@ -93,7 +102,7 @@ int feature_picture_add(feature_picture *p, const void *bytes, size_t size, feat
         if (feature_cache_find(p->cache, &keys[i]) != FEATURE_CACHE_ABSENT)
             continue;
         if (!decoded)
-            status = caption_image_decode(&p->image, bytes, size, NULL, err);
+            status = decode(p, bytes, size, err);
         decoded = 1;
         if (status == CAPTION_OK)
             status = compute(p, &keys[i], err);

@@ -17,8 +17,8 @@ enum {
 /* One thread's scratch memory. */
 typedef struct feature_picture feature_picture;
 
-int feature_picture_new(feature_picture **out, const caption_encoder *encoder, feature_cache *cache,
-                        caption_error *err);
+int feature_picture_new(feature_picture **out, const caption_encoder *encoder, const caption_decoder *decoder,
+                        feature_cache *cache, caption_error *err);
 void feature_picture_free(feature_picture *picture); /* NULL is allowed */
 
 /* Views of the whole and the first `crops` crops, with their mirror images or without. */

@@ -13,7 +13,8 @@ struct caption_features {
     feature_picture *picture;
 };
 
-int caption_features_open(caption_features **out, const char *cache, caption_encoder *encoder, caption_error *err)
+int caption_features_open(caption_features **out, const char *cache, caption_encoder *encoder,
+                          const caption_decoder *decoder, caption_error *err)
 {
     caption_features *f = calloc(1, sizeof *f);
     *out = NULL;
@@ -22,7 +23,7 @@ int caption_features_open(caption_features **out, const char *cache, caption_enc
     f->encoder = caption_encoder_retain(encoder);
     int status = feature_cache_open(&f->cache, cache, caption_encoder_sha256(encoder), FEATURE_FLOATS, err);
     if (status == CAPTION_OK)
-        status = feature_picture_new(&f->picture, encoder, f->cache, err);
+        status = feature_picture_new(&f->picture, encoder, decoder, f->cache, err);
     if (status == CAPTION_OK)
         *out = f;
     else

@@ -106,6 +106,7 @@ static int extract(train_data *data, caption_encoder *encoder, const caption_dat
 {
     struct reporter reporter = {data->options, seconds_now(), seconds_now()};
     const feature_work work = {.encoder = encoder,
+                               .decoder = data->options->decoder,
                                .dataset = dataset,
                                .choice = choice,
                                .threads = data->options->threads,

@@ -24,7 +24,7 @@ static int decode(const server *s, const item_input *input, problem *p)
     if (!pixels)
         return problem_set(p, PROBLEM_MEMORY_FULL, "out of memory");
     const cage_work work = {.file = input->image, .size = input->size, .image = pixels};
-    int status = cage_decode(s->other_cage, &work, &err);
+    int status = cage_decode(s->upload_cage, &work, &err);
     free(pixels);
     return status ? input_refuse_image(status, "", err.message, p) : 0;
 }

@@ -39,7 +39,7 @@ static int check_photo(const visual_request *request, const server *s, problem *
                             .size = request->image_size,
                             .limits = {.max_pixels = (size_t)s->config->max_pixels},
                             .image = pixels};
-    int status = cage_decode(s->other_cage, &work, &err);
+    int status = cage_decode(s->upload_cage, &work, &err);
     free(pixels);
     return status ? input_refuse_image(status, "", err.message, p) : 0;
 }

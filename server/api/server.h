@@ -13,7 +13,8 @@ typedef struct server {
     registry *registry;
     queue *queue;
     struct cage *cage;         /* decode/cage.h: decodes images for the workers, a helper for each of them */
-    struct cage *other_cage;   /* and for everybody else */
+    struct cage *upload_cage;  /* those that are uploaded to datasets and jobs */
+    struct cage *job_cage;     /* those that jobs and features read again, with as little claim to a core as they */
     struct selftest *selftest; /* selftest.h */
     struct store *store;       /* store.h; NULL if the data directory cannot be used: */
     caption_error store_fault; /* why */

@@ -173,11 +173,12 @@ static int prepare_shared(service *s, caption_error *err)
     return status;
 }
 
-/* Workers must not wait for each other, nor for uploads and jobs, which may wait for each other. */
+/* Workers must not wait for each other, nor for uploads, nor these for jobs, which may wait long for a core. */
 static int open_cages(service *s, caption_error *err)
 {
     enum { OTHERS = 2 };
-    cage_limits limits = {.helpers = s->config.workers,
+    cage_limits limits = {.level = BACKGROUND_NORMAL,
+                          .helpers = s->config.workers,
                           .at_once = 1,
                           .file_mb = s->config.max_body_mb,
                           .picture_ms = s->config.picture_ms,
@@ -186,7 +187,10 @@ static int open_cages(service *s, caption_error *err)
     limits.helpers = OTHERS;
     limits.at_once = 0;
     limits.file_mb = MAX_FILE_MB;
-    return status ? status : cage_open(&s->server.other_cage, &limits, err);
+    if (!status)
+        status = cage_open(&s->server.upload_cage, &limits, err);
+    limits.level = background_parse(s->config.background);
+    return status ? status : cage_open(&s->server.job_cage, &limits, err);
 }
 
 static int start_http(service *s, caption_error *err)
@@ -210,7 +214,7 @@ static void start_features(service *s)
 {
     caption_error err;
     if (s->server.store && features_start(&s->server.features, s->server.store, registry_encoder(s->server.registry),
-                                          background_parse(s->config.background), &err))
+                                          s->server.job_cage, background_parse(s->config.background), &err))
         log_simple(LOG_LEVEL_WARNING, "no-features", "reason", err.message);
 }
 
@@ -355,7 +359,8 @@ static void stop(service *s)
     http_metrics_stop(&s->server.http);
     registry_free(s->server.registry);
     cage_close(s->server.cage);
-    cage_close(s->server.other_cage);
+    cage_close(s->server.upload_cage);
+    cage_close(s->server.job_cage);
 }
 
 /* What only the layers below know to be wrong with an option. */

@@ -12,6 +12,7 @@
 #include "model/train.h"
 #include "server/app/commands.h"
 #include "server/base/options.h"
+#include "server/decode/cage.h"
 #include "server/engine/weights.h"
 
 enum { MOST_OPTIONS = 48, DURATION = 24 };
@@ -74,6 +75,7 @@ static int print_progress(void *context, const caption_train_progress *p)
 struct files {
     const char *images, *captions, *dev, *dev_images, *base, *objective;
     weights_place place;
+    cage_limits decoding;
 };
 
 /* Writes the whole table: the named rows, then the library's numbers. */
@@ -97,6 +99,7 @@ static void list_options(caption_train_options *o, struct files *f, option table
         {"checkpoint-minutes", OPTION_REAL, &o->checkpoint_minutes, 0, 1e6, "X", "between checkpoints in an epoch"},
         {"seed", OPTION_SEED, &o->seed, 0, 0, "N", "of everything random"},
         WEIGHTS_OPTIONS(&f->place),
+        CAGE_OPTIONS(&f->decoding),
     };
     size_t n = sizeof named / sizeof *named;
     memcpy(table, named, sizeof named);
@@ -139,7 +142,7 @@ static int parse(int argc, char **argv, caption_train_options *o, struct files *
     option table[MOST_OPTIONS];
     const options_usage usage = {"train", "", "Learns to caption from images and their captions.", table, 0, 0};
     const char *kind = "lstm";
-    *f = (struct files){.objective = "words"};
+    *f = (struct files){.objective = "words", .decoding = cage_defaults()};
     for (int pass = 0; pass < 2; pass++) {
         int n = argc;
         char **arguments = argv;
@@ -160,6 +163,8 @@ static int parse(int argc, char **argv, caption_train_options *o, struct files *
 static int train(caption_train_options *o, const struct files *f, caption_error *err)
 {
     caption_encoder *encoder = NULL;
+    cage_limits decoding = f->decoding;
+    cage *c = NULL;
     caption_dataset *images = NULL, *dev = NULL;
     int status = caption_reserve(o->threads, err);
     if (status == CAPTION_OK)
@@ -168,7 +173,11 @@ static int train(caption_train_options *o, const struct files *f, caption_error 
         status = caption_dataset_open(&dev, f->dev_images ? f->dev_images : f->images, f->dev, err);
     if (status == CAPTION_OK)
         status = weights_open_encoder(&f->place, &encoder, err);
+    decoding.helpers = o->threads;
+    if (status == CAPTION_OK)
+        status = cage_open(&c, &decoding, err);
     if (status == CAPTION_OK) {
+        o->decoder = cage_decoder(c);
         o->train = images;
         o->dev = dev;
         o->progress = print_progress;
@@ -177,6 +186,7 @@ static int train(caption_train_options *o, const struct files *f, caption_error 
     }
     if (status == CAPTION_OK)
         status = caption_train(o, encoder, err);
+    cage_close(c);
     caption_dataset_free(images);
     caption_dataset_free(dev);
     caption_encoder_release(encoder);

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -81,7 +82,8 @@ void cage_metrics(FILE *out, void *unused)
 
 cage_limits cage_defaults(void)
 {
-    return (cage_limits){.helpers = 1, .file_mb = 256, .picture_ms = 2000, .picture_mb = 1024};
+    return (cage_limits){
+        .level = BACKGROUND_NORMAL, .helpers = 1, .file_mb = 256, .picture_ms = 2000, .picture_mb = 1024};
 }
 
 /* ---- the keeper -------------------------------------------------------------------------------------------------- */
@@ -180,6 +182,7 @@ static void *keep(void *context)
     struct pollfd *list = calloc((size_t)n + 1, sizeof *list);
     slot **of = calloc((size_t)n + 1, sizeof *of);
     uint64_t count;
+    background_enter(c->limits.level);
     pthread_mutex_lock(&c->lock);
     while (!c->stopped && list && of) {
         slot *s = wanted_slot(c);
@@ -283,15 +286,18 @@ static int allow(const cage *c, cage_budget *budget, allowance *out, caption_err
 typedef enum ending { ANSWERED, DIED, TOOK_TOO_LONG, HANGS } ending;
 
 /* Waits for the answer. Processor time never passes faster than time, so that much can be slept. */
-static ending await(const slot *s, double allowed_ms, double cpu_began)
+static ending await(const slot *s, background_level level, double allowed_ms, double cpu_began)
 {
-    const double began = clock_ms(), longest = allowed_ms * WALL_FACTOR;
+    const double began = clock_ms();
+    double longest = allowed_ms * WALL_FACTOR > WALL_LEAST_MS ? allowed_ms * WALL_FACTOR : WALL_LEAST_MS;
+    if (level != BACKGROUND_NORMAL)
+        longest = INFINITY;
     for (;;) {
         const double left = allowed_ms - (helper_cpu_ms(&s->process) - cpu_began);
         struct pollfd look = {.fd = s->process.socket, .events = POLLIN};
         if (left <= 0)
             return TOOK_TOO_LONG;
-        if (clock_ms() - began > (longest > WALL_LEAST_MS ? longest : WALL_LEAST_MS))
+        if (clock_ms() - began > longest)
             return HANGS;
         if (poll(&look, 1, left < 1 ? 1 : (int)left) <= 0)
             continue;
@@ -369,7 +375,7 @@ static void forget_pages(unsigned char *from, size_t size)
 }
 
 /* Hands the question over and waits. `read_it`: the helper has got so far. */
-static ending question(const slot *s, const cage_work *work, const allowance *allowed, int *read_it)
+static ending question(const cage *c, const slot *s, const cage_work *work, const allowance *allowed, int *read_it)
 {
     const double cpu_began = helper_cpu_ms(&s->process);
     ending end = DIED;
@@ -382,7 +388,7 @@ static ending question(const slot *s, const cage_work *work, const allowance *al
     s->memory->answer.status = HELPER_ASKED;
     memcpy(s->memory->file, work->file, work->size);
     if (send(s->process.socket, "", 1, MSG_NOSIGNAL) == 1)
-        end = await(s, allowed->ms, cpu_began);
+        end = await(s, c->limits.level, allowed->ms, cpu_began);
     *read_it = s->memory->answer.status != HELPER_ASKED;
     if (work->budget)
         atomic_fetch_add(&work->budget->used_us, (long long)((helper_cpu_ms(&s->process) - cpu_began) * 1e3));
@@ -395,7 +401,7 @@ enum { ASK_AGAIN = -1 };
 static int ask(cage *c, slot *s, const cage_work *work, const allowance *allowed, caption_error *err)
 {
     int status, read_it;
-    const ending end = question(s, work, allowed, &read_it);
+    const ending end = question(c, s, work, allowed, &read_it);
     if (end == ANSWERED) {
         status = read_answer(c, s, work, err);
     } else if (end == DIED && !read_it) {
@@ -429,6 +435,17 @@ int cage_decode(cage *c, const cage_work *work, caption_error *err)
         status = CAPTION_OK;
     }
     return status ? status : caption_fail(err, CAPTION_EIO, "decoders die before they are asked");
+}
+
+static int decode(void *context, caption_image *out, const void *bytes, size_t size, caption_error *err)
+{
+    const cage_work work = {.file = bytes, .size = size, .image = out};
+    return cage_decode(context, &work, err);
+}
+
+caption_decoder cage_decoder(cage *c)
+{
+    return (caption_decoder){decode, c};
 }
 
 /* ---- life -------------------------------------------------------------------------------------------------------- */

@@ -22,6 +22,7 @@
 
 #include "model/caption.h"
 #include "model/visualize.h"
+#include "server/base/background.h"
 
 typedef struct cage cage;
 
@@ -31,6 +32,10 @@ typedef struct cage_limits {
     int file_mb;    /* of an image's file */
     int picture_ms; /* of processor time for an image */
     int picture_mb; /* of memory for an image */
+
+    /* Of the helpers, and of those who ask them: threads that wait long for a core must not hold a helper that others
+     * want. Below normal, one that hangs is not told from one that waits. */
+    background_level level;
 } cage_limits;
 
 cage_limits cage_defaults(void); /* one helper, when it is needed */
@@ -71,6 +76,9 @@ typedef struct cage_work {
 
 /* As caption_image_decode and caption_picture_decode, in a helper. */
 int cage_decode(cage *c, const cage_work *work, caption_error *err);
+
+/* For the library, where it reads files itself. */
+caption_decoder cage_decoder(cage *c);
 
 /* What helpers died of, and how many run: of all cages of the process (metrics.h). */
 void cage_metrics(FILE *out, void *unused);

@@ -208,6 +208,7 @@ static int learn(training *t, caption_error *err)
     if (!t->report)
         return caption_fail(err, CAPTION_ENOMEM, "out of memory for a training job");
     background_enter(background_parse(t->with->config->background));
+    t->request.options.decoder = cage_decoder(t->with->cage);
     status = caption_train(&t->request.options, registry_encoder(t->with->registry), err);
     if (!status && rename(t->out, t->finished))
         status = caption_fail(err, CAPTION_EIO, "%.400s: %s", t->finished, strerror(errno));

@@ -78,7 +78,8 @@ static outcome compute(features *f, const store_image *image)
     if (status == CAPTION_OK)
         return MARK_READY;
     log_failure(image->sha256, err.message);
-    int is_hopeless = status == CAPTION_EFORMAT || status == CAPTION_ELIMIT || status == CAPTION_EUNSUPPORTED;
+    int is_hopeless = status == CAPTION_EFORMAT || status == CAPTION_ELIMIT || status == CAPTION_EUNSUPPORTED ||
+                      status == CAPTION_ESTOPPED;
     return is_hopeless ? NOTHING_NEW : LATER;
 }
 
@@ -179,10 +180,11 @@ static void release(features *f)
     free(f);
 }
 
-static int start(features *f, caption_encoder *encoder, caption_error *err)
+static int start(features *f, caption_encoder *encoder, cage *c, caption_error *err)
 {
+    const caption_decoder decoder = cage_decoder(c);
     problem p;
-    int status = caption_features_open(&f->cache, store_feature_directory(f->store), encoder, err);
+    int status = caption_features_open(&f->cache, store_feature_directory(f->store), encoder, &decoder, err);
     if (status)
         return status;
     if (store_use_encoder(f->store, caption_encoder_sha256(encoder), &p))
@@ -192,7 +194,8 @@ static int start(features *f, caption_encoder *encoder, caption_error *err)
                 : CAPTION_OK;
 }
 
-int features_start(features **out, store *s, caption_encoder *encoder, background_level level, caption_error *err)
+int features_start(features **out, store *s, caption_encoder *encoder, cage *c, background_level level,
+                   caption_error *err)
 {
     features *f = calloc(1, sizeof *f);
     *out = NULL;
@@ -203,7 +206,7 @@ int features_start(features **out, store *s, caption_encoder *encoder, backgroun
     f->store = s;
     f->level = level;
     f->comparing = 1;
-    int status = start(f, encoder, err);
+    int status = start(f, encoder, c, err);
     if (status == CAPTION_OK)
         *out = f;
     else

@@ -7,11 +7,14 @@
 
 #include "model/caption.h"
 #include "server/base/background.h"
+#include "server/decode/cage.h"
 #include "server/store/store.h"
 
 typedef struct features features;
 
-int features_start(features **out, store *s, caption_encoder *encoder, background_level level, caption_error *err);
+/* The cage decodes the images, at that level, too. */
+int features_start(features **out, store *s, caption_encoder *encoder, cage *c, background_level level,
+                   caption_error *err);
 
 /* An image was stored. NULL is allowed. */
 void features_wake(features *f);

@@ -414,6 +414,15 @@ static void the_command_line_decodes_in_the_cage(void **state)
     assert_int_equal(o.status, 1);
     assert_non_null(strstr(o.err, "its decoder crashed"));
     captiond_output_free(&o);
+    static const char lines[] = "good.png\ta dog\nbad.png\ta cat\n";
+    char *slash = strrchr(bad, '/'), tsv[300], out[300];
+    *slash = '\0';
+    snprintf(tsv, sizeof tsv, "%s", scratch_write("bad.tsv", lines, strlen(lines)));
+    snprintf(out, sizeof out, "%s", scratch_path("out.safetensors"));
+    o = captiond_run((const char *[]){"train", "--images", bad, "--captions", tsv, "--out", out, NULL}, NULL, NULL);
+    assert_int_equal(o.status, 1);
+    assert_non_null(strstr(o.err, "bad.png: its decoder crashed"));
+    captiond_output_free(&o);
     photo_free(&p);
 }
 
