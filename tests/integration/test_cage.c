@@ -406,7 +406,7 @@ static void the_command_line_decodes_in_the_cage(void **state)
     snprintf(good, sizeof good, "%s", scratch_write("good.png", served_photo.bytes, served_photo.size));
     snprintf(bad, sizeof bad, "%s", scratch_write("bad.png", p.bytes, p.size));
     captiond_output o = captiond_run((const char *[]){"caption", "--model", model, bad, good, NULL}, NULL, NULL);
-    assert_int_equal(o.status, 1);
+    assert_int_equal(o.status, 3); /* some could not be captioned */
     assert_non_null(strstr(o.err, "bad.png: its decoder crashed"));
     assert_non_null(strstr(o.out, "good.png\t"));
     captiond_output_free(&o);
