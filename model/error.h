@@ -28,7 +28,7 @@ enum caption_status {
 };
 
 typedef struct caption_error {
-    char message[512]; /* NUL-terminated, no newline; names the file, tensor or line at fault */
+    char message[768]; /* NUL-terminated, no newline; names the file, tensor or line at fault */
 } caption_error;
 
 /* Formats the message (truncating) and returns `code`, so that a failure is one line:

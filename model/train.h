@@ -58,6 +58,7 @@ typedef struct caption_train_options {
     const caption_dataset *train;
     const caption_dataset *dev; /* may be NULL: then the last epoch is saved */
     const char *out;            /* weight file to write; holds the best epoch so far while the run goes on */
+    const char *text;           /* file of captions without images, one a line, to learn from besides; NULL: none */
     const char *base;           /* captioner to go on from (caption_train_base); NULL: random weights */
     const char *cache;          /* directory of the feature cache; NULL: that of `out` */
     const char *checkpoint;     /* file; NULL: `out` + ".checkpoint"; removed when the run completes */
@@ -66,6 +67,9 @@ typedef struct caption_train_options {
     /* What decides the result; caption_train_option_at describes each. */
     int hidden, words;            /* H, W */
     int attention;                /* A, for the attention kind */
+    int concepts, tags;           /* C; K, for the attention kind: concepts (decoder.h), as many as the data has */
+    int folds;                    /* to cross-fit the concepts of the training images; 0: as the head says them */
+    double text_share;            /* share of an epoch's captions that come from `text` */
     int minimum_count;            /* smallest word count that enters the vocabulary */
     int epochs, patience;         /* patience: epochs without a better dev CIDEr before stopping; 0 = never */
     int batch;                    /* captions a batch */

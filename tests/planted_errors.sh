@@ -92,6 +92,18 @@ plant $at attention_captioner.dw_query "the query learns from z in another order
 plant $at attention_captioner.dw_value "every image's gradient for the first" 'dv = view_of(s, dview, i);' \
     'dv = view_of(s, dview, 0);'
 
+plant $at tagged_captioner.dw_embed "the concepts' vectors forget their words" \
+    'dw_embed[word + j] += of->concepts[at] * dmap[j];' ';'
+plant $at tagged_captioner.dw_embed "a concept's vector without its probability" \
+    '+= of->concepts[at] * dmap[j]' '+= dmap[j]'
+plant $at tagged_captioner.dconcepts "attended concepts forget their probability" \
+    'dconcepts[at] += dmap[j] * w_embed[word + j];' ';'
+
+at=model/layers/multilabel.c
+plant $at multilabel.dx "sigmoid' without 1 - p" 'dp[i] *= p[i] * (1 - p[i])' 'dp[i] *= p[i]'
+plant $at multilabel_loss.dw "the labels are forgotten" '(p[i] - y[i]) / (real)rows' 'p[i] / (real)rows'
+plant $at multilabel_loss.db "not divided by N" '(p[i] - y[i]) / (real)rows' 'p[i] - y[i]'
+
 at=model/layers/embedding.c
 plant $at embedding.dw "a word used twice gets one gradient" 'row[j] += dy' 'row[j] = dy'
 plant $at embedding.dw "every word the first one's gradient" 'dy[(size_t)r * width + j]' 'dy[j]'
@@ -159,11 +171,17 @@ plant $at lstm_captioner.dw_x "c_T begins with what was there" \
     'memset(b[BUFFER_DC], 0, (size_t)s->packed.n * w->hidden * sizeof(real));' ''
 plant $at rnn_captioner.dw_embed "the words' targets learn" \
     'X(embedding_backward)(p->rows, shape->words, p->inputs' 'X(embedding_backward)(p->rows, shape->words, p->targets'
-plant $at lstm_captioner.dfeatures "the projection learns from h1" 'w->w_proj, b[BUFFER_START], dfeatures' 'w->w_proj, dout, dfeatures'
+plant $at lstm_captioner.dfeatures "the projection learns from h1" 'w->w_proj, b[BUFFER_START], di->features' \
+    'w->w_proj, dout, di->features'
 plant $at rewarded_captioner.dw_proj "the first caption alone teaches the projection" \
     'sum[i] += dh0[i]' 'sum[i] = dh0[i]'
 plant $at attention_captioner.dmap "the map learns from z before dropout and looking" \
-    'batch->map, s, dout, dmap, &dw' 'batch->map, s, b[BUFFER_OUT], dmap, &dw'
+    'of, s, dout, di->map, dw' 'of, s, b[BUFFER_OUT], di->map, dw'
+plant $at told_captioner.dw_concept "the concepts learn from h1" 'w->w_concept, b[BUFFER_START],' 'w->w_concept, dout,'
+plant $at told_captioner.dconcepts "the concepts' gradient is never computed" 'di->concepts, dw->w_concept, NULL' \
+    'NULL, dw->w_concept, NULL'
+plant $at tagged_captioner.dw_tag "the concepts' reader learns from its own result" 's, dz, b[BUFFER_DTAG_MAP]' \
+    's, b[BUFFER_OUT], b[BUFFER_DTAG_MAP]'
 plant $at regularised_captioner.dw_x "no dropout backwards behind the cell" 'drop(batch, s, STREAM_H, hidden, dout);' ''
 plant $at regularised_captioner.dw_embed "another word dropout backwards" \
     'drop(batch, s, STREAM_X, shape->words, b[BUFFER_DX]);' \

@@ -1,15 +1,18 @@
 /* decoder.h: features become words: projection -> h0, cell, vocabulary scores; forward, loss and gradients.
  *
  * Letters used throughout model/:  N captions in a batch, T time steps, D features (1280), P map positions (49), M map
- * channels (320), W word-vector size, H hidden size, G gates (1 rnn, 4 lstm), A attention width, V vocabulary size.
+ * channels (320), C concepts, K of them attended to, W word-vector size, H hidden size, G gates (1 rnn, 4 lstm), A
+ * attention width, V vocabulary size.
  * Sequences are time-major (T, N, .), so that one time step is contiguous.
  *
- *     h0     = features W_proj + b_proj           (N,D)(D,H)        c0 = 0 (lstm)
+ *     h0     = features W_proj + p W_concept + b_proj    (N,D)(D,H), (N,C)(C,H)        c0 = 0 (lstm)
  *     x_t    = W_embed[word_t]                    (N,W)
  *     h_t    = cell(x_t, h_t-1)                   layers/rnn.h, layers/lstm.h
- *     z_t    = h_t, and for the attention kind, an LSTM, what it sees where it looks: map_reader.h
- *     scores = z_t W_vocab + b_vocab              (N,H)(H,V)
- *     loss   = -sum log softmax(scores)[target] / N, targets equal to NULL masked         (CS231n assignment 3)
+ *     z_t    = h_t; the attention kind, an LSTM, adds what it attends to (map_reader.h): first among the K most
+ * probable concepts of the image, each the vector p_k W_embed[word of k], then among the positions of the map scores =
+ * z_t W_vocab + b_vocab              (N,H)(H,V) loss   = -sum log softmax(scores)[target] / N, targets equal to NULL
+ * masked         (CS231n assignment 3) p are the probabilities of C concepts, words that may apply to the image
+ * (concepts.h); a decoder may have none.
  *
  * All parameters of a decoder lie in one array of reals; decoder_layout names its tensors. So the optimiser, clipping,
  * averaging and checkpoints see one vector. Weights are read-only and may be shared; scratch belongs to a thread. */
@@ -38,15 +41,19 @@ typedef struct decoder_shape {
     int vocabulary; /* V */
     int channels;   /* M */
     int attention;  /* A */
+    int concepts;   /* C, 0: it is told of none */
+    int tags;       /* K, concepts that the attention kind attends to; 0 for the others */
 } decoder_shape;
 
 typedef struct decoder_tensor {
     const char *name; /* as in the weight file: w_proj b_proj w_embed w_x w_h b w_vocab b_vocab, ... */
     int rows, cols;   /* a bias has rows == 0 and is one-dimensional in the file */
     size_t offset;    /* of its first element in the parameter array */
+    int which;        /* of enum decoder_tensor_index */
 } decoder_tensor;
 
-/* The tensors in the order of the layout. */
+/* The tensors in the order of the layout. A shape has the first eight; those up to the last of its first reader stand
+ * at their own index. */
 enum decoder_tensor_index {
     DECODER_W_PROJ,
     DECODER_B_PROJ,
@@ -62,18 +69,33 @@ enum decoder_tensor_index {
     DECODER_W_VALUE,
     DECODER_W_QUERY,
     DECODER_B_QUERY,
-    DECODER_MAX_TENSORS = 16
+    DECODER_READER_TENSORS = DECODER_B_QUERY - DECODER_W_MAP + 1,
+    DECODER_W_CONCEPT = DECODER_W_MAP + 2 * DECODER_READER_TENSORS, /* behind those of the reader of concepts */
+    DECODER_MAX_TENSORS
 };
 
-/* Fills `tensors` and returns their number; *total becomes the parameter count. */
+/* Fills `tensors` with those that the shape has and returns their number; *total becomes the parameter count. */
 int decoder_layout(const decoder_shape *shape, decoder_tensor tensors[DECODER_MAX_TENSORS], size_t *total);
+
+/* What a decoder is told of I images. */
+typedef struct X(decoder_images) {
+    const real *features;     /* [I, D] */
+    const real *map;          /* [I, P, M], NULL for kinds that do not look */
+    const real *concepts;     /* [I, C] probabilities p, NULL if C is 0 */
+    const int *tags;          /* [I, K] the concepts attended to, NULL if K is 0 */
+    const int *concept_words; /* [C] the word of each concept */
+} X(decoder_images);
+
+/* Gradients of those; each is NULL, or is overwritten. */
+typedef struct X(decoder_image_gradients) {
+    real *features, *map, *concepts;
+} X(decoder_image_gradients);
 
 /* A batch of the training loss. */
 typedef struct X(decoder_batch) {
-    int n, t;             /* N captions, T = longest caption + 1 predicted words */
-    int per_image;        /* captions of each image, which stand side by side; 0 means 1. I = N / per_image */
-    const real *features; /* [I, D] */
-    const real *map;      /* [I, P, M] for kinds that look, else NULL */
+    int n, t;      /* N captions, T = longest caption + 1 predicted words */
+    int per_image; /* captions of each image, which stand side by side; 0 means 1. I = N / per_image */
+    X(decoder_images) images;
     const int *captions;  /* [T+1, N] ids: START, words, END, then NULL; inputs are rows 0..T-1, targets 1..T */
     const real *weights;  /* [N] factor of each caption's loss, NULL: all 1 */
     real dropout;         /* probability of dropping an element of x_t and z_t (inverted dropout); 0 = off */
@@ -86,31 +108,42 @@ typedef struct X(decoder_batch) {
 size_t X(decoder_loss_scratch)(const decoder_shape *shape, int n, int t);
 
 /* The mean loss per caption. gradients: NULL, or an array like parameters that is overwritten with d loss/d parameter;
- * dfeatures, dmap: NULL, or as features and map, overwritten. `scratch` must have been reserved for this n x t; it is
- * reset. */
+ * dimages: NULL if no gradient of the images is wanted. `scratch` must have been reserved for this n x t; it is reset.
+ */
 real X(decoder_loss)(const decoder_shape *shape, const real *parameters, const X(decoder_batch) *batch, real *gradients,
-                     real *dfeatures, real *dmap, arena *scratch);
+                     const X(decoder_image_gradients) *dimages, arena *scratch);
+
+/* What an attention kind attends to. */
+enum { DECODER_TAGS, DECODER_MAP, DECODER_VIEWS };
+
+/* What is known of the positions of I images (map_reader.h). */
+typedef struct X(map_view) {
+    int images;
+    real *tile;   /* [I, P, A] */
+    real *keys;   /* [I, P, A] */
+    real *values; /* [I, P, H] */
+} X(map_view);
 
 /* Captions being written, a row each. What a kind with positions reads of each image is projected once, when it starts;
  * a row looks at the map of image[row]. */
 typedef struct X(decoder_state) {
-    int n;                      /* rows now */
-    real *h;                    /* [n, H] */
-    real *c;                    /* [n, H], lstm only */
-    int *image;                 /* [n] */
-    real *looks;                /* [n, P] kinds that look: where each row looked for the word to come; each sums to 1 */
-    real *tile, *keys, *values; /* of map_reader.h, kinds that look */
-    real *other_h, *other_c;    /* of decoder_select */
+    int n;           /* rows now */
+    real *h;         /* [n, H] */
+    real *c;         /* [n, H], lstm only */
+    int *image;      /* [n] */
+    real *looks;     /* [n, P] kinds that look: where each row looked for the word to come; each sums to 1 */
+    real *tag_looks; /* [n, K] the same among the concepts */
+    X(map_view) view[DECODER_VIEWS];
+    real *other_h, *other_c; /* of decoder_select */
     int *other_image;
 } X(decoder_state);
 
 /* Bytes of scratch for decoder_start / decoder_step of so many images and at most so many rows (state included). */
 size_t X(decoder_step_scratch)(const decoder_shape *shape, int images, int rows);
 
-/* Takes a state from scratch with a row for each image, set to (h0, c0); decoder_select may make them up to `rows`.
- * features [images, D]; map [images, P, M], NULL for kinds that do not look. */
+/* Takes a state from scratch with a row for each image, set to (h0, c0); decoder_select may make them up to `rows`. */
 X(decoder_state) X(decoder_start)(const decoder_shape *shape, const real *parameters, int images, int rows,
-                                  const real *features, const real *map, arena *scratch);
+                                  const X(decoder_images) *of, arena *scratch);
 
 /* Feeds one word to each row: state becomes the next, scores [n, V] the unnormalised log-probabilities of the word
  * after. Temporary memory comes from scratch and goes back to it. */

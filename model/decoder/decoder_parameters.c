@@ -2,6 +2,12 @@
 
 #include <string.h>
 
+/* The tensors of a reader, of which the first is `at`. */
+#define READER(at)                                                                                                     \
+    {                                                                                                                  \
+        in[at], in[(at) + 1], in[(at) + 2], in[(at) + 3], in[(at) + 4], in[(at) + 5]                                   \
+    }
+
 X(decoder_weights) X(decoder_weights_at)(const decoder_shape *shape, const real *parameters)
 {
     decoder_tensor at[DECODER_MAX_TENSORS];
@@ -9,7 +15,7 @@ X(decoder_weights) X(decoder_weights_at)(const decoder_shape *shape, const real 
     size_t total;
     int n = decoder_layout(shape, at, &total);
     for (int i = 0; i < n; i++)
-        in[i] = parameters + at[i].offset;
+        in[at[i].which] = parameters + at[i].offset;
     return (X(decoder_weights)){
         .w_proj = in[DECODER_W_PROJ],
         .b_proj = in[DECODER_B_PROJ],
@@ -17,8 +23,9 @@ X(decoder_weights) X(decoder_weights_at)(const decoder_shape *shape, const real 
         .w_vocab = in[DECODER_W_VOCAB],
         .b_vocab = in[DECODER_B_VOCAB],
         .cell = {shape->words, shape->hidden, in[DECODER_W_X], in[DECODER_W_H], in[DECODER_B]},
-        .reader = {in[DECODER_W_MAP], in[DECODER_B_MAP], in[DECODER_W_KEY], in[DECODER_W_VALUE], in[DECODER_W_QUERY],
-                   in[DECODER_B_QUERY]},
+        .reader =
+            {[DECODER_MAP] = READER(DECODER_W_MAP), [DECODER_TAGS] = READER(DECODER_W_MAP + DECODER_READER_TENSORS)},
+        .w_concept = in[DECODER_W_CONCEPT],
     };
 }
 
@@ -32,7 +39,7 @@ X(decoder_gradients) X(decoder_gradients_at)(const decoder_shape *shape, real *g
     int n = decoder_layout(shape, at, &total);
     memset(gradients, 0, total * sizeof *gradients);
     for (int i = 0; i < n; i++)
-        in[i] = gradients + at[i].offset;
+        in[at[i].which] = gradients + at[i].offset;
     return (X(decoder_gradients)){
         .w_proj = in[DECODER_W_PROJ],
         .b_proj = in[DECODER_B_PROJ],
@@ -40,7 +47,8 @@ X(decoder_gradients) X(decoder_gradients_at)(const decoder_shape *shape, real *g
         .w_vocab = in[DECODER_W_VOCAB],
         .b_vocab = in[DECODER_B_VOCAB],
         .cell = {in[DECODER_W_X], in[DECODER_W_H], in[DECODER_B]},
-        .reader = {in[DECODER_W_MAP], in[DECODER_B_MAP], in[DECODER_W_KEY], in[DECODER_W_VALUE], in[DECODER_W_QUERY],
-                   in[DECODER_B_QUERY]},
+        .reader =
+            {[DECODER_MAP] = READER(DECODER_W_MAP), [DECODER_TAGS] = READER(DECODER_W_MAP + DECODER_READER_TENSORS)},
+        .w_concept = in[DECODER_W_CONCEPT],
     };
 }

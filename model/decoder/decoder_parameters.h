@@ -9,13 +9,15 @@
 typedef struct X(decoder_weights) {
     const real *w_proj, *b_proj, *w_embed, *w_vocab, *b_vocab;
     X(recurrent_weights) cell;
-    X(map_reader_weights) reader; /* NULLs for kinds that do not look */
+    X(map_reader_weights) reader[DECODER_VIEWS]; /* NULLs for kinds that do not look */
+    const real *w_concept;
 } X(decoder_weights);
 
 typedef struct X(decoder_gradients) {
     real *w_proj, *b_proj, *w_embed, *w_vocab, *b_vocab;
     X(recurrent_gradients) cell;
-    X(map_reader_gradients) reader;
+    X(map_reader_gradients) reader[DECODER_VIEWS];
+    real *w_concept;
 } X(decoder_gradients);
 
 /* Of parameters laid out by decoder_layout. */

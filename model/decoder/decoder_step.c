@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "model/decoder/decoder_parameters.h"
+#include "model/kernels/gemm.h"
 #include "model/layers/affine.h"
 #include "model/layers/embedding.h"
 #include "model/layers/lstm.h"
@@ -16,33 +17,49 @@ static size_t step_temporaries(const decoder_shape *shape, int rows)
            2 * arena_slice(n * shape->hidden, sizeof(real)) + arena_slice(n * shape->attention, sizeof(real));
 }
 
-size_t X(decoder_step_scratch)(const decoder_shape *shape, int images, int rows)
+/* Of take_view, and where the rows look. */
+static size_t view_bytes(const decoder_shape *shape, int images, int rows, int positions)
 {
-    size_t n = (size_t)rows, places = (size_t)images * shape->positions;
-    return 4 * arena_slice(n * shape->hidden, sizeof(real)) + 2 * arena_slice(n, sizeof(int)) +
-           arena_slice(n * shape->positions, sizeof(real)) + 2 * arena_slice(places * shape->attention, sizeof(real)) +
-           arena_slice(places * shape->hidden, sizeof(real)) + step_temporaries(shape, rows);
+    size_t places = (size_t)images * positions;
+    return arena_slice((size_t)rows * positions, sizeof(real)) +
+           2 * arena_slice(places * shape->attention, sizeof(real)) + arena_slice(places * shape->hidden, sizeof(real));
 }
 
-static X(map_view) view_of(const X(decoder_state) *s, int images)
+size_t X(decoder_step_scratch)(const decoder_shape *shape, int images, int rows)
 {
-    return (X(map_view)){images, s->tile, s->keys, s->values};
+    size_t n = (size_t)rows, tags = (size_t)images * shape->tags;
+    return 4 * arena_slice(n * shape->hidden, sizeof(real)) + 2 * arena_slice(n, sizeof(int)) +
+           view_bytes(shape, images, rows, shape->positions) + view_bytes(shape, images, rows, shape->tags) +
+           arena_slice(tags * shape->words, sizeof(real)) + step_temporaries(shape, rows);
+}
+
+/* Takes what is known of `positions` positions of each image. */
+static X(map_view) take_view(const decoder_shape *shape, int images, int positions, arena *scratch)
+{
+    size_t places = (size_t)images * positions;
+    return (X(map_view)){images, arena_take(scratch, places * shape->attention, sizeof(real)),
+                         arena_take(scratch, places * shape->attention, sizeof(real)),
+                         arena_take(scratch, places * shape->hidden, sizeof(real))};
 }
 
 static void start_looking(const decoder_shape *shape, const X(decoder_weights) *w, int images, int rows,
-                          const real *map, X(decoder_state) *s, arena *scratch)
+                          const X(decoder_images) *of, X(decoder_state) *s, arena *scratch)
 {
-    size_t places = (size_t)images * shape->positions;
     s->looks = arena_take(scratch, (size_t)rows * shape->positions, sizeof(real));
-    s->tile = arena_take(scratch, places * shape->attention, sizeof(real));
-    s->keys = arena_take(scratch, places * shape->attention, sizeof(real));
-    s->values = arena_take(scratch, places * shape->hidden, sizeof(real));
-    const X(map_view) view = view_of(s, images);
-    X(map_reader_project)(shape, &w->reader, map, &view);
+    s->view[DECODER_MAP] = take_view(shape, images, shape->positions, scratch);
+    X(map_reader_project)(shape, &w->reader[DECODER_MAP], of->map, &s->view[DECODER_MAP]);
+    if (!shape->tags)
+        return;
+    const decoder_shape seen = decoder_view_shape(shape, DECODER_TAGS);
+    real *map = arena_take(scratch, (size_t)images * shape->tags * shape->words, sizeof(real));
+    s->tag_looks = arena_take(scratch, (size_t)rows * shape->tags, sizeof(real));
+    s->view[DECODER_TAGS] = take_view(shape, images, shape->tags, scratch);
+    X(concept_map)(shape, w->w_embed, images, of, map);
+    X(map_reader_project)(&seen, &w->reader[DECODER_TAGS], map, &s->view[DECODER_TAGS]);
 }
 
 X(decoder_state) X(decoder_start)(const decoder_shape *shape, const real *parameters, int images, int rows,
-                                  const real *features, const real *map, arena *scratch)
+                                  const X(decoder_images) *of, arena *scratch)
 {
     X(decoder_weights) w = X(decoder_weights_at)(shape, parameters);
     size_t state = (size_t)rows * shape->hidden;
@@ -53,16 +70,19 @@ X(decoder_state) X(decoder_start)(const decoder_shape *shape, const real *parame
                           .other_h = arena_take(scratch, state, sizeof(real)),
                           .other_c = arena_take(scratch, state, sizeof(real)),
                           .other_image = arena_take(scratch, (size_t)rows, sizeof(int))};
-    X(affine_forward)(images, shape->features, shape->hidden, features, w.w_proj, w.b_proj, s.h);
+    X(affine_forward)(images, shape->features, shape->hidden, of->features, w.w_proj, w.b_proj, s.h);
+    if (shape->concepts)
+        gemm(images, shape->hidden, shape->concepts, of->concepts, w.w_concept, 1, s.h);
     memset(s.c, 0, (size_t)images * shape->hidden * sizeof(real));
     for (int i = 0; i < images; i++)
         s.image[i] = i;
     if (decoder_looks(shape->kind))
-        start_looking(shape, &w, images, rows, map, &s, scratch);
+        start_looking(shape, &w, images, rows, of, &s, scratch);
     return s;
 }
 
-/* z [n, H] of the state's rows, from scratch; fills in where they look. */
+/* z [n, H] of the state's rows, from scratch; fills in where they look. The first reader reads h, the next what the
+ * first made of it. */
 static const real *look(const decoder_shape *shape, const X(decoder_weights) *w, X(decoder_state) *state,
                         arena *scratch)
 {
@@ -70,9 +90,12 @@ static const real *look(const decoder_shape *shape, const X(decoder_weights) *w,
     real *z = arena_take(scratch, n * shape->hidden, sizeof(real));
     real *seen = arena_take(scratch, n * shape->hidden, sizeof(real));
     real *query = arena_take(scratch, n * shape->attention, sizeof(real));
-    const X(map_view) view = view_of(state, 0);
+    real *const looks[DECODER_VIEWS] = {[DECODER_TAGS] = state->tag_looks, [DECODER_MAP] = state->looks};
     memcpy(z, state->h, n * shape->hidden * sizeof *z);
-    X(map_reader_step)(shape, &w->reader, &view, state->n, state->image, state->h, query, state->looks, seen, z);
+    for (int v = shape->tags ? DECODER_TAGS : DECODER_MAP; v < DECODER_VIEWS; v++) {
+        const decoder_shape s = decoder_view_shape(shape, v);
+        X(map_reader_step)(&s, &w->reader[v], &state->view[v], state->n, state->image, query, looks[v], seen, z);
+    }
     return z;
 }
 

@@ -7,6 +7,31 @@
 #include "model/layers/affine.h"
 #include "model/layers/attention.h"
 
+void X(concept_map)(const decoder_shape *s, const real *w_embed, int images, const X(decoder_images) *of, real *map)
+{
+    for (int i = 0; i < images * s->tags; i++, map += s->words) {
+        const int concept = of->tags[i];
+        const real p = of->concepts[(size_t)(i / s->tags) * s->concepts + concept];
+        const real *word = w_embed + (size_t)of->concept_words[concept] * s->words;
+        for (int j = 0; j < s->words; j++)
+            map[j] = p * word[j];
+    }
+}
+
+void X(concept_map_backward)(const decoder_shape *s, const real *w_embed, int images, const X(decoder_images) *of,
+                             const real *dmap, real *dw_embed, real *dconcepts)
+{
+    for (int i = 0; i < images * s->tags; i++, dmap += s->words) {
+        const int concept = of->tags[i];
+        const size_t at = (size_t)(i / s->tags) * s->concepts + concept;
+        const size_t word = (size_t)of->concept_words[concept] * s->words;
+        for (int j = 0; dw_embed && j < s->words; j++)
+            dw_embed[word + j] += of->concepts[at] * dmap[j];
+        for (int j = 0; dconcepts && j < s->words; j++)
+            dconcepts[at] += dmap[j] * w_embed[word + j];
+    }
+}
+
 void X(map_reader_project)(const decoder_shape *s, const X(map_reader_weights) *w, const real *map,
                            const X(map_view) *view)
 {
@@ -48,9 +73,9 @@ static void scatter(const X(map_readers) *r, int width, const real *in, real *ou
 }
 
 void X(map_reader_look)(const decoder_shape *s, const X(map_reader_weights) *w, const X(map_view) *view,
-                        const X(map_readers) *r, const real *h, real *z)
+                        const X(map_readers) *r, real *z)
 {
-    gather(r, s->hidden, h, r->state);
+    gather(r, s->hidden, z, r->state);
     X(affine_forward)(r->rows, s->hidden, s->attention, r->state, w->w_query, w->b_query, r->query);
     size_t first = 0;
     for (int i = 0; i < view->images; first += r->count[i++]) {
@@ -63,9 +88,9 @@ void X(map_reader_look)(const decoder_shape *s, const X(map_reader_weights) *w, 
 }
 
 void X(map_reader_step)(const decoder_shape *s, const X(map_reader_weights) *w, const X(map_view) *view, int n,
-                        const int *image, const real *h, real *query, real *looks, real *seen, real *z)
+                        const int *image, real *query, real *looks, real *seen, real *z)
 {
-    X(affine_forward)(n, s->hidden, s->attention, h, w->w_query, w->b_query, query);
+    X(affine_forward)(n, s->hidden, s->attention, z, w->w_query, w->b_query, query);
     for (int first = 0, next = 0; first < n; first = next) {
         while (next < n && image[next] == image[first])
             next++;

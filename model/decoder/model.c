@@ -85,6 +85,41 @@ static int read_attention(caption_model *model, const char *path, caption_error 
     return status;
 }
 
+/* The words of the concepts, separated by '\n', each one of the vocabulary. */
+static int read_concept_words(caption_model *model, const char *path, const char *joined, caption_error *err)
+{
+    int n = 0;
+    for (const char *word = joined; *word; n++) {
+        const size_t length = strcspn(word, "\n");
+        const int id = vocabulary_id(model->words, word, length);
+        if (id == VOCABULARY_UNK || n == MODEL_MAX_CONCEPTS)
+            return caption_fail(err, CAPTION_EFORMAT, "%s: metadata concepts: \"%.*s\" is %s", path,
+                                (int)(length < 40 ? length : 40), word,
+                                n == MODEL_MAX_CONCEPTS ? "one too many" : "not in the vocabulary");
+        model->concepts.words[n] = id;
+        word += length + (word[length] == '\n');
+    }
+    model->shape.concepts = model->concepts.n = n;
+    return CAPTION_OK;
+}
+
+/* A captioner that is told of concepts has their words and, if it attends to them, to how many. */
+static int read_concepts(caption_model *model, const char *path, caption_error *err)
+{
+    const char *joined = safetensors_metadata(model->file, "concepts");
+    if (!joined)
+        return CAPTION_OK;
+    model->concepts.words = calloc(MODEL_MAX_CONCEPTS, sizeof *model->concepts.words);
+    if (!model->concepts.words)
+        return caption_fail(err, CAPTION_ENOMEM, "%s: out of memory", path);
+    int status = read_concept_words(model, path, joined, err);
+    if (status == CAPTION_OK && model->concepts.n == 0)
+        status = caption_fail(err, CAPTION_EFORMAT, "%s: metadata concepts is empty", path);
+    if (status == CAPTION_OK && decoder_looks(model->shape.kind))
+        status = metadata_size(model->file, path, "tags", model->concepts.n, &model->shape.tags, err);
+    return status;
+}
+
 static int read_shape(caption_model *model, const char *path, caption_error *err)
 {
     decoder_shape *shape = &model->shape;
@@ -100,7 +135,23 @@ static int read_shape(caption_model *model, const char *path, caption_error *err
                               shape->features, CAPTION_FEATURES);
     if (status == CAPTION_OK && decoder_looks(shape->kind))
         status = read_attention(model, path, err);
-    return status == CAPTION_OK ? read_vocabulary(model, path, err) : status;
+    if (status == CAPTION_OK)
+        status = read_vocabulary(model, path, err);
+    return status == CAPTION_OK ? read_concepts(model, path, err) : status;
+}
+
+static int read_head(caption_model *model, caption_error *err)
+{
+    size_t dims[] = {(size_t)model->shape.features, (size_t)model->concepts.n};
+    if (!model->concepts.n)
+        return CAPTION_OK;
+    model->concepts.weights = calloc((dims[0] + 1) * dims[1], sizeof *model->concepts.weights);
+    if (!model->concepts.weights)
+        return caption_fail(err, CAPTION_ENOMEM, "out of memory for the concepts of a captioner");
+    int status = safetensors_read(model->file, "concept_w", 2, dims, model->concepts.weights, err);
+    return status == CAPTION_OK ? safetensors_read(model->file, "concept_b", 1, dims + 1,
+                                                   concept_bias(&model->concepts, model->shape.features), err)
+                                : status;
 }
 
 static int read_parameters(caption_model *model, caption_error *err)
@@ -116,7 +167,7 @@ static int read_parameters(caption_model *model, caption_error *err)
         size_t matrix[] = {(size_t)t->rows, (size_t)t->cols}, *dims = t->rows ? matrix : matrix + 1;
         status = safetensors_read(model->file, t->name, t->rows ? 2 : 1, dims, model->parameters + t->offset, err);
     }
-    return status;
+    return status == CAPTION_OK ? read_head(model, err) : status;
 }
 
 int caption_model_open(caption_model **out, const char *path, caption_error *err)
@@ -152,6 +203,8 @@ void caption_model_release(caption_model *model)
     if (!model || atomic_fetch_sub_explicit(&model->references, 1, memory_order_acq_rel) > 1)
         return;
     arena_free(&model->memory);
+    free(model->concepts.words);
+    free(model->concepts.weights);
     vocabulary_free(model->words);
     safetensors_close(model->file);
     free(model);
@@ -201,21 +254,38 @@ const char *caption_model_metadata(const caption_model *model, const char *key)
 
 /* ---- writing ----------------------------------------------------------------------------------------------------- */
 
-enum { OWN_PAIRS = 8, SIZE_TEXT = 12 };
+enum { OWN_PAIRS = 10, SIZE_TEXT = 12, HEAD_TENSORS = 2 };
 
 static void size_text(char text[SIZE_TEXT], int size)
 {
     snprintf(text, SIZE_TEXT, "%d", size);
 }
 
-/* The file's own pairs, then the caller's. */
-static int write_file(const char *path, const decoder_shape *shape, const char *joined, const char *encoder,
-                      const safetensors_tensor *tensors, int n, const char *const (*metadata)[2], caption_error *err)
+/* The words of the concepts, separated by '\n'; malloc'd. */
+static char *join_concepts(const concept_head *concepts, const vocabulary *words)
 {
-    char features[SIZE_TEXT], words[SIZE_TEXT], hidden[SIZE_TEXT], attention[SIZE_TEXT];
-    size_t own_pairs = decoder_looks(shape->kind) ? OWN_PAIRS : OWN_PAIRS - 1;
-    size_t extra = 0;
-    while (metadata[extra][0])
+    char *joined = calloc((size_t)concepts->n * (VOCABULARY_WORD_BYTES + 1) + 1, 1), *out = joined;
+    for (int c = 0; joined && c < concepts->n; c++) {
+        if (c)
+            *out++ = '\n';
+        out = stpcpy(out, vocabulary_word(words, concepts->words[c]));
+    }
+    return joined;
+}
+
+/* What goes into a file besides its tensors. */
+struct facts {
+    const char *vocabulary, *concepts, *encoder;
+    const char *const (*more)[2];
+};
+
+/* The file's own pairs, then the caller's. */
+static int write_file(const char *path, const decoder_shape *shape, const struct facts *facts,
+                      const safetensors_tensor *tensors, int n, caption_error *err)
+{
+    char features[SIZE_TEXT], words[SIZE_TEXT], hidden[SIZE_TEXT], attention[SIZE_TEXT], tags[SIZE_TEXT];
+    size_t extra = 0, used = 0;
+    while (facts->more[extra][0])
         extra++;
     const char *(*pairs)[2] = calloc(OWN_PAIRS + extra + 1, sizeof *pairs);
     if (!pairs)
@@ -224,25 +294,32 @@ static int write_file(const char *path, const decoder_shape *shape, const char *
     size_text(words, shape->words);
     size_text(hidden, shape->hidden);
     size_text(attention, shape->attention);
+    size_text(tags, shape->tags);
     const char *const own[OWN_PAIRS][2] = {
-        {"format", format_name}, {"kind", decoder_kind_name(shape->kind)},
-        {"features", features},  {"words", words},
-        {"hidden", hidden},      {"vocabulary", joined},
-        {"encoder", encoder},    {"attention", attention}, /* the last only where there is one */
+        {"format", format_name},
+        {"kind", decoder_kind_name(shape->kind)},
+        {"features", features},
+        {"words", words},
+        {"hidden", hidden},
+        {"vocabulary", facts->vocabulary},
+        {"encoder", facts->encoder},
+        {"attention", decoder_looks(shape->kind) ? attention : NULL},
+        {"concepts", facts->concepts},
+        {"tags", shape->tags ? tags : NULL},
     };
-    memcpy(pairs, own, own_pairs * sizeof *own);
-    memcpy(pairs + own_pairs, metadata, extra * sizeof *pairs);
+    for (size_t i = 0; i < OWN_PAIRS; i++)
+        if (own[i][1])
+            memcpy(pairs[used++], own[i], sizeof *own);
+    memcpy(pairs + used, facts->more, extra * sizeof *pairs);
     int status = safetensors_write(path, (const char *const(*)[2])pairs, (size_t)n, tensors, err);
     free(pairs);
     return status;
 }
 
-int model_write(const char *path, const decoder_shape *shape, const vocabulary *words, const char *encoder,
-                const float *parameters, enum safetensors_type type, const char *const (*metadata)[2],
-                caption_error *err)
+static int list_tensors(const decoder_shape *shape, const concept_head *concepts, const float *parameters,
+                        enum safetensors_type type, safetensors_tensor tensors[DECODER_MAX_TENSORS + HEAD_TENSORS])
 {
     decoder_tensor layout[DECODER_MAX_TENSORS];
-    safetensors_tensor tensors[DECODER_MAX_TENSORS];
     size_t total;
     int n = decoder_layout(shape, layout, &total);
     for (int i = 0; i < n; i++) {
@@ -252,10 +329,33 @@ int model_write(const char *path, const decoder_shape *shape, const vocabulary *
             tensors[i].dims[tensors[i].ndims++] = (size_t)t->rows;
         tensors[i].dims[tensors[i].ndims++] = (size_t)t->cols;
     }
-    char *joined = vocabulary_join(words);
-    if (!joined)
-        return caption_fail(err, CAPTION_ENOMEM, "%s: out of memory", path);
-    int status = write_file(path, shape, joined, encoder, tensors, n, metadata, err);
+    if (!concepts)
+        return n;
+    const size_t classes = (size_t)concepts->n, inputs = (size_t)shape->features;
+    tensors[n++] = (safetensors_tensor){
+        .name = "concept_w", .type = type, .data = concepts->weights, .ndims = 2, .dims = {inputs, classes}};
+    tensors[n++] = (safetensors_tensor){.name = "concept_b",
+                                        .type = type,
+                                        .data = concept_bias(concepts, shape->features),
+                                        .ndims = 1,
+                                        .dims = {classes}};
+    return n;
+}
+
+int model_write(const char *path, const decoder_shape *shape, const vocabulary *words, const concept_head *concepts,
+                const char *encoder, const float *parameters, enum safetensors_type type,
+                const char *const (*metadata)[2], caption_error *err)
+{
+    safetensors_tensor tensors[DECODER_MAX_TENSORS + HEAD_TENSORS];
+    const concept_head *head = shape->concepts ? concepts : NULL;
+    int n = list_tensors(shape, head, parameters, type, tensors);
+    char *joined = vocabulary_join(words), *of_concepts = head ? join_concepts(head, words) : NULL;
+    int status = CAPTION_OK;
+    if (!joined || (head && !of_concepts))
+        status = caption_fail(err, CAPTION_ENOMEM, "%s: out of memory", path);
+    if (status == CAPTION_OK)
+        status = write_file(path, shape, &(struct facts){joined, of_concepts, encoder, metadata}, tensors, n, err);
     free(joined);
+    free(of_concepts);
     return status;
 }

@@ -15,6 +15,7 @@
 
 #include "model/arena.h"
 #include "model/caption.h"
+#include "model/decoder/concepts.h"
 #include "model/decoder/decoder.h"
 #include "model/decoder/vocabulary.h"
 #include "model/storage/safetensors.h"
@@ -22,6 +23,7 @@
 enum {
     MODEL_MAX_WORDS = 4096,      /* W */
     MODEL_MAX_HIDDEN = 4096,     /* H */
+    MODEL_MAX_CONCEPTS = 4096,   /* C */
     MODEL_MAX_VOCABULARY = 65536 /* V */
 };
 
@@ -35,13 +37,14 @@ struct caption_model {
     decoder_shape shape;
     vocabulary *words;
     arena memory;
-    float *parameters; /* in memory, laid out by decoder_layout */
+    float *parameters;     /* in memory, laid out by decoder_layout */
+    concept_head concepts; /* its numbers in memory */
 };
 
-/* Writes a model file. parameters: as decoder_layout says; encoder: the checksum; type: F16 or F32; metadata: further
- * {key, value} pairs ending in {NULL, NULL}. */
-int model_write(const char *path, const decoder_shape *shape, const vocabulary *words, const char *encoder,
-                const float *parameters, enum safetensors_type type, const char *const (*metadata)[2],
-                caption_error *err);
+/* Writes a model file. concepts: NULL if the shape has none; parameters: as decoder_layout says; encoder: the checksum;
+ * type: F16 or F32; metadata: further {key, value} pairs ending in {NULL, NULL}. */
+int model_write(const char *path, const decoder_shape *shape, const vocabulary *words, const concept_head *concepts,
+                const char *encoder, const float *parameters, enum safetensors_type type,
+                const char *const (*metadata)[2], caption_error *err);
 
 #endif

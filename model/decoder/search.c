@@ -29,10 +29,11 @@ static size_t looks_size(const decoder_shape *shape, const caption_options *opti
 size_t search_scratch(const decoder_shape *shape, const caption_options *options, int images, int rows)
 {
     size_t n = (size_t)rows, words = (size_t)shape->vocabulary;
-    return decoder_step_scratch_f(shape, images, rows) + arena_slice(n * words, sizeof(float)) +
-           arena_slice(words, sizeof(float)) + arena_slice(n, sizeof(float)) + 2 * arena_slice(n, sizeof(int)) +
-           arena_slice(looks_size(shape, options, rows), sizeof(float)) + 2 * arena_slice(n, sizeof(hypothesis)) +
-           arena_slice(words, 1);
+    return arena_slice((size_t)images * shape->concepts, sizeof(float)) +
+           arena_slice((size_t)images * shape->tags, sizeof(int)) + decoder_step_scratch_f(shape, images, rows) +
+           arena_slice(n * words, sizeof(float)) + arena_slice(words, sizeof(float)) + arena_slice(n, sizeof(float)) +
+           2 * arena_slice(n, sizeof(int)) + arena_slice(looks_size(shape, options, rows), sizeof(float)) +
+           2 * arena_slice(n, sizeof(hypothesis)) + arena_slice(words, 1);
 }
 
 static void take(search *s, arena *scratch)
@@ -50,12 +51,30 @@ static void take(search *s, arena *scratch)
     s->fluency = arena_take(scratch, words, 1);
 }
 
+/* What the captioner is told of the session's images; the concepts come from scratch. */
+static decoder_images_f read_images(const caption_session *session, const caption_model *model, arena *scratch)
+{
+    const decoder_shape *shape = &model->shape;
+    decoder_images_f images = {.features = session->features, .map = session->map};
+    if (!shape->concepts)
+        return images;
+    float *p = arena_take(scratch, (size_t)session->n * shape->concepts, sizeof *p);
+    int *tags = arena_take(scratch, (size_t)session->n * shape->tags, sizeof *tags);
+    concepts_infer(&model->concepts, shape->features, session->n, session->features, p);
+    if (shape->tags)
+        concepts_rank(session->n, shape->concepts, p, shape->tags, tags);
+    images.concepts = p;
+    images.tags = tags;
+    images.concept_words = model->concepts.words;
+    return images;
+}
+
 search search_start(const caption_session *session, const caption_model *model, const caption_options *options,
                     int rows, int n, const int *image, arena *scratch)
 {
     search s = {.model = model, .options = *options, .scratch = scratch, .rows = rows, .n = n};
-    s.state =
-        decoder_start_f(&model->shape, model->parameters, session->n, rows, session->features, session->map, scratch);
+    const decoder_images_f images = read_images(session, model, scratch);
+    s.state = decoder_start_f(&model->shape, model->parameters, session->n, rows, &images, scratch);
     decoder_select_f(&model->shape, &s.state, n, image);
     take(&s, scratch);
     fluency_flags(model->words, s.fluency);

@@ -189,7 +189,7 @@ static void list_layers(char *text, size_t size)
 
 int caption_gradcheck_known(const char *layer, caption_error *err)
 {
-    char known[384];
+    char known[640];
     const gradcheck_subject *s;
     for (size_t i = 0; (s = subject_at(i)); i++)
         if (!strcmp(layer, s->layer))

@@ -10,6 +10,7 @@
 #include "model/layers/dropout.h"
 #include "model/layers/embedding.h"
 #include "model/layers/lstm.h"
+#include "model/layers/multilabel.h"
 #include "model/layers/rnn.h"
 #include "model/layers/softmax_loss.h"
 
@@ -244,6 +245,46 @@ static void lstm_back(gradcheck_bench *b)
     memcpy(b->gradient[1], dh, N * H * sizeof *dh);
 }
 
+/* Labels of both kinds, from the numbers of the words. */
+static void multilabel_labels(const gradcheck_bench *b, double *y)
+{
+    for (int i = 0; i < N * V; i++)
+        y[i] = b->ids[i % GRADCHECK_IDS] % 2;
+}
+
+static double *multilabel_p(gradcheck_bench *b)
+{
+    double *p = take(b, N * V);
+    X(multilabel_forward)(N, D, V, b->in[0], b->in[1], b->in[2], p);
+    return p;
+}
+
+static void multilabel_loss(gradcheck_bench *b)
+{
+    double *p = multilabel_p(b), *y = take(b, N * V);
+    multilabel_labels(b, y);
+    b->out[0] = X(multilabel_loss)(N, V, p, y, take(b, N * V));
+}
+
+static void multilabel_loss_back(gradcheck_bench *b)
+{
+    double *p = multilabel_p(b), *y = take(b, N * V), *dlogit = take(b, N * V);
+    multilabel_labels(b, y);
+    X(multilabel_loss)(N, V, p, y, dlogit);
+    X(affine_backward)(N, D, V, b->in[0], b->in[1], dlogit, b->gradient[0], b->gradient[1], b->gradient[2]);
+}
+
+static void multilabel(gradcheck_bench *b)
+{
+    X(multilabel_forward)(N, D, V, b->in[0], b->in[1], b->in[2], b->out);
+}
+
+static void multilabel_back(gradcheck_bench *b)
+{
+    double *p = multilabel_p(b), *dp = memcpy(take(b, N * V), b->dout, N * V * sizeof *dp);
+    X(multilabel_backward)(N, D, V, b->in[0], b->in[1], p, dp, b->gradient[0], b->gradient[1], b->gradient[2]);
+}
+
 /* ---- the table ----------------------------------------------------------------------------------------------------
  */
 
@@ -252,6 +293,12 @@ static const gradcheck_subject layers[] = {
     {"affine", 0.5,
      {{"dx", 1e-9, SETS, {T, N, D}}, {"dw", 1e-9, ADDS, {D, H}}, {"db", 1e-9, ADDS, {H}}},
      T * N * H, affine, affine_back},
+    {"multilabel", 1e-3,
+     {{"dx", 1e-7, SETS, {N, D}}, {"dw", 1e-7, ADDS, {D, V}}, {"db", 1e-7, ADDS, {V}}}, N * V, multilabel,
+     multilabel_back},
+    {"multilabel_loss", 1e-3,
+     {{"dx", 1e-7, SETS, {N, D}}, {"dw", 1e-7, ADDS, {D, V}}, {"db", 1e-7, ADDS, {V}}}, 1, multilabel_loss,
+     multilabel_loss_back},
     {"embedding", 0.5, {{"dw", 1e-11, ADDS, {V, D}}}, T * N * D, embedding, embedding_back},
     {"dropout", 0.5, {{"dx", 1e-9, SETS, {R, H}}}, R * H, dropout, dropout_back},
     {"attention", 1e-3,

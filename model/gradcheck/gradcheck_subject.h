@@ -12,7 +12,7 @@
 #include "model/gradcheck.h"
 
 enum {
-    GRADCHECK_INPUTS = 16, /* most inputs of a subject */
+    GRADCHECK_INPUTS = 32, /* most inputs of a subject */
     GRADCHECK_N = 3,
     GRADCHECK_T = 4,
     GRADCHECK_V = 7,

@@ -15,7 +15,8 @@ struct example {
 struct batches {
     int *ids; /* the words of all captions */
     struct example *examples;
-    size_t n_examples, count;
+    size_t n_examples, count; /* of an epoch */
+    size_t n_captions, n_all; /* captions of images, which come first; all there are */
     int size, longest;
     size_t *order;  /* [count] shuffled batch numbers */
     int *captions;  /* [longest + 1, size] and */
@@ -27,38 +28,53 @@ static int fail_memory(size_t captions, caption_error *err)
     return caption_fail(err, CAPTION_ENOMEM, "out of memory for batches of %zu captions", captions);
 }
 
-static void encode(batches *b, const caption_dataset *dataset, const vocabulary *v, int max_words)
+static void add_example(batches *b, const char *caption, size_t image, const vocabulary *v, int max_words, size_t *used)
 {
-    size_t used = 0, n = 0;
-    for (size_t i = 0; i < caption_dataset_size(dataset); i++) {
-        const caption_dataset_image *image = caption_dataset_at(dataset, i);
-        for (size_t k = 0; k < image->n_captions; k++) {
-            int words = vocabulary_encode(v, image->captions[k], b->ids + used, max_words);
-            b->examples[n++] = (struct example){i, used, words};
-            used += (size_t)words;
-            if (words + 1 > b->longest)
-                b->longest = words + 1;
-        }
-    }
+    int words = vocabulary_encode(v, caption, b->ids + *used, max_words);
+    b->examples[b->n_all++] = (struct example){image, *used, words};
+    *used += (size_t)words;
+    if (words + 1 > b->longest)
+        b->longest = words + 1;
 }
 
-int batches_new(batches **out, const caption_dataset *dataset, const vocabulary *v, int max_words, int size,
-                caption_error *err)
+static void encode(batches *b, const caption_dataset *dataset, const batch_texts *texts, const vocabulary *v,
+                   int max_words)
 {
-    size_t n = caption_dataset_captions(dataset);
+    size_t used = 0, images = caption_dataset_size(dataset);
+    for (size_t i = 0; i < images; i++) {
+        const caption_dataset_image *image = caption_dataset_at(dataset, i);
+        for (size_t k = 0; k < image->n_captions; k++)
+            add_example(b, image->captions[k], i, v, max_words, &used);
+    }
+    b->n_captions = b->n_all;
+    for (size_t i = 0; i < texts->n; i++)
+        add_example(b, texts->captions[i], images + i, v, max_words, &used);
+}
+
+/* Captions of an epoch. */
+static size_t epoch_size(const batch_texts *texts, size_t captions)
+{
+    size_t wanted = (size_t)((double)captions * texts->share / (1 - texts->share));
+    return captions + (wanted < texts->n ? wanted : texts->n);
+}
+
+int batches_new(batches **out, const caption_dataset *dataset, const batch_texts *texts, const vocabulary *v,
+                int max_words, int size, caption_error *err)
+{
+    size_t n = caption_dataset_captions(dataset), all = n + texts->n;
     *out = NULL;
     batches *b = calloc(1, sizeof *b);
     if (!b)
         return fail_memory(n, err);
     b->size = size;
-    b->n_examples = n;
-    b->count = (n + (size_t)size - 1) / (size_t)size;
-    b->ids = calloc(n * (size_t)max_words, sizeof *b->ids);
-    b->examples = calloc(n, sizeof *b->examples);
+    b->n_examples = epoch_size(texts, n);
+    b->count = (b->n_examples + (size_t)size - 1) / (size_t)size;
+    b->ids = calloc(all * (size_t)max_words, sizeof *b->ids);
+    b->examples = calloc(all, sizeof *b->examples);
     b->order = calloc(b->count, sizeof *b->order);
     b->images = calloc((size_t)size, sizeof *b->images);
     if (b->ids && b->examples)
-        encode(b, dataset, v, max_words);
+        encode(b, dataset, texts, v, max_words);
     b->captions = calloc((size_t)(b->longest + 1) * (size_t)size, sizeof *b->captions);
     if (!b->ids || !b->examples || !b->order || !b->images || !b->captions) {
         batches_free(b);
@@ -119,7 +135,9 @@ static void shuffle_examples(struct example *examples, size_t n, random_stream *
 void batches_shuffle(batches *b, uint64_t seed, int epoch)
 {
     random_stream r = random_seeded(random_mix(seed) + (uint64_t)epoch);
-    qsort(b->examples, b->n_examples, sizeof *b->examples, compare_places); /* forget the epoch before */
+    qsort(b->examples, b->n_all, sizeof *b->examples, compare_places); /* forget the epoch before */
+    if (b->n_all > b->n_examples)
+        shuffle_examples(b->examples + b->n_captions, b->n_all - b->n_captions, &r);
     shuffle_examples(b->examples, b->n_examples, &r);
     size_t window = (size_t)b->size * WINDOW;
     for (size_t start = 0; start < b->n_examples; start += window) {

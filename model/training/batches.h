@@ -14,9 +14,17 @@
 
 typedef struct batches batches;
 
-/* Encodes the captions of `dataset`, cut at max_words, for batches of `size`. Keeps neither argument. */
-int batches_new(batches **out, const caption_dataset *dataset, const vocabulary *v, int max_words, int size,
-                caption_error *err);
+/* Captions without images, of which each epoch takes some at random: that share of its captions, as far as there are so
+ * many. The image of the i-th is number (images of the dataset) + i. */
+typedef struct batch_texts {
+    const char *const *captions;
+    size_t n;
+    double share; /* below 1 */
+} batch_texts;
+
+/* Encodes the captions of `dataset` and of `texts`, cut at max_words, for batches of `size`. Keeps no argument. */
+int batches_new(batches **out, const caption_dataset *dataset, const batch_texts *texts, const vocabulary *v,
+                int max_words, int size, caption_error *err);
 void batches_free(batches *b); /* NULL is allowed */
 
 size_t batches_count(const batches *b);

@@ -14,7 +14,8 @@ int curriculum_open(curriculum *c, train_data *data, const decoder_shape *shape,
     if (o->samples)
         return reinforce_new(&c->reinforce, o->train, data->words, shape,
                              &(reinforce_plan){o->batch, o->samples, (float)o->example, o->max_words}, err);
-    return batches_new(&c->batches, o->train, data->words, o->max_words, o->batch, err);
+    const batch_texts texts = {data->texts.line, data->texts.n, o->text_share};
+    return batches_new(&c->batches, o->train, &texts, data->words, o->max_words, o->batch, err);
 }
 
 void curriculum_close(curriculum *c)
@@ -54,8 +55,7 @@ decoder_batch_f curriculum_batch(curriculum *c, size_t i, const float *parameter
 {
     uint64_t features_seed = random_bits(r), samples_seed = random_bits(r);
     batch_view view = c->reinforce ? reinforce_images(c->reinforce, i, c->share) : batches_get(c->batches, i, c->share);
-    train_data_features(c->data, &view, features_seed);
-    const image_features images = {c->data->features, c->data->map};
+    const decoder_images_f images = train_data_images(c->data, &view, features_seed);
     *reward = 0;
     if (c->reinforce && view.n > 0)
         *reward = reinforce_sample(c->reinforce, parameters, &images, samples_seed, &view);
@@ -67,8 +67,7 @@ decoder_batch_f curriculum_batch(curriculum *c, size_t i, const float *parameter
         .t = view.t,
         .first = view.first,
         .per_image = view.per_image,
-        .features = images.features,
-        .map = images.map,
+        .images = images,
         .captions = view.captions,
         .weights = c->weights,
         .dropout = examples ? (float)c->options->dropout : 0,

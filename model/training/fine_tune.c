@@ -18,6 +18,9 @@ int caption_train_base(caption_train_options *options, const char *base, caption
     options->words = model->shape.words;
     if (decoder_looks(model->shape.kind))
         options->attention = model->shape.attention;
+    options->concepts = model->shape.concepts;
+    options->tags = model->shape.tags;
+    options->folds = 0;
     caption_model_release(model);
     return CAPTION_OK;
 }
@@ -36,6 +39,11 @@ static int check_base(const caption_model *base, const caption_train_options *o,
     if (decoder_looks(base->shape.kind) && base->shape.attention != o->attention)
         return caption_fail(err, CAPTION_EINVAL, "attention: %d, but the base has %d", o->attention,
                             base->shape.attention);
+    if (base->shape.concepts != o->concepts)
+        return caption_fail(err, CAPTION_EINVAL, "concepts: %d, but the base has %d", o->concepts,
+                            base->shape.concepts);
+    if (base->shape.tags != o->tags)
+        return caption_fail(err, CAPTION_EINVAL, "tags: %d, but the base has %d", o->tags, base->shape.tags);
     if (!learnt_from || strcmp(learnt_from, caption_encoder_sha256(encoder)) != 0)
         return caption_fail(err, CAPTION_EINVAL, "base: %s learnt from the features of another encoder", o->base);
     return CAPTION_OK;

@@ -144,11 +144,11 @@ static int draw_word(int n, float *scores, random_stream *random)
 }
 
 /* Every image is looked at once, then gets a row for each of its samples. */
-static void begin(reinforce *r, const float *parameters, const image_features *of, int images, struct sampling *s)
+static void begin(reinforce *r, const float *parameters, const decoder_images_f *of, int images, struct sampling *s)
 {
     int samples = r->plan.samples, n = s->n = images * samples;
     arena_reset(&r->scratch);
-    s->state = decoder_start_f(&r->shape, parameters, images, n, of->features, of->map, &r->scratch);
+    s->state = decoder_start_f(&r->shape, parameters, images, n, of, &r->scratch);
     s->scores = arena_take(&r->scratch, (size_t)n * (size_t)r->shape.vocabulary, sizeof *s->scores);
     s->word = arena_take(&r->scratch, (size_t)n, sizeof *s->word);
     s->row = arena_take(&r->scratch, (size_t)n, sizeof *s->row);
@@ -174,7 +174,7 @@ static int extend(reinforce *r, struct sampling *s, int e)
     return r->words[row] < r->plan.max_words;
 }
 
-static void sample_captions(reinforce *r, const float *parameters, const image_features *of, int images)
+static void sample_captions(reinforce *r, const float *parameters, const decoder_images_f *of, int images)
 {
     struct sampling s;
     begin(r, parameters, of, images, &s);
@@ -256,7 +256,7 @@ static double weigh(reinforce *r, batch_view *view)
     return sum / (view->n / r->rows * r->plan.samples);
 }
 
-double reinforce_sample(reinforce *r, const float *parameters, const image_features *of, uint64_t seed,
+double reinforce_sample(reinforce *r, const float *parameters, const decoder_images_f *of, uint64_t seed,
                         batch_view *view)
 {
     for (int row = 0; row < view->n; row++) {

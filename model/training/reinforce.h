@@ -39,15 +39,10 @@ void reinforce_shuffle(reinforce *r, uint64_t seed, int epoch);
  * Valid until the next call. */
 batch_view reinforce_images(reinforce *r, size_t i, batch_share share);
 
-/* What the encoder says of the images of a batch: features [I, D], map [I, P, M]. */
-typedef struct image_features {
-    const float *features, *map;
-} image_features;
-
 /* Fills the rows of `view`, whose images are `of`, with captions, an image's example behind its samples, and completes
  * the view with them and their weights. What row k draws follows from seed + first + k alone. Returns the mean reward
  * of the samples. */
-double reinforce_sample(reinforce *r, const float *parameters, const image_features *of, uint64_t seed,
+double reinforce_sample(reinforce *r, const float *parameters, const decoder_images_f *of, uint64_t seed,
                         batch_view *view);
 
 #endif

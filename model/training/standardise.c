@@ -110,6 +110,16 @@ static void unfold(int inputs, int outputs, const float *mean, const float *scal
         }
 }
 
+void standardise_fold_layer(int inputs, int outputs, const float *mean, const float *scale, float *weights)
+{
+    fold(inputs, outputs, mean, scale, weights, weights + (size_t)inputs * (size_t)outputs);
+}
+
+void standardise_unfold_layer(int inputs, int outputs, const float *mean, const float *scale, float *weights)
+{
+    unfold(inputs, outputs, mean, scale, weights, weights + (size_t)inputs * (size_t)outputs);
+}
+
 typedef void layer_change(int inputs, int outputs, const float *mean, const float *scale, float *w, float *b);
 
 static void each_input_layer(const standardiser *s, const decoder_shape *shape, float *parameters, layer_change *change)

@@ -23,6 +23,10 @@ int standardise_measure(standardiser *s, const feature_cache *cache, const long 
 /* Writes the standardised features [D] of a record, and unless map is NULL its map [7, 7, M]. */
 void standardise_record(const standardiser *s, const float *record, float *features, float *map);
 
+/* The same of one affine layer: w [inputs, outputs], then b [outputs]. */
+void standardise_fold_layer(int inputs, int outputs, const float *mean, const float *scale, float *weights);
+void standardise_unfold_layer(int inputs, int outputs, const float *mean, const float *scale, float *weights);
+
 /* Parameters (decoder_layout) for standardised inputs become those for plain ones, and back. */
 void standardise_fold(const standardiser *s, const decoder_shape *shape, float *parameters);
 void standardise_unfold(const standardiser *s, const decoder_shape *shape, float *parameters);

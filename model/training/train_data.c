@@ -22,7 +22,7 @@ static int build_words(train_data *data, const vocabulary *base, caption_error *
 {
     const caption_dataset *train = data->options->train;
     size_t n = 0;
-    const char **captions = calloc(caption_dataset_captions(train), sizeof *captions);
+    const char **captions = calloc(caption_dataset_captions(train) + data->texts.n, sizeof *captions);
     if (!captions)
         return caption_fail(err, CAPTION_ENOMEM, "out of memory for the training captions");
     for (size_t i = 0; i < caption_dataset_size(train); i++) {
@@ -30,6 +30,8 @@ static int build_words(train_data *data, const vocabulary *base, caption_error *
         for (size_t k = 0; k < image->n_captions; k++)
             captions[n++] = image->captions[k];
     }
+    for (size_t i = 0; i < data->texts.n; i++)
+        captions[n++] = data->texts.line[i];
     int minimum = data->options->minimum_count;
     int status = base ? vocabulary_extend(&data->words, base, captions, n, minimum, err)
                       : vocabulary_build(&data->words, captions, n, minimum, err);
@@ -55,6 +57,8 @@ static void digest_data(train_data *data, caption_encoder *encoder)
     sha256_init(&sha);
     digest_dataset(&sha, data->options->train);
     digest_dataset(&sha, data->options->dev);
+    for (size_t i = 0; i < data->texts.n; i++)
+        sha256_update(&sha, strlen(data->texts.line[i]) + 1, (const uint8_t *)data->texts.line[i]);
     sha256_update(&sha, 64, (const uint8_t *)caption_encoder_sha256(encoder));
     sha256_digest(&sha, sizeof digest, digest);
     base16_encode_update(data->digest, sizeof digest, digest);
@@ -139,33 +143,83 @@ static void drop(double dropout, size_t n, float *x, random_stream *r)
         x[i] *= random_uniform(r) < dropout ? 0 : kept;
 }
 
-void train_data_features(train_data *data, const batch_view *view, uint64_t seed)
+/* The i-th image of the batch is `image` of the dataset. */
+static void read_image(train_data *data, size_t i, size_t image, random_stream *r)
 {
-    for (int k = 0; k < view->n; k += view->per_image) {
-        size_t i = (size_t)(k / view->per_image);
+    const size_t view = random_below(r, data->views), n = (size_t)data->concepts.head.n;
+    const long record = data->train_records[image * data->views + view];
+    float *features = data->features + i * D, *map = data->map ? data->map + i * CAPTION_MAP : NULL;
+    data->fault =
+        feature_cache_read(data->cache, record, 0, map ? FEATURE_FLOATS : D, data->record, &data->reason);
+    if (data->fault)
+        return;
+    standardise_record(&data->standardiser, data->record, features, map);
+    drop(data->options->feature_dropout, D, features, r);
+    if (map)
+        drop(data->options->feature_dropout, CAPTION_MAP, map, r);
+    if (n > 0)
+        memcpy(data->concept_p + i * n, data->concepts.p + (image * data->views + view) * n, n * sizeof(float));
+}
+
+/* The i-th image of the batch is that of a caption without one: the mean image is zero in standardised features. */
+static void imagine_image(train_data *data, size_t i, const char *caption, random_stream *r)
+{
+    int ids[CAPTION_MAX_WORDS];
+    memset(data->features + i * D, 0, D * sizeof *data->features);
+    if (data->map)
+        memset(data->map + i * CAPTION_MAP, 0, CAPTION_MAP * sizeof *data->map);
+    if (data->concepts.head.n > 0)
+        concept_data_imagine(&data->concepts, ids, vocabulary_encode(data->words, caption, ids, CAPTION_MAX_WORDS), r,
+                             data->concept_p + i * (size_t)data->concepts.head.n);
+}
+
+decoder_images_f train_data_images(train_data *data, const batch_view *view, uint64_t seed)
+{
+    const size_t images = caption_dataset_size(data->options->train);
+    const concept_head *head = &data->concepts.head;
+    for (int k = 0; k < view->n && !data->fault; k += view->per_image) {
+        const size_t i = (size_t)(k / view->per_image), image = view->images[k];
         random_stream r = random_seeded(seed + (uint64_t)(view->first + k));
-        long record = data->train_records[view->images[k] * data->views + random_below(&r, data->views)];
-        float *features = data->features + i * D, *map = data->map ? data->map + i * CAPTION_MAP : NULL;
-        data->fault = feature_cache_read(data->cache, record, 0, map ? FEATURE_FLOATS : D, data->record, &data->reason);
-        if (data->fault)
-            return;
-        standardise_record(&data->standardiser, data->record, features, map);
-        drop(data->options->feature_dropout, D, features, &r);
-        if (map)
-            drop(data->options->feature_dropout, CAPTION_MAP, map, &r);
+        if (image < images)
+            read_image(data, i, image, &r);
+        else
+            imagine_image(data, i, data->texts.line[image - images], &r);
     }
+    if (data->n_tags > 0 && view->n > 0)
+        concepts_rank(view->n / view->per_image, head->n, data->concept_p, data->n_tags, data->tags);
+    return (decoder_images_f){data->features, data->map, data->concept_p, data->tags, head->words};
+}
+
+/* Concepts, and room for those of a batch. */
+static int open_concepts(train_data *data, const concept_head *base, int looks, caption_error *err)
+{
+    const caption_train_options *o = data->options;
+    const concept_source source = {o,           data->words,        base, data->cache, data->train_records,
+                                   data->views, &data->standardiser};
+    int status = concept_data_open(&data->concepts, &source, err);
+    const int n = data->concepts.head.n;
+    if (status != CAPTION_OK || n == 0)
+        return status;
+    data->n_tags = !looks ? 0 : o->tags < n ? o->tags : n;
+    data->concept_p = calloc((size_t)o->batch * (size_t)n, sizeof *data->concept_p);
+    data->tags = calloc((size_t)o->batch * (size_t)data->n_tags + 1, sizeof *data->tags);
+    return data->concept_p && data->tags
+               ? CAPTION_OK
+               : caption_fail(err, CAPTION_ENOMEM, "out of memory for the concepts of %d images", o->batch);
 }
 
 /* ---- all of it -------------------------------------------------------------------------------------------------- */
 
-int train_data_open(train_data *data, const caption_train_options *options, const vocabulary *base,
+int train_data_open(train_data *data, const caption_train_options *options, const caption_model *base,
                     caption_encoder *encoder, caption_error *err)
 {
     int status;
     const feature_choice choice = {options->crops, options->flip};
     *data = (train_data){.options = options, .views = (size_t)feature_views(choice)};
+    if (options->text && (status = texts_open(&data->texts, options->text, err)))
+        return status;
     digest_data(data, encoder);
-    if ((status = build_words(data, base, err)) || (status = open_cache(data, encoder, err)) ||
+    if ((status = build_words(data, base ? base->words : NULL, err)) || (status = open_cache(data, encoder, err)) ||
         (status = extract(data, encoder, options->train, choice, &data->train_records, err)))
         return status;
     if (options->dev && (status = extract(data, encoder, options->dev, (feature_choice){0}, &data->dev_records, err)))
@@ -177,8 +231,11 @@ int train_data_open(train_data *data, const caption_train_options *options, cons
     data->record = calloc(FEATURE_FLOATS, sizeof *data->record);
     if (!data->features || !data->record || (looks && !data->map))
         return caption_fail(err, CAPTION_ENOMEM, "out of memory for a batch of %d captions", options->batch);
-    return standardise_measure(&data->standardiser, data->cache, data->train_records,
-                               caption_dataset_size(options->train), data->views, options, err);
+    status = standardise_measure(&data->standardiser, data->cache, data->train_records,
+                                 caption_dataset_size(options->train), data->views, options, err);
+    if (status != CAPTION_OK || (base && !base->concepts.n))
+        return status;
+    return open_concepts(data, base ? &base->concepts : NULL, looks, err);
 }
 
 void train_data_close(train_data *data)
@@ -190,4 +247,8 @@ void train_data_close(train_data *data)
     free(data->record);
     free(data->features);
     free(data->map);
+    texts_close(&data->texts);
+    concept_data_close(&data->concepts);
+    free(data->concept_p);
+    free(data->tags);
 }

@@ -3,11 +3,14 @@
 #define CAPTION_TRAIN_DATA_H
 
 #include "model/decoder/decoder.h"
+#include "model/decoder/model.h"
 #include "model/features/feature_cache.h"
 #include "model/random.h"
 #include "model/train.h"
 #include "model/training/batches.h"
+#include "model/training/concept_data.h"
 #include "model/training/standardise.h"
+#include "model/training/texts.h"
 
 typedef struct train_data {
     const caption_train_options *options;
@@ -22,18 +25,24 @@ typedef struct train_data {
     caption_error reason;      /* why */
     float *features;           /* [images of the batch, D], standardised */
     float *map;                /* [images of the batch, P, M], standardised; NULL for kinds that do not look */
-    char digest[65];           /* SHA-256 over names, captions and the encoder: identifies the data */
+    caption_texts texts;       /* captions without images */
+    concept_data concepts;
+    float *concept_p; /* [images of the batch, C], NULL without concepts */
+    int *tags;        /* [images of the batch, K], NULL if none are attended to */
+    int n_tags;       /* K */
+    char digest[65];  /* SHA-256 over names, captions and the encoder: identifies the data */
 } train_data;
 
-/* Builds the vocabulary, which extends `base` unless that is NULL, and computes or finds all features. Calls
+/* Builds the vocabulary, which extends that of `base` unless that is NULL, and computes or finds all features. Calls
  * options->progress (CAPTION_TRAIN_FEATURES). */
-int train_data_open(train_data *data, const caption_train_options *options, const vocabulary *base,
+int train_data_open(train_data *data, const caption_train_options *options, const caption_model *base,
                     caption_encoder *encoder, caption_error *err);
 void train_data_close(train_data *data); /* also of a zeroed one */
 
-/* The network learns from standardised features, of which a random share is dropped: fills data->features and
- * data->map for the images of this batch. What is chosen for the image of row k follows from seed + first + k alone. A
- * record that cannot be read is left in data->fault, and the batch must not be learnt. */
-void train_data_features(train_data *data, const batch_view *view, uint64_t seed);
+/* The network learns from standardised features, of which a random share is dropped: what it is told of the images of
+ * this batch, valid until the next call. A caption without an image is told of the mean image, and of its concepts.
+ * What is chosen for the image of row k follows from seed + first + k alone. A record that
+ * cannot be read is left in data->fault, and the batch must not be learnt. */
+decoder_images_f train_data_images(train_data *data, const batch_view *view, uint64_t seed);
 
 #endif

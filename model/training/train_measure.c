@@ -103,15 +103,14 @@ static void learn(bench *b, const caption_train_load *load, uint64_t seed)
     const decoder_batch_f batch = {
         .n = load->batch,
         .t = load->steps,
-        .features = b->features,
-        .map = b->map,
+        .images = {.features = b->features, .map = b->map},
         .captions = b->captions,
         .dropout = 0.5f,
         .label_smoothing = 0.1f,
         .seed = seed,
     };
     mixed_begin(b->mixed, b->parameters, b->n_parameters);
-    decoder_loss_f(&b->shape, b->parameters, &batch, b->gradients, NULL, NULL, &b->scratch);
+    decoder_loss_f(&b->shape, b->parameters, &batch, b->gradients, NULL, &b->scratch);
     mixed_end();
     optimizer_step(&b->optimizer, 1e-3, b->parameters, b->gradients);
 }

@@ -17,6 +17,14 @@ static const caption_train_option table[] = {
     {"words", "length of a word vector (W)", CAPTION_TRAIN_INTEGER, AT(words), 1, MODEL_MAX_WORDS},
     {"attention", "length of a query and a key (A), for the attention kind", CAPTION_TRAIN_INTEGER, AT(attention), 1,
      MODEL_MAX_HIDDEN},
+    {"concepts", "words whose presence in an image is predicted first (C); 0: none", CAPTION_TRAIN_INTEGER,
+     AT(concepts), 0, MODEL_MAX_CONCEPTS},
+    {"tags", "how many of them are attended to (K), for the attention kind; 0: none", CAPTION_TRAIN_INTEGER, AT(tags),
+     0, 64},
+    {"folds", "parts of the images for cross-fitting the concepts; 0: no cross-fitting", CAPTION_TRAIN_INTEGER,
+     AT(folds), 0, 20},
+    {"text-share", "share of an epoch's captions that come from the text without images", CAPTION_TRAIN_REAL,
+     AT(text_share), 0, 0.95},
     {"minimum-count", "rarer words are unknown", CAPTION_TRAIN_INTEGER, AT(minimum_count), 1, 1000000},
     {"epochs", "passes over the captions", CAPTION_TRAIN_INTEGER, AT(epochs), 1, 100000},
     {"patience", "epochs without a better dev CIDEr before stopping; 0: never stop early", CAPTION_TRAIN_INTEGER,
@@ -56,6 +64,10 @@ caption_train_options caption_train_defaults(const char *kind)
         .hidden = 512,
         .words = 300,
         .attention = 256,
+        .concepts = 768,
+        .tags = 16,
+        .folds = 3,
+        .text_share = 0.33,
         .minimum_count = 4,
         .epochs = 15,
         .patience = 3,
@@ -116,6 +128,8 @@ int caption_train_check(const caption_train_options *options, caption_error *err
     if (options->samples == 1 || options->samples + (options->example > 0) > options->batch)
         return caption_fail(err, CAPTION_EINVAL, "samples: %d is neither 0 nor between 2 and the batch of %d%s",
                             options->samples, options->batch, options->example > 0 ? ", less the example" : "");
+    if (options->folds == 1)
+        return caption_fail(err, CAPTION_EINVAL, "folds: 1 leaves nothing to fit on; expected 0 or at least 2");
     if (options->threads < 1)
         return caption_fail(err, CAPTION_EINVAL, "threads: %d is less than 1", options->threads);
     return CAPTION_OK;

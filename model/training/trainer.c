@@ -125,7 +125,7 @@ static void compute_share(trainer *t, float totals[TOTALS])
     totals[TOTAL_CAPTIONS] = (float)batch.n;
     totals[TOTAL_FAILED] = t->data.fault != CAPTION_OK;
     if (batch.n > 0 && !t->data.fault)
-        totals[TOTAL_LOSS] = decoder_loss_f(&t->shape, t->parameters, &batch, t->gradients, NULL, NULL, &t->scratch);
+        totals[TOTAL_LOSS] = decoder_loss_f(&t->shape, t->parameters, &batch, t->gradients, NULL, &t->scratch);
     else
         memset(t->gradients, 0, t->n_parameters * sizeof *t->gradients);
     mixed_end();
@@ -229,8 +229,8 @@ static int save(trainer *t, const char *path, const caption_scores *dev, caption
         {"dev_cider", cider},
         {NULL, NULL},
     };
-    return model_write(path, &t->shape, t->data.words, caption_encoder_sha256(t->encoder), t->folded, SAFETENSORS_F16,
-                       metadata, err);
+    return model_write(path, &t->shape, t->data.words, &t->data.concepts.head, caption_encoder_sha256(t->encoder),
+                       t->folded, SAFETENSORS_F16, metadata, err);
 }
 
 /* Scores what a server would load: the candidate file. */

@@ -50,6 +50,8 @@ static void shape_network(trainer *t)
                                .vocabulary = vocabulary_size(t->data.words)};
     decoder_kind_parse(o->kind, &t->shape.kind);
     model_shape_look(&t->shape, o->attention);
+    t->shape.concepts = t->data.concepts.head.n;
+    t->shape.tags = t->data.n_tags;
     decoder_layout(&t->shape, tensors, &t->n_parameters);
 }
 
@@ -102,8 +104,8 @@ static int prepare(trainer *t, caption_error *err)
 {
     int status;
     if ((status = fine_tune_open(&t->base, t->options, t->encoder, err)) ||
-        (status = train_data_open(&t->data, t->options, t->base ? t->base->words : NULL, t->encoder, err)) ||
-        (status = make_names(t, err)) || (status = make_network(t, err)))
+        (status = train_data_open(&t->data, t->options, t->base, t->encoder, err)) || (status = make_names(t, err)) ||
+        (status = make_network(t, err)))
         return status;
     return caption_session_new(&t->session, NULL, EVALUATE_BATCH, err);
 }

@@ -6,6 +6,7 @@
 
 #include "model/decoder/model.h"
 #include "model/encoder/encoder.h"
+#include "model/layers/multilabel.h"
 
 enum { PAIR = 2 }; /* captions: with the word, and without */
 
@@ -33,8 +34,10 @@ int target_of_word(target *t, const caption_model *model, const int *words, int 
 {
     *t = (target){.model = model, .steps = count};
     const size_t ids = (size_t)(count + 1) * PAIR;
-    const size_t bytes = arena_slice(ids, sizeof(int)) + arena_slice(CAPTION_FEATURES, sizeof(float)) +
-                         arena_slice(CAPTION_MAP, sizeof(float));
+    const size_t bytes =
+        arena_slice(ids, sizeof(int)) + arena_slice(CAPTION_FEATURES, sizeof(float)) +
+        arena_slice(CAPTION_MAP, sizeof(float)) + 2 * arena_slice((size_t)model->shape.concepts, sizeof(float)) +
+        arena_slice(CAPTION_FEATURES, sizeof(float)) + arena_slice((size_t)model->shape.tags, sizeof(int));
     int status = arena_reserve(&t->numbers, bytes, err);
     if (status == CAPTION_OK)
         status = arena_reserve(&t->scratch, decoder_loss_scratch_f(&model->shape, PAIR, count), err);
@@ -43,6 +46,10 @@ int target_of_word(target *t, const caption_model *model, const int *words, int 
     t->captions = arena_take(&t->numbers, ids, sizeof *t->captions);
     t->dfeatures = arena_take(&t->numbers, CAPTION_FEATURES, sizeof *t->dfeatures);
     t->dmap = arena_take(&t->numbers, CAPTION_MAP, sizeof *t->dmap);
+    t->concepts = arena_take(&t->numbers, (size_t)model->shape.concepts, sizeof *t->concepts);
+    t->dconcepts = arena_take(&t->numbers, (size_t)model->shape.concepts, sizeof *t->dconcepts);
+    t->through = arena_take(&t->numbers, CAPTION_FEATURES, sizeof *t->through);
+    t->tags = arena_take(&t->numbers, (size_t)model->shape.tags, sizeof *t->tags);
     write_captions(t, words);
     return CAPTION_OK;
 }
@@ -122,6 +129,27 @@ static void scale(float *values, size_t n)
         values[i] *= -PAIR;
 }
 
+static void read_concepts(target *t, const float *features)
+{
+    const decoder_shape *shape = &t->model->shape;
+    if (shape->concepts)
+        concepts_infer(&t->model->concepts, shape->features, 1, features, t->concepts);
+    if (shape->tags)
+        concepts_rank(1, shape->concepts, t->concepts, shape->tags, t->tags);
+}
+
+/* Adds to dfeatures what reaches them by way of the concepts. */
+static void read_concepts_backward(target *t, const float *features)
+{
+    const concept_head *head = &t->model->concepts;
+    if (!head->n)
+        return;
+    multilabel_backward_f(1, CAPTION_FEATURES, head->n, features, head->weights, t->concepts, t->dconcepts, t->through,
+                          NULL, NULL);
+    for (int i = 0; i < CAPTION_FEATURES; i++)
+        t->dfeatures[i] += t->through[i];
+}
+
 /* loss = (-log p(with) + log p(without)) / 2, so the score, log p of the word, is -2 loss. On a picture of another size
  * the map has other positions; the captioner's weights do not mind. */
 static double word_score(target *t, const encoder_gradient_f *g, encoder_seeds_f *seeds)
@@ -132,15 +160,19 @@ static double word_score(target *t, const encoder_gradient_f *g, encoder_seeds_f
     const int looks = decoder_looks(m->shape.kind), positions = map.height * map.width;
     decoder_shape shape = m->shape;
     shape.positions = looks ? positions : 0;
-    const decoder_batch_f batch = {.n = PAIR,
-                                   .t = t->steps,
-                                   .per_image = PAIR,
-                                   .features = encoder_gradient_features_f(g),
-                                   .map = looks ? map.values : NULL,
-                                   .captions = t->captions,
-                                   .weights = weights};
-    const double loss =
-        decoder_loss_f(&shape, m->parameters, &batch, NULL, t->dfeatures, looks ? t->dmap : NULL, &t->scratch);
+    const float *features = encoder_gradient_features_f(g);
+    read_concepts(t, features);
+    const decoder_batch_f batch = {
+        .n = PAIR,
+        .t = t->steps,
+        .per_image = PAIR,
+        .images = {features, looks ? map.values : NULL, t->concepts, t->tags, m->concepts.words},
+        .captions = t->captions,
+        .weights = weights};
+    const decoder_image_gradients_f dimages = {t->dfeatures, looks ? t->dmap : NULL,
+                                               shape.concepts ? t->dconcepts : NULL};
+    const double loss = decoder_loss_f(&shape, m->parameters, &batch, NULL, &dimages, &t->scratch);
+    read_concepts_backward(t, features);
     scale(t->dfeatures, CAPTION_FEATURES);
     scale(t->dmap, looks ? (size_t)positions * (size_t)map.channels : 0);
     seeds->features = t->dfeatures;

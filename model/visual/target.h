@@ -10,13 +10,16 @@
 #include "model/visualize.h"
 
 typedef struct target {
-    int class_index;            /* of a class */
-    const caption_model *model; /* of a word */
-    int steps;                  /* T: words, the last of them the wanted one */
-    int *captions;              /* [T + 1, 2] */
-    float *dfeatures;           /* [1280] */
-    float *dmap;                /* [7, 7, 320] at most, of captioners that look at the map */
-    float *dlogits;             /* [1000] */
+    int class_index;             /* of a class */
+    const caption_model *model;  /* of a word */
+    int steps;                   /* T: words, the last of them the wanted one */
+    int *captions;               /* [T + 1, 2] */
+    float *dfeatures;            /* [1280] */
+    float *dmap;                 /* [7, 7, 320] at most, of captioners that look at the map */
+    float *dlogits;              /* [1000] */
+    float *concepts, *dconcepts; /* [C] probabilities, and their gradient */
+    float *through;              /* [1280] of the features, by way of the concepts */
+    int *tags;                   /* [K] */
     arena numbers, scratch;
 } target;
 

@@ -15,7 +15,7 @@
 #include "server/decode/cage.h"
 #include "server/engine/weights.h"
 
-enum { MOST_OPTIONS = 48, DURATION = 24 };
+enum { MOST_OPTIONS = 64, DURATION = 24 };
 
 static volatile sig_atomic_t stop_wanted;
 
@@ -84,6 +84,7 @@ static void list_options(caption_train_options *o, struct files *f, option table
     const option named[] = {
         {"images", OPTION_TEXT, &f->images, 0, 0, "DIR", "directory of the images (needed)"},
         {"captions", OPTION_TEXT, &f->captions, 0, 0, "FILE", "TSV: image name, tab, caption (needed)"},
+        {"text", OPTION_TEXT, &o->text, 0, 0, "FILE", "captions without images, one a line, to learn from besides"},
         {"out", OPTION_TEXT, &o->out, 0, 0, "FILE", "weight file to write (needed)"},
         {"kind", OPTION_CHOICE, &o->kind, 0, 0, "rnn|lstm|attention",
          "captioner; the defaults below are for this kind"},

@@ -22,7 +22,7 @@ caption_model *captioner_of(const decoder_shape *shape, const char *words, const
     caption_model *model;
     assert_int_equal(vocabulary_parse(&v, words, NULL), CAPTION_OK);
     const char *path = scratch_path("captioner.safetensors");
-    assert_int_equal(model_write(path, shape, v, "", parameters, SAFETENSORS_F16, none, NULL), CAPTION_OK);
+    assert_int_equal(model_write(path, shape, v, NULL, "", parameters, SAFETENSORS_F16, none, NULL), CAPTION_OK);
     vocabulary_free(v);
     assert_int_equal(caption_model_open(&model, path, NULL), CAPTION_OK);
     return model;

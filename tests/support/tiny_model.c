@@ -23,7 +23,7 @@ static int write_random(const char *path, const decoder_shape *shape, const voca
     random_stream random = random_seeded(seed);
     for (size_t i = 0; i < total; i++)
         parameters[i] = (float)(2 * random_uniform(&random) - 1);
-    int status = model_write(path, shape, v, "of no encoder in particular", parameters, SAFETENSORS_F32,
+    int status = model_write(path, shape, v, NULL, "of no encoder in particular", parameters, SAFETENSORS_F32,
                              (const char *const[][2]){{"dev_cider", "0.125"}, {NULL, NULL}}, err);
     free(parameters);
     return status;

@@ -51,7 +51,7 @@ static int free_dataset(void **state)
 static batches *make_batches(void)
 {
     batches *b;
-    assert_int_equal(batches_new(&b, dataset, words, LONGEST, SIZE, NULL), CAPTION_OK);
+    assert_int_equal(batches_new(&b, dataset, &(batch_texts){NULL, 0, 0}, words, LONGEST, SIZE, NULL), CAPTION_OK);
     return b;
 }
 

@@ -64,7 +64,8 @@ static void enumerate(const caption_model *m, const captioner_pictures *picture,
     const decoder_shape *shape = &m->shape;
     assert_int_equal(shape->vocabulary, VOCABULARY_SPECIALS + 2);
     assert_int_equal(arena_reserve(&scratch, decoder_step_scratch_f(shape, 1, 1), NULL), CAPTION_OK);
-    decoder_state_f state = decoder_start_f(shape, m->parameters, 1, 1, picture->features, picture->maps, &scratch);
+    decoder_state_f state = decoder_start_f(
+        shape, m->parameters, 1, 1, &(decoder_images_f){.features = picture->features, .map = picture->maps}, &scratch);
     written *w = &all[(*count)++];
     *w = (written){.text = ""};
     for (int t = 0; t <= n; t++) {
@@ -395,7 +396,9 @@ static void first_words_are_as_probable_as_the_model_says(void **state)
     caption_model *m = captioner_random("lstm", "x\ny\nz", 3);
     arena scratch = {0};
     assert_int_equal(arena_reserve(&scratch, decoder_step_scratch_f(&m->shape, 1, 1), NULL), CAPTION_OK);
-    decoder_state_f s = decoder_start_f(&m->shape, m->parameters, 1, 1, pictures.features, pictures.maps, &scratch);
+    decoder_state_f s =
+        decoder_start_f(&m->shape, m->parameters, 1, 1,
+                        &(decoder_images_f){.features = pictures.features, .map = pictures.maps}, &scratch);
     decoder_step_f(&m->shape, m->parameters, (const int[]){VOCABULARY_START}, &s, scores, &scratch);
     arena_free(&scratch);
     int counts[V] = {0};

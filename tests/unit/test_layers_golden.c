@@ -235,9 +235,9 @@ static double captioning_loss(decoder_kind kind, double first_feature, double la
     linspace(first_feature, last_feature, N * D, features);
     for (int i = 0; i < N * T; i++)
         captions[i % T * N + i / T] = i % shape.vocabulary;
-    decoder_batch_d batch = {.n = N, .t = T - 1, .features = features, .captions = captions};
+    decoder_batch_d batch = {.n = N, .t = T - 1, .images = {.features = features}, .captions = captions};
     assert_int_equal(arena_reserve(&scratch, decoder_loss_scratch_d(&shape, N, T - 1), NULL), CAPTION_OK);
-    double loss = decoder_loss_d(&shape, parameters, &batch, NULL, NULL, NULL, &scratch);
+    double loss = decoder_loss_d(&shape, parameters, &batch, NULL, NULL, &scratch);
     arena_free(&scratch);
     free(parameters);
     return loss;

@@ -313,9 +313,9 @@ static double learn(const decoder_shape *shape, mixed *m, size_t total, float *g
     decoder_init(shape, 3, parameters);
     assert_int_equal(arena_reserve(&scratch, decoder_loss_scratch_f(shape, N, T), NULL), CAPTION_OK);
     const decoder_batch_f batch = {
-        .n = N, .t = T, .features = features, .map = map, .captions = captions, .dropout = 0.3f};
+        .n = N, .t = T, .images = {.features = features, .map = map}, .captions = captions, .dropout = 0.3f};
     mixed_begin(m, parameters, total);
-    double loss = decoder_loss_f(shape, parameters, &batch, gradients, NULL, NULL, &scratch);
+    double loss = decoder_loss_f(shape, parameters, &batch, gradients, NULL, &scratch);
     mixed_end();
     arena_free(&scratch);
     free(parameters);

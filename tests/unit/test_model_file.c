@@ -18,7 +18,8 @@
 static const char words[] = "<NULL>\n<START>\n<END>\n<UNK>\na\ndog\nruns";
 enum { W = 2, H = 3, V = 7, MAX_PAIRS = 8 };
 
-static const decoder_shape tiny = {DECODER_LSTM, CAPTION_FEATURES, 0, W, H, V, 0, 0};
+static const decoder_shape tiny = {
+    .kind = DECODER_LSTM, .features = CAPTION_FEATURES, .words = W, .hidden = H, .vocabulary = V};
 
 /* Everything a file is made of, to be spoilt before it is written. */
 typedef struct parts {
@@ -209,7 +210,8 @@ static void a_model_comes_back_as_it_was_written(void **state)
     for (size_t i = 0; i < 2; i++) {
         caption_model *model;
         const char *path = scratch_path("good.safetensors");
-        assert_int_equal(model_write(path, &tiny, tiny_words, "0123", p.parameters, types[i], extra, NULL), CAPTION_OK);
+        assert_int_equal(model_write(path, &tiny, tiny_words, NULL, "0123", p.parameters, types[i], extra, NULL),
+                         CAPTION_OK);
         assert_int_equal(caption_model_open(&model, path, NULL), CAPTION_OK);
         assert_same_model(model, &p);
         assert_string_equal(caption_model_metadata(model, "seed"), "7");

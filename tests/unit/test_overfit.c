@@ -71,7 +71,7 @@ static void draw_batch(const corpus *c, random_stream *random, float *features, 
 /* The loss of the last of STEPS batches. in_mixed: in mixed precision. */
 static double overfit(decoder_kind kind, int in_mixed)
 {
-    const decoder_shape shape = {kind, D, 0, W, H, V, 0, 0};
+    const decoder_shape shape = {.kind = kind, .features = D, .words = W, .hidden = H, .vocabulary = V};
     const optimizer_options adam = optimizer_defaults();
     decoder_tensor tensors[DECODER_MAX_TENSORS];
     size_t total;
@@ -91,10 +91,10 @@ static double overfit(decoder_kind kind, int in_mixed)
     random_stream random = random_seeded(2);
     double loss = 0;
     for (int step = 0; step < STEPS; step++) {
-        const decoder_batch_f batch = {.n = N, .t = T, .features = features, .captions = captions};
+        const decoder_batch_f batch = {.n = N, .t = T, .images = {.features = features}, .captions = captions};
         draw_batch(c, &random, features, captions);
         mixed_begin(m, parameters, total);
-        loss = decoder_loss_f(&shape, parameters, &batch, gradients, NULL, NULL, &scratch);
+        loss = decoder_loss_f(&shape, parameters, &batch, gradients, NULL, &scratch);
         mixed_end();
         optimizer_step(&o, 5e-3, parameters, gradients);
     }

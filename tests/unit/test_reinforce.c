@@ -149,7 +149,7 @@ static void words_are_drawn_with_the_captioners_probabilities(void **state)
     int ends = 0, a = 0, dog = 0, id_a = vocabulary_id(words, "a", 1), id_dog = vocabulary_id(words, "dog", 3);
     for (int round = 0; round < ROUNDS; round++) {
         batch_view view = reinforce_images(r, 0, BATCH_WHOLE);
-        reinforce_sample(r, parameters, &(image_features){features, NULL}, random_bits(&random), &view);
+        reinforce_sample(r, parameters, &(decoder_images_f){.features = features}, random_bits(&random), &view);
         for (int row = 0; row < view.n; row++) {
             int first = view.captions[view.n + row];
             ends += first == VOCABULARY_END;
@@ -184,7 +184,7 @@ static void what_is_no_word_is_drawn_as_itself_but_for_padding(void **state)
     int starts = 0;
     for (int round = 0; round < ROUNDS; round++) {
         batch_view view = reinforce_images(r, 0, BATCH_WHOLE);
-        reinforce_sample(r, parameters, &(image_features){features, NULL}, random_bits(&random), &view);
+        reinforce_sample(r, parameters, &(decoder_images_f){.features = features}, random_bits(&random), &view);
         for (int row = 0; row < view.n; row++) {
             int first = view.captions[view.n + row];
             starts += first == VOCABULARY_START;
@@ -205,7 +205,7 @@ static void samples_become_a_batch_whose_weights_balance(void **state)
     int cut = 0;
     for (int round = 0; round < 200; round++) {
         batch_view view = reinforce_images(r, 0, BATCH_WHOLE);
-        reinforce_sample(r, parameters, &(image_features){features, NULL}, random_bits(&random), &view);
+        reinforce_sample(r, parameters, &(decoder_images_f){.features = features}, random_bits(&random), &view);
         size_t predicted = 0;
         int longest = 0;
         for (int row = 0; row < view.n; row++) {
@@ -245,7 +245,8 @@ static void weights_are_rewards_less_the_mean_of_the_other_samples(void **state)
     random_stream random = random_seeded(11);
     assert_int_equal(rewards_new(&worth, dataset, words, MAX_WORDS, NULL), CAPTION_OK);
     batch_view view = reinforce_images(r, 0, BATCH_WHOLE);
-    double mean = reinforce_sample(r, parameters, &(image_features){features, NULL}, random_bits(&random), &view),
+    double mean =
+               reinforce_sample(r, parameters, &(decoder_images_f){.features = features}, random_bits(&random), &view),
            values[2 * SAMPLES], all = 0;
     for (int row = 0; row < view.n; row++) {
         int ids[MAX_WORDS], n = 0, finished = 0;
@@ -276,7 +277,7 @@ static void an_example_is_a_caption_of_the_image_with_the_weight_asked_for(void 
     assert_int_equal(reinforce_count(r), IMAGES); /* nine rows have room for one image of five */
     for (size_t i = 0; i < IMAGES; i++) {
         batch_view view = reinforce_images(r, i, BATCH_WHOLE);
-        reinforce_sample(r, parameters, &(image_features){features, NULL}, random_bits(&random), &view);
+        reinforce_sample(r, parameters, &(decoder_images_f){.features = features}, random_bits(&random), &view);
         assert_int_equal(view.n, SAMPLES + 1);
         assert_int_equal(view.per_image, SAMPLES + 1);
         int ids[MAX_WORDS];

@@ -28,7 +28,8 @@ enum { A = VOCABULARY_SPECIALS, DOG, CAT, RUNS, VERY, V, PICTURE = V, H };
 
 static caption_model *hand_made(int last_word_after_runs)
 {
-    const decoder_shape shape = {DECODER_RNN, CAPTION_FEATURES, 0, V, H, V, 0, 0};
+    const decoder_shape shape = {
+        .kind = DECODER_RNN, .features = CAPTION_FEATURES, .words = V, .hidden = H, .vocabulary = V};
     decoder_tensor at[DECODER_MAX_TENSORS];
     size_t total;
     decoder_layout(&shape, at, &total);
