@@ -166,6 +166,7 @@ typedef struct caption_options {
     double top_p;          /* CAPTION_SAMPLE: draw among the fewest words that make up this probability; 0: 1, all */
     uint64_t seed;         /* CAPTION_SAMPLE: the same gives the same captions, whatever else is in the batch */
     int n;                 /* captions an image, 1..CAPTION_MAX_BEAM; 0: 1. Greedily 1; with a beam at most its width */
+    double min_confidence; /* 0 to 1: a caption that is less sure gets an empty text; 0: none does */
     int plain;             /* 1: by probability alone, without the rules of fluency (below) */
 } caption_options;
 
@@ -201,6 +202,7 @@ typedef struct caption_token {
     const char *word;       /* "<END>" for the end */
     float logprob;          /* natural log of its probability after the words before it */
     int unknown;            /* caption_likelihood: 1 for a word that the model does not know */
+    float concept;          /* probability that the image has this word's concept, -1 if it is none */
     const float *attention; /* [49] the weights of the 7x7 places looked at for this word, row by row from the top left,
                              * summing to 1; NULL unless caption_model_positions */
 } caption_token;
@@ -210,6 +212,8 @@ typedef struct caption_result {
     float logprob;                 /* natural log of the caption's probability, end included if it was reached */
     int words;
     int finished;                /* 0 if max_words cut the sentence */
+    float confidence;            /* 0 to 1: how many of its content words are probably true (decoder/confidence.h) */
+    int unsure;                  /* 1: confidence is below options->min_confidence, and so text is empty */
     const caption_token *tokens; /* [words + finished]; in the session's memory, until it next writes or scores */
 } caption_result;
 

@@ -42,7 +42,7 @@ typedef struct caption_train_progress {
     double seconds_left; /* of this stage, estimated; 0 when unknown */
 
     /* The rest belongs to CAPTION_TRAIN_LEARNING. */
-    int epoch, epochs; /* 1-based */
+    int epoch, epochs; /* 1-based; 0: the base, before anything was learnt */
     double loss;       /* mean training loss per word since the last report */
     double reward;     /* with samples: mean CIDEr of the captions tried out since then, their ends counted as words */
     double learning_rate;

@@ -110,14 +110,28 @@ static int read_concepts(caption_model *model, const char *path, caption_error *
     if (!joined)
         return CAPTION_OK;
     model->concepts.words = calloc(MODEL_MAX_CONCEPTS, sizeof *model->concepts.words);
-    if (!model->concepts.words)
+    model->concept_of = calloc((size_t)model->shape.vocabulary, sizeof *model->concept_of);
+    if (!model->concepts.words || !model->concept_of)
         return caption_fail(err, CAPTION_ENOMEM, "%s: out of memory", path);
     int status = read_concept_words(model, path, joined, err);
     if (status == CAPTION_OK && model->concepts.n == 0)
         status = caption_fail(err, CAPTION_EFORMAT, "%s: metadata concepts is empty", path);
-    if (status == CAPTION_OK && decoder_looks(model->shape.kind))
+    for (int v = 0; v < model->shape.vocabulary; v++)
+        model->concept_of[v] = -1;
+    for (int c = 0; c < model->concepts.n; c++)
+        model->concept_of[model->concepts.words[c]] = c;
+    if (status == CAPTION_OK && decoder_looks(model->shape.kind) && safetensors_metadata(model->file, "tags"))
         status = metadata_size(model->file, path, "tags", model->concepts.n, &model->shape.tags, err);
     return status;
+}
+
+static int read_confidence(caption_model *model, const char *path, caption_error *err)
+{
+    const char *text = safetensors_metadata(model->file, "confidence");
+    if (text && !confidence_parse(&model->confidence, text))
+        return caption_fail(err, CAPTION_EFORMAT, "%s: metadata confidence is \"%.40s\", expected %d numbers", path,
+                            text, CONFIDENCE_WEIGHTS);
+    return CAPTION_OK;
 }
 
 static int read_shape(caption_model *model, const char *path, caption_error *err)
@@ -137,6 +151,8 @@ static int read_shape(caption_model *model, const char *path, caption_error *err
         status = read_attention(model, path, err);
     if (status == CAPTION_OK)
         status = read_vocabulary(model, path, err);
+    if (status == CAPTION_OK)
+        status = read_confidence(model, path, err);
     return status == CAPTION_OK ? read_concepts(model, path, err) : status;
 }
 
@@ -205,6 +221,7 @@ void caption_model_release(caption_model *model)
     arena_free(&model->memory);
     free(model->concepts.words);
     free(model->concepts.weights);
+    free(model->concept_of);
     vocabulary_free(model->words);
     safetensors_close(model->file);
     free(model);

@@ -16,6 +16,7 @@
 #include "model/arena.h"
 #include "model/caption.h"
 #include "model/decoder/concepts.h"
+#include "model/decoder/confidence.h"
 #include "model/decoder/decoder.h"
 #include "model/decoder/vocabulary.h"
 #include "model/storage/safetensors.h"
@@ -39,6 +40,8 @@ struct caption_model {
     arena memory;
     float *parameters;     /* in memory, laid out by decoder_layout */
     concept_head concepts; /* its numbers in memory */
+    int *concept_of;       /* [V] the concept that a word is, or -1; NULL without concepts */
+    confidence confidence;
 };
 
 /* Writes a model file. concepts: NULL if the shape has none; parameters: as decoder_layout says; encoder: the checksum;

@@ -32,7 +32,7 @@ size_t search_scratch(const decoder_shape *shape, const caption_options *options
     return arena_slice((size_t)images * shape->concepts, sizeof(float)) +
            arena_slice((size_t)images * shape->tags, sizeof(int)) + decoder_step_scratch_f(shape, images, rows) +
            arena_slice(n * words, sizeof(float)) + arena_slice(words, sizeof(float)) + arena_slice(n, sizeof(float)) +
-           2 * arena_slice(n, sizeof(int)) + arena_slice(looks_size(shape, options, rows), sizeof(float)) +
+           3 * arena_slice(n, sizeof(int)) + arena_slice(looks_size(shape, options, rows), sizeof(float)) +
            2 * arena_slice(n, sizeof(hypothesis)) + arena_slice(words, 1);
 }
 
@@ -45,6 +45,7 @@ static void take(search *s, arena *scratch)
     s->norm = arena_take(scratch, n, sizeof *s->norm);
     s->word = arena_take(scratch, n, sizeof *s->word);
     s->from = arena_take(scratch, n, sizeof *s->from);
+    s->image = arena_take(scratch, n, sizeof *s->image);
     s->looks = arena_take(scratch, looks_size(shape, &s->options, s->rows), sizeof *s->looks);
     s->open = arena_take(scratch, n, sizeof *s->open);
     s->other = arena_take(scratch, n, sizeof *s->other);
@@ -74,10 +75,12 @@ search search_start(const caption_session *session, const caption_model *model, 
 {
     search s = {.model = model, .options = *options, .scratch = scratch, .rows = rows, .n = n};
     const decoder_images_f images = read_images(session, model, scratch);
+    s.concepts = images.concepts;
     s.state = decoder_start_f(&model->shape, model->parameters, session->n, rows, &images, scratch);
     decoder_select_f(&model->shape, &s.state, n, image);
     take(&s, scratch);
     fluency_flags(model->words, s.fluency);
+    memcpy(s.image, image, (size_t)n * sizeof *s.image);
     for (int r = 0; r < n; r++) {
         s.word[r] = VOCABULARY_START;
         s.open[r] = (hypothesis){.slot = r};
@@ -158,6 +161,12 @@ static void append(caption_result *result, const char *word)
     memcpy(result->text + used + space, word, length + 1); /* vocabulary.h sees to the room */
 }
 
+static float concept_of(const search *s, const hypothesis *h, int word)
+{
+    const int c = s->concepts ? s->model->concept_of[word] : -1;
+    return c < 0 ? -1 : s->concepts[(size_t)s->image[h->slot] * s->model->shape.concepts + c];
+}
+
 void search_result(const search *s, const hypothesis *h, caption_token *tokens, caption_result *result)
 {
     size_t places = (size_t)s->model->shape.positions;
@@ -167,8 +176,13 @@ void search_result(const search *s, const hypothesis *h, caption_token *tokens, 
         const float *looks = s->looks + ((size_t)t * s->rows + h->row[t]) * places;
         tokens[t] = (caption_token){.word = vocabulary_word(s->model->words, h->word[t]),
                                     .logprob = h->each[t],
+                                    .concept = concept_of(s, h, h->word[t]),
                                     .attention = places > 0 ? looks : NULL};
         if (t < h->n)
             append(result, tokens[t].word);
     }
+    result->confidence = confidence_of(&s->model->confidence, result);
+    result->unsure = (double)result->confidence < s->options.min_confidence;
+    if (result->unsure)
+        result->text[0] = '\0';
 }

@@ -34,6 +34,8 @@ typedef struct search {
     int rows;    /* at most */
     int n, step; /* rows now; steps taken */
     decoder_state_f state;
+    const float *concepts;    /* [images, C] of the session's images, NULL without */
+    int *image;               /* [rows] of each slot */
     float *scores;            /* [rows, V] of the next word */
     float *copy;              /* [V] */
     float *norm;              /* [rows] log of the summed exponentials of its scores, so that log p = score - norm */

@@ -20,6 +20,8 @@ static const caption_option table[] = {
     {"top-p", "sample: among the fewest words with this probability", NULL, CAPTION_OPTION_REAL, AT(top_p), 1e-6, 1},
     {"seed", "sample: the same gives the same captions", NULL, CAPTION_OPTION_SEED, AT(seed), 0, 0},
     {"n", "beam: best captions; sample: independent ones", NULL, CAPTION_OPTION_INTEGER, AT(n), 1, CAPTION_MAX_BEAM},
+    {"min-confidence", "a caption less sure than this gets an empty text; 0: none does", NULL, CAPTION_OPTION_REAL,
+     AT(min_confidence), 0, 1},
     {"plain", "by probability alone, even if words are repeated or the end is cut", NULL, CAPTION_OPTION_FLAG,
      AT(plain), 0, 1},
 };

@@ -3,12 +3,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/training/calibrate.h"
 #include "model/training/train_options.h"
 
 /* What one batch needs besides the session. */
 struct scratch {
     float features[EVALUATE_BATCH * CAPTION_FEATURES], maps[EVALUATE_BATCH * CAPTION_MAP];
     caption_result results[EVALUATE_BATCH];
+    calibration words;
 };
 
 /* captions [n] are malloc'd. */
@@ -39,7 +41,7 @@ int evaluate(evaluation *out, caption_session *session, const caption_model *mod
              const caption_train_options *options, const feature_cache *cache, const long *records, caption_error *err)
 {
     size_t images = caption_dataset_size(options->dev);
-    struct scratch *scratch = malloc(sizeof *scratch);
+    struct scratch *scratch = calloc(1, sizeof *scratch);
     int status = CAPTION_OK;
     *out = (evaluation){.images = images, .captions = calloc(images, sizeof *out->captions)};
     if (!scratch || !out->captions)
@@ -51,9 +53,16 @@ int evaluate(evaluation *out, caption_session *session, const caption_model *mod
         else
             status = caption_batch(session, model, options->max_words, cache, records + i, n, scratch,
                                    out->captions + i, err);
+        for (int k = 0; k < n && status == CAPTION_OK; k++)
+            status = calibration_add(&scratch->words, &scratch->results[k],
+                                     caption_dataset_at(options->dev, i + (size_t)k), err);
     }
     if (status == CAPTION_OK)
         status = caption_score(&out->scores, options->dev, (const char *const *)out->captions, err);
+    if (scratch) {
+        out->confidence = calibration_fit(&scratch->words);
+        calibration_free(&scratch->words);
+    }
     free(scratch);
     return status;
 }

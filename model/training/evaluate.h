@@ -4,6 +4,7 @@
 
 #include "model/caption.h"
 #include "model/dataset.h"
+#include "model/decoder/confidence.h"
 #include "model/features/feature_cache.h"
 #include "model/score.h"
 #include "model/train.h"
@@ -13,7 +14,8 @@ enum { EVALUATE_BATCH = 64 };
 typedef struct evaluation {
     caption_scores scores;
     size_t images;
-    char **captions; /* [images] */
+    char **captions;       /* [images] */
+    confidence confidence; /* fitted to them */
 } evaluation;
 
 /* Writes a caption for each image of options->dev, whose features are the records [images] of the cache, and scores

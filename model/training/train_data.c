@@ -149,8 +149,7 @@ static void read_image(train_data *data, size_t i, size_t image, random_stream *
     const size_t view = random_below(r, data->views), n = (size_t)data->concepts.head.n;
     const long record = data->train_records[image * data->views + view];
     float *features = data->features + i * D, *map = data->map ? data->map + i * CAPTION_MAP : NULL;
-    data->fault =
-        feature_cache_read(data->cache, record, 0, map ? FEATURE_FLOATS : D, data->record, &data->reason);
+    data->fault = feature_cache_read(data->cache, record, 0, map ? FEATURE_FLOATS : D, data->record, &data->reason);
     if (data->fault)
         return;
     standardise_record(&data->standardiser, data->record, features, map);

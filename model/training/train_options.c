@@ -26,7 +26,7 @@ static const caption_train_option table[] = {
     {"text-share", "share of an epoch's captions that come from the text without images", CAPTION_TRAIN_REAL,
      AT(text_share), 0, 0.95},
     {"minimum-count", "rarer words are unknown", CAPTION_TRAIN_INTEGER, AT(minimum_count), 1, 1000000},
-    {"epochs", "passes over the captions", CAPTION_TRAIN_INTEGER, AT(epochs), 1, 100000},
+    {"epochs", "passes over the captions", CAPTION_TRAIN_INTEGER, AT(epochs), 0, 100000},
     {"patience", "epochs without a better dev CIDEr before stopping; 0: never stop early", CAPTION_TRAIN_INTEGER,
      AT(patience), 0, 100000},
     {"batch", "captions a step", CAPTION_TRAIN_INTEGER, AT(batch), 1, 8192},
@@ -128,6 +128,8 @@ int caption_train_check(const caption_train_options *options, caption_error *err
     if (options->samples == 1 || options->samples + (options->example > 0) > options->batch)
         return caption_fail(err, CAPTION_EINVAL, "samples: %d is neither 0 nor between 2 and the batch of %d%s",
                             options->samples, options->batch, options->example > 0 ? ", less the example" : "");
+    if (options->epochs == 0 && !options->base)
+        return caption_fail(err, CAPTION_EINVAL, "epochs: 0 is only for a run that goes on from a captioner");
     if (options->folds == 1)
         return caption_fail(err, CAPTION_EINVAL, "folds: 1 leaves nothing to fit on; expected 0 or at least 2");
     if (options->threads < 1)

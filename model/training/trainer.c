@@ -38,6 +38,12 @@ static long all_steps(const trainer *t)
     return t->options->epochs * batches_per_epoch(t);
 }
 
+/* Is there a base whose score is known? */
+static int has_base_score(const trainer *t)
+{
+    return t->base && t->options->dev;
+}
+
 static int is_done(const trainer *t)
 {
     long stale = t->state.epoch - t->state.best_epoch;
@@ -89,7 +95,7 @@ static int report(trainer *t, const evaluation *e, int best, caption_error *err)
         .total = steps,
         .seconds_left =
             step > t->first_step ? (time - t->started) / (double)(step - t->first_step) * (double)(steps - step) : 0,
-        .epoch = (int)((step - 1) / batches_per_epoch(t)) + 1,
+        .epoch = step == 0 ? 0 : (int)((step - 1) / batches_per_epoch(t)) + 1,
         .epochs = t->options->epochs,
         .loss = w->words ? w->loss / (double)w->words : 0,
         .reward = w->captions ? w->reward / (double)w->captions : 0,
@@ -209,35 +215,61 @@ static void fold_standardisation(trainer *t)
     standardise_fold(&t->data.standardiser, &t->shape, t->folded);
 }
 
-/* Writes the folded weights, with the run's facts and, once known, its scores. */
-static int save(trainer *t, const char *path, const caption_scores *dev, caption_error *err)
+/* Fitted to the captions of dev, else as the base has it. */
+static const confidence *confidence_to_save(const trainer *t, const evaluation *e)
 {
-    enum { NUMBER = 32 };
-    char epoch[NUMBER], bleu[NUMBER] = "", rouge[NUMBER] = "", cider[NUMBER] = "";
-    snprintf(epoch, sizeof epoch, "%ld", t->state.epoch + 1);
-    if (dev) {
-        snprintf(bleu, sizeof bleu, "%.4f", dev->bleu[3]);
-        snprintf(rouge, sizeof rouge, "%.4f", dev->rouge_l);
-        snprintf(cider, sizeof cider, "%.4f", dev->cider);
+    static const confidence none = {0};
+    return e && e->confidence.fitted ? &e->confidence : t->base ? &t->base->confidence : &none;
+}
+
+/* Metadata being gathered: pairs, whose last one is NULL. */
+enum { MOST_FACTS = 8, FACT_TEXT = 32 };
+typedef struct facts {
+    const char *pair[MOST_FACTS][2];
+    char number[MOST_FACTS][FACT_TEXT];
+    int n;
+} facts;
+
+static void add_fact(facts *f, const char *name, const char *value)
+{
+    f->pair[f->n][0] = name;
+    f->pair[f->n++][1] = value;
+}
+
+static void add_score(facts *f, const char *name, double score)
+{
+    snprintf(f->number[f->n], FACT_TEXT, "%.4f", score);
+    add_fact(f, name, f->number[f->n]);
+}
+
+/* Writes the folded weights of that epoch, with the run's facts and, once known, its scores. */
+static int save(trainer *t, const char *path, long epoch, const evaluation *e, caption_error *err)
+{
+    facts f = {.n = 0};
+    char sure[CONFIDENCE_TEXT];
+    const confidence *fitted = confidence_to_save(t, e);
+    add_fact(&f, "training", t->description);
+    add_fact(&f, "training_data_sha256", t->data.digest);
+    snprintf(f.number[f.n], FACT_TEXT, "%ld", epoch);
+    add_fact(&f, "epoch", f.number[f.n]);
+    if (fitted->fitted) {
+        confidence_print(fitted, sure);
+        add_fact(&f, "confidence", sure);
     }
-    const char *const metadata[][2] = {
-        {"training", t->description},
-        {"training_data_sha256", t->data.digest},
-        {"epoch", epoch},
-        {dev ? "dev_bleu_4" : NULL, bleu},
-        {"dev_rouge_l", rouge},
-        {"dev_cider", cider},
-        {NULL, NULL},
-    };
+    if (e) {
+        add_score(&f, "dev_bleu_4", e->scores.bleu[3]);
+        add_score(&f, "dev_rouge_l", e->scores.rouge_l);
+        add_score(&f, "dev_cider", e->scores.cider);
+    }
     return model_write(path, &t->shape, t->data.words, &t->data.concepts.head, caption_encoder_sha256(t->encoder),
-                       t->folded, SAFETENSORS_F16, metadata, err);
+                       t->folded, SAFETENSORS_F16, (const char *const(*)[2])f.pair, err);
 }
 
 /* Scores what a server would load: the candidate file. */
 static int score_candidate(trainer *t, evaluation *e, caption_error *err)
 {
     caption_model *model = NULL;
-    int status = save(t, t->candidate_path, NULL, err);
+    int status = save(t, t->candidate_path, t->state.epoch, NULL, err);
     if (status == CAPTION_OK)
         status = caption_model_open(&model, t->candidate_path, err);
     if (status == CAPTION_OK)
@@ -250,8 +282,9 @@ static int score_candidate(trainer *t, evaluation *e, caption_error *err)
 /* Keeps the folded weights if they are the best so far; the epoch is then done. e: its scores, NULL without dev. */
 static int close_epoch(trainer *t, const evaluation *e, caption_error *err)
 {
-    int best = !e || t->state.best_epoch == 0 || e->scores.cider > t->state.best_score;
-    int status = best ? save(t, t->options->out, e ? &e->scores : NULL, err) : CAPTION_OK;
+    int first = t->state.best_epoch == 0 && !has_base_score(t);
+    int best = !e || first || e->scores.cider > t->state.best_score;
+    int status = best ? save(t, t->options->out, t->state.epoch + 1, e, err) : CAPTION_OK;
     if (status != CAPTION_OK)
         return status;
     t->state.epoch++;
@@ -265,6 +298,25 @@ static int close_epoch(trainer *t, const evaluation *e, caption_error *err)
     if (!is_done(t))
         status = write_checkpoint(t, err);
     return status == CAPTION_OK ? report(t, e, best, err) : status;
+}
+
+/* Epoch 0 of a run that goes on from a captioner: the base's own score, which later epochs must beat, or the base is
+ * what is kept. */
+static int score_base(trainer *t, caption_error *err)
+{
+    evaluation e = {.captions = NULL};
+    if (!has_base_score(t) || step_of(t) > 0)
+        return CAPTION_OK;
+    fold_standardisation(t);
+    int status = score_candidate(t, &e, err);
+    if (status == CAPTION_OK)
+        status = save(t, t->options->out, 0, &e, err);
+    if (status == CAPTION_OK) {
+        t->state.best_score = e.scores.cider;
+        status = report(t, &e, 1, err);
+    }
+    evaluation_free(&e);
+    return status;
 }
 
 static int score_epoch(trainer *t, caption_error *err)
@@ -283,6 +335,13 @@ static int score_epoch(trainer *t, caption_error *err)
 static int follow_first(trainer *t, caption_error *err)
 {
     return checkpoint_follow(t->options->ranks, &t->state, &t->optimizer, t->parameters, err);
+}
+
+static int begin(trainer *t, caption_error *err)
+{
+    int status = caption_ranks_is_first(t->options->ranks) ? score_base(t, err) : CAPTION_OK;
+    status = ranks_agree(t->options->ranks, status, err);
+    return status == CAPTION_OK ? follow_first(t, err) : status;
 }
 
 static int finish_epoch(trainer *t, caption_error *err)
@@ -316,6 +375,7 @@ static int run(trainer *t, caption_error *err)
     t->started = t->checkpointed = seconds_now();
     t->first_step = step_of(t);
     restart_window(t);
+    status = begin(t, err);
     while (status == CAPTION_OK && !is_done(t)) {
         status = learn_epoch(t, err);
         if (status == CAPTION_OK)

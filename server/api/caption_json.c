@@ -77,6 +77,8 @@ cJSON *caption_json(const caption_result *result, caption_attention attention, c
     cJSON *item = cJSON_CreateObject();
     int good = cJSON_AddStringToObject(item, "text", result->text) &&
                json_add_rounded(item, "logprob", result->logprob, 4) &&
+               json_add_rounded(item, "confidence", result->confidence, 4) &&
+               (!result->unsure || cJSON_AddTrueToObject(item, "unsure")) &&
                cJSON_AddNumberToObject(item, "words", result->words) &&
                cJSON_AddBoolToObject(item, "finished", result->finished);
     if (good && result->tokens)

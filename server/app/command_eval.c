@@ -29,6 +29,7 @@ typedef struct evaluation {
     caption_image *images; /* [BATCH] */
     char **captions;       /* [images of the dataset], malloc'd */
     double *cider;         /* [images] */
+    float *confidence;     /* [images] */
 } evaluation;
 
 static int read_image(const evaluation *e, size_t i, caption_image *out, caption_error *err)
@@ -64,6 +65,7 @@ static int caption_batch(const evaluation *e, size_t first, int n, caption_error
         status = caption_generate(e->session, e->model, &e->options, results, err);
     for (int i = 0; i < n && status == CAPTION_OK; i++) {
         const caption_result *best = &results[i * e->options.n];
+        e->confidence[first + (size_t)i] = best->confidence;
         if (!(e->captions[first + (size_t)i] = strdup(best->text)))
             status = caption_fail(err, CAPTION_ENOMEM, "out of memory");
     }
@@ -92,7 +94,9 @@ static int open_evaluation(evaluation *e, const char *images, const char *captio
     e->images = calloc(BATCH, sizeof *e->images);
     e->captions = calloc(caption_dataset_size(e->dataset), sizeof *e->captions);
     e->cider = calloc(caption_dataset_size(e->dataset), sizeof *e->cider);
-    return e->images && e->captions && e->cider ? CAPTION_OK : caption_fail(err, CAPTION_ENOMEM, "out of memory");
+    e->confidence = calloc(caption_dataset_size(e->dataset), sizeof *e->confidence);
+    return e->images && e->captions && e->cider && e->confidence ? CAPTION_OK
+                                                                 : caption_fail(err, CAPTION_ENOMEM, "out of memory");
 }
 
 static void close_evaluation(evaluation *e)
@@ -101,6 +105,7 @@ static void close_evaluation(evaluation *e)
         free(e->captions[i]);
     free(e->captions);
     free(e->cider);
+    free(e->confidence);
     free(e->images);
     cage_close(e->cage);
     caption_session_free(e->session);
@@ -135,7 +140,7 @@ static int report(const evaluation *e, const char *tsv, const char *training, ca
     if (status == CAPTION_OK)
         status = eval_report_make(&r, captions, caption_dataset_size(e->dataset), training, err);
     if (status == CAPTION_OK && tsv)
-        status = eval_report_tsv(tsv, e->dataset, captions, e->cider, err);
+        status = eval_report_tsv(tsv, e->dataset, captions, e->cider, e->confidence, err);
     if (status == CAPTION_OK)
         print_scores(&scores, &r);
     return status;
@@ -152,7 +157,7 @@ int command_eval(int argc, char **argv)
         {"images", OPTION_TEXT, &images, 0, 0, "DIR", "directory of the images (needed)"},
         {"captions", OPTION_TEXT, &captions, 0, 0, "FILE", "TSV: image name, tab, reference caption (needed)"},
         {"model", OPTION_TEXT, &model, 0, 0, "MODEL", "captioner: a name in the weights directory, or a file"},
-        {"tsv", OPTION_TEXT, &tsv, 0, 0, "FILE", "write a line an image: name, caption, its CIDEr, faults"},
+        {"tsv", OPTION_TEXT, &tsv, 0, 0, "FILE", "write a line an image: name, caption, its CIDEr, confidence, faults"},
         {"train-captions", OPTION_TEXT, &training, 0, 0, "FILE", "TSV it learnt from: how many captions are copies?"},
         WEIGHTS_OPTIONS(&place),
         CAGE_OPTIONS(&e.decoding),

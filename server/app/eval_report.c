@@ -99,13 +99,14 @@ static void print_faults(FILE *file, unsigned faults)
 }
 
 int eval_report_tsv(const char *path, const caption_dataset *dataset, const char *const *captions, const double *cider,
-                    caption_error *err)
+                    const float *confidence, caption_error *err)
 {
     FILE *file = fopen(path, "w");
     if (!file)
         return caption_fail(err, CAPTION_EIO, "%s cannot be written", path);
     for (size_t i = 0; i < caption_dataset_size(dataset); i++) {
-        fprintf(file, "%s\t%s\t%.6f\t", caption_dataset_at(dataset, i)->file, captions[i], cider[i]);
+        fprintf(file, "%s\t%s\t%.6f\t%.4f\t", caption_dataset_at(dataset, i)->file, captions[i], cider[i],
+                (double)confidence[i]);
         print_faults(file, caption_faults(captions[i]));
     }
     int failed = ferror(file);

@@ -17,8 +17,8 @@ typedef struct eval_report {
 /* training: a TSV whose captions are compared with; NULL: none. */
 int eval_report_make(eval_report *out, const char *const *captions, size_t n, const char *training, caption_error *err);
 
-/* Writes a line for each image: file, caption, CIDEr, its faults separated by commas ("-": none). */
+/* Writes a line for each image: file, caption, CIDEr, confidence, its faults separated by commas ("-": none). */
 int eval_report_tsv(const char *path, const caption_dataset *dataset, const char *const *captions, const double *cider,
-                    caption_error *err);
+                    const float *confidence, caption_error *err);
 
 #endif

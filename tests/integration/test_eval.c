@@ -86,8 +86,10 @@ static void the_tsv_tells_of_each_image_and_copies_are_found(void **state)
     int lines = 0;
     while (fgets(line, sizeof line, file)) {
         char name[64], caption[2048], faults[64];
-        double score;
-        assert_int_equal(sscanf(line, "%63[^\t]\t%2047[^\t]\t%lf\t%63s", name, caption, &score, faults), 4);
+        double score, confidence;
+        assert_int_equal(
+            sscanf(line, "%63[^\t]\t%2047[^\t]\t%lf\t%lf\t%63s", name, caption, &score, &confidence, faults), 5);
+        assert_true(confidence >= 0 && confidence <= 1);
         assert_string_equal(faults, "-");
         mean += score / PHOTOS;
         lines++;

@@ -48,7 +48,8 @@ static void fill(const char *pattern, char *path, size_t size)
 /* Monitors, browsers and the clients of other protocols may add parameters of their own. */
 static int is_ours(const char *path)
 {
-    return strncmp(path, "/v1/", 4) == 0 && strcmp(path, "/v1/chat/completions") != 0;
+    return strncmp(path, "/v1/", 4) == 0 && strcmp(path, "/v1/chat/completions") != 0 &&
+           strcmp(path, "/v1/responses") != 0;
 }
 
 static void every_route_refuses_a_parameter_that_it_does_not_know(void **state)

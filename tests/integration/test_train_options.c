@@ -69,7 +69,7 @@ static void numbers_out_of_range_are_400_by_name(void **state)
     static const struct {
         const char *member, *reason;
     } cases[] = {
-        {"\"epochs\":0", "epochs: 0 is not between 1 and"},
+        {"\"epochs\":0", "epochs: 0 is only for a run"},
         {"\"epochs\":2.5", "epochs: 2.5 is not a whole number"},
         {"\"epochs\":\"many\"", "epochs: must be a number"},
         {"\"epochs\":1e300", "epochs: 1e+300 is not between"},
