@@ -109,7 +109,8 @@ static void members_of(const caption_lines *lines, FILE *out, const char *text_n
 {
     fprintf(out, "\"%s\": ", text_name);
     put_json(out, r->text);
-    fprintf(out, ", \"logprob\": %.4f", (double)r->logprob);
+    fprintf(out, ", \"confidence\": %.4f%s, \"logprob\": %.4f", (double)r->confidence,
+            r->unsure ? ", \"unsure\": true" : "", (double)r->logprob);
     for (int t = 0; lines->logprobs && t < r->words + r->finished; t++) {
         fputs(t ? ", {\"word\": " : ", \"words\": [{\"word\": ", out);
         put_json(out, r->tokens[t].word);
