@@ -79,7 +79,7 @@ PLANT    = CC='$(CC)' CFLAGS='$(CFLAGS)' \
 
 # ---- what people call ------------------------------------------------------------------------------------------
 
-.PHONY: FORCE all run test check check-planted check-threads check-deploy check-browser check-mpi bench fuzz fuzzers help install clean \
+.PHONY: FORCE all run test check check-planted check-threads check-deploy check-browser check-mpi bench soak fuzz fuzzers help install clean \
         import-encoder screenshots gallery tests
 .DEFAULT_GOAL := all
 
@@ -139,6 +139,9 @@ fuzz: ## fuzz what reads files, FUZZ_SECONDS (20) each; installs clang if it is 
 
 fuzzers: $(FUZZERS)
 	tests/fuzz/run.sh $^
+
+soak: all ## an hour (SOAK_SECONDS) of kills, a full disk, slow clients and mixed load: what was lost, how memory grew
+	tests/soak/soak.py $(BUILD)/captiond
 
 bench: all ## side-by-side timings against other implementations: CSV and plot in build/bench
 	@BUILD=$(BUILD) tests/bench/run.sh

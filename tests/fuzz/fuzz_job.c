@@ -9,6 +9,18 @@
 #include "server/jobs/visual_request.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+
+static caption_encoder *encoder; /* which knows the names of classes */
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    (void)argc;
+    (void)argv;
+    if (caption_encoder_open(&encoder, "weights/efficientnet-b0.safetensors", NULL))
+        abort();
+    return 0;
+}
 
 static void read_training(const char *text, size_t size)
 {
@@ -37,7 +49,7 @@ static void read_view(caption_visual visual, const char *text)
     static const config limits = {.picture_side = 1024, .picture_steps = 1000, .saliency_samples = 32};
     visual_request request;
     problem p;
-    if (visual_request_parse(&request, visual, text, NULL, &limits, &p) == 0)
+    if (visual_request_parse(&request, visual, text, encoder, &limits, &p) == 0)
         free(visual_request_json(&request));
     visual_request_free(&request);
 }
