@@ -1,13 +1,13 @@
 /* encoder.c: the forward pass of EfficientNet-B0; encoder.h draws the network, encoder_network.c lists it.
  *
- * Where the time goes: 1x1 convolutions are 90 % of the arithmetic and run on the BLAS (gemm_pieces.h). The rest is
- * arranged so that they find their data in the cache and nothing passes over memory twice:
- *   - an expanded map is never there as a whole: a window of some rows is computed, bias and swish are applied on the
- *     way into a zero frame, so that the depthwise kernel needs no border cases, and it is filtered before the next
- *     rows overwrite it, all in L2;
- *   - the depthwise kernel adds bias, applies swish and sums each row for squeeze-and-excitation as it goes;
+ * 1x1 convolutions are 90 % of the arithmetic. They and the stem are products with packed weights (kernels/packed.h),
+ * and everything is arranged so that they find their data in the cache and nothing passes over memory twice:
+ *   - an expanded map is never there as a whole: one panel of the expand weights gives two or three of its planes, with
+ *     bias and swish, into a zero frame, so that the depthwise kernel needs no border cases, and they are filtered
+ *     before the next panel overwrites them; so it is with the stem, whose planes the first block filters;
+ *   - the depthwise kernel adds bias, applies swish and sums up for squeeze-and-excitation as it goes;
  *   - the excitation scales the project weights or the map, whichever is smaller;
- *   - a GEMM adds to its output: the output is prepared with bias, or, for a residual, is the block's input itself. */
+ *   - a product begins with the bias and ends with swish, or with the sum with the block's input. */
 #include "model/encoder/encoder.h"
 
 #include <string.h>
@@ -15,9 +15,37 @@
 #include "model/encoder/encoder_scratch.h"
 #include "model/encoder/encoder_weights.h"
 #include "model/kernels/activation.h"
-#include "model/kernels/convolution.h"
-#include "model/kernels/gemm_pieces.h"
 #include "model/kernels/matrix.h"
+
+/* One forward pass: who computes, and with what. */
+typedef struct pass {
+    const simd_set *kernels;
+    const encoder_network *network;
+    encoder_scratch *s;
+    size_t lanes;
+} pass;
+
+static int planes_of(const pass *p, int channels)
+{
+    return (channels + (int)p->lanes - 1) / (int)p->lanes;
+}
+
+/* Planes of `positions`, one behind the other. */
+static packed_target planes_at(const pass *p, float *out, int positions, packed_ending ending)
+{
+    return (packed_target){.out = out,
+                           .plane_step = (size_t)positions * p->lanes,
+                           .position_step = p->lanes,
+                           .line = positions,
+                           .ending = ending};
+}
+
+/* A map [positions, channels]; channels are whole planes. */
+static packed_target rows_at(const pass *p, float *out, int positions, int channels, packed_ending ending)
+{
+    return (packed_target){
+        .out = out, .plane_step = p->lanes, .position_step = (size_t)channels, .line = positions, .ending = ending};
+}
 
 /* ---- layers ------------------------------------------------------------------------------------------------- */
 
@@ -34,190 +62,222 @@ static void normalise(const caption_encoder *e, const encoder_frame *f, const un
     }
 }
 
-/* map [rows, width, in] -> as many rows of the window: swish(map W + bias) */
-static void expand(const encoder_layer *l, const encoder_frame *f, int rows, const float *map, float *tile,
-                   float *window)
+/* Rows begin.. of the stem's output, of `channels` from where `packed` stands. */
+static void stem(const pass *p, int begin, int rows, int channels, const float *packed, packed_target target)
 {
-    const size_t channels = (size_t)l->out, row = (size_t)f->width * channels;
-    gemm_pieces(rows * f->width, l->out, l->in, map, l->weight, 0, tile);
-    for (int y = 0; y < rows; y++, window += (size_t)f->framed_width * channels)
-        vector_bias_swish_f((size_t)f->width, channels, tile + (size_t)y * row, l->bias,
-                            window + (size_t)f->left * channels);
+    const encoder_frame *f = &p->s->stem;
+    const size_t row = (size_t)f->framed_width * ENCODER_CHANNELS;
+    for (int y = begin; y < begin + rows; y++, target.out += target.line_step)
+        p->kernels->packed_stem(f->shape.cols, channels, p->s->image + (size_t)(y * f->shape.stride) * row, row, packed,
+                                &target);
 }
 
-/* The same for a block that filters its input as it is. */
-static void copy(const encoder_frame *f, int rows, const float *map, float *window)
-{
-    const size_t channels = (size_t)f->shape.in, row = (size_t)f->width * channels;
-    for (int y = 0; y < rows; y++, window += (size_t)f->framed_width * channels)
-        memcpy(window + (size_t)f->left * channels, map + (size_t)y * row, row * sizeof *map);
-}
+/* One panel of the layer that a block's depthwise convolution reads: its expansion, or the stem. */
+typedef struct source_panel {
+    const encoder_layer *layer; /* the expansion, or NULL */
+    const float *packed;
+    int planes;
+} source_panel;
 
-/* Computes rows begin..end of the frame into `window`: zeros above and below the map; the columns beside it are zero
- * already. */
-static void fill_window(const encoder_block *b, const encoder_frame *f, encoder_scratch *s, int begin, int end,
-                        float *window)
+/* Rows begin..end of the frame into the window: zeros above and below the map; the columns beside it are zero already.
+ */
+static void fill_window(const pass *p, const encoder_frame *f, const source_panel *panel, int begin, int end,
+                        float *window, size_t plane)
 {
-    const size_t step = (size_t)f->framed_width * (size_t)f->shape.in;
+    const size_t step = (size_t)f->framed_width * p->lanes;
     const int below = f->top + f->height, first = begin < f->top ? f->top : begin, last = end < below ? end : below;
+    const int channels = panel->planes * (int)p->lanes, positions = f->height * f->width;
     for (int y = begin; y < end; y++)
-        if (y < first || y >= last)
-            memset(window + (size_t)(y - begin) * step, 0, step * sizeof *window);
+        for (int i = 0; i < panel->planes && (y < first || y >= last); i++)
+            memset(window + (size_t)i * plane + (size_t)(y - begin) * step, 0, step * sizeof *window);
     if (first >= last)
         return;
-    const size_t map_position = (size_t)(first - f->top) * (size_t)f->width;
-    float *inside = window + (size_t)(first - begin) * step;
-    if (b->expand.out > 0)
-        expand(&b->expand, f, last - first, s->map[0] + map_position * (size_t)b->expand.in, s->tile, inside);
+    const packed_target inside = {.out = window + (size_t)(first - begin) * step + (size_t)f->left * p->lanes,
+                                  .plane_step = plane,
+                                  .position_step = p->lanes,
+                                  .line = f->width,
+                                  .line_step = step,
+                                  .ending = PACKED_SWISH};
+    if (panel->layer)
+        p->kernels->packed_product((last - first) * f->width, panel->layer->in, channels,
+                                   p->s->map[0] + (size_t)((first - f->top) * f->width) * p->lanes,
+                                   (size_t)positions * p->lanes, panel->packed, &inside);
     else
-        copy(f, last - first, s->map[0] + map_position * (size_t)f->shape.in, inside);
+        stem(p, first - f->top, last - first, channels, panel->packed, inside);
 }
 
-static void clear_sides(const encoder_frame *f, float *window)
+/* A panel's planes, strip by strip, through the depthwise convolution. Neighbouring strips share kernel - stride rows,
+ * which move to the top. */
+static void filter_panel(const pass *p, const encoder_frame *f, const source_panel *panel, const float *taps,
+                         float *out, float *sum)
 {
-    const size_t channels = (size_t)f->shape.in, step = (size_t)f->framed_width * channels;
-    const size_t before = (size_t)f->left * channels, behind = before + (size_t)f->width * channels;
-    for (int y = 0; y < encoder_window_rows(f, f->strip); y++, window += step) {
-        memset(window, 0, before * sizeof *window);
-        memset(window + behind, 0, (step - behind) * sizeof *window);
-    }
-}
-
-/* map[0] -> filtered, row_sums: expansion and depthwise convolution, window by window. Neighbouring windows share
- * kernel - stride rows, which move to the top. */
-static void filter(const encoder_block *b, const encoder_frame *f, encoder_scratch *s)
-{
-    const size_t channels = (size_t)f->shape.in, step = (size_t)f->framed_width * channels;
+    const size_t step = (size_t)f->framed_width * p->lanes, row = (size_t)f->shape.cols * p->lanes;
+    const size_t plane = (size_t)encoder_window_rows(f, f->strip) * step;
+    const size_t packed_taps = (size_t)(1 + f->shape.kernel * f->shape.kernel) * p->lanes;
+    float *window = p->s->window;
     convolution_shape strip = f->shape;
     int kept = 0;
-    clear_sides(f, s->window);
     for (int y = 0; y < f->shape.rows; y += strip.rows) {
         const int begin = y * f->shape.stride;
         strip.rows = f->shape.rows - y < f->strip ? f->shape.rows - y : f->strip;
-        fill_window(b, f, s, begin + kept, begin + encoder_window_rows(f, strip.rows), s->window + (size_t)kept * step);
-        depthwise_bias_swish_f(&strip, s->window, b->depthwise.weight, b->depthwise.bias,
-                               s->filtered + (size_t)(y * f->shape.cols) * channels,
-                               s->row_sums + (size_t)y * channels);
+        fill_window(p, f, panel, begin + kept, begin + encoder_window_rows(f, strip.rows), window + (size_t)kept * step,
+                    plane);
         kept = f->shape.kernel - f->shape.stride;
-        memmove(s->window, s->window + (size_t)(strip.rows * f->shape.stride) * step,
-                (size_t)kept * step * sizeof *s->window);
+        for (int i = 0; i < panel->planes; i++) {
+            p->kernels->packed_depthwise(&strip, window + (size_t)i * plane, taps + (size_t)i * packed_taps,
+                                         out + (size_t)i * (size_t)f->shape.rows * row + (size_t)y * row,
+                                         sum + (size_t)i * p->lanes);
+            if (y + strip.rows < f->shape.rows)
+                memmove(window + (size_t)i * plane,
+                        window + (size_t)i * plane + (size_t)(strip.rows * f->shape.stride) * step,
+                        (size_t)kept * step * sizeof *window);
+        }
     }
+}
+
+/* map[0] or the image -> filtered, and the mean of each channel */
+static void filter(const pass *p, const encoder_block *b, const encoder_frame *f)
+{
+    const encoder_layer *source = b->expand.out > 0 ? &b->expand : &p->network->stem;
+    const int planes = planes_of(p, b->depthwise.out), positions = f->shape.rows * f->shape.cols;
+    const size_t taps = (size_t)(1 + f->shape.kernel * f->shape.kernel) * p->lanes;
+    const size_t inputs = (size_t)(1 + source->kernel * source->kernel * source->in) * p->lanes;
+    memset(p->s->mean, 0, (size_t)planes * p->lanes * sizeof *p->s->mean);
+    memset(p->s->window, 0,
+           ENCODER_PANEL * (size_t)encoder_window_rows(f, f->strip) * (size_t)f->framed_width * p->lanes *
+               sizeof *p->s->window);
+    for (int first = 0, width; first < planes; first += width) {
+        width = packed_panel_width(planes, first);
+        const source_panel panel = {b->expand.out > 0 ? source : NULL, source->packed + (size_t)first * inputs, width};
+        filter_panel(p, f, &panel, b->depthwise.packed + (size_t)first * taps,
+                     p->s->filtered + (size_t)first * (size_t)positions * p->lanes,
+                     p->s->mean + (size_t)first * p->lanes);
+    }
+    for (size_t c = 0; c < (size_t)planes * p->lanes; c++)
+        p->s->mean[c] /= (float)positions;
 }
 
 /* gate = sigmoid(excite(swish(reduce(mean over positions)))) */
-static void squeeze_and_excite(const encoder_block *b, const convolution_shape *shape, encoder_scratch *s)
+static void squeeze_and_excite(const pass *p, const encoder_block *b)
 {
-    const size_t expanded = (size_t)b->depthwise.out, reduced = (size_t)b->reduce.out;
-    sum_rows_f((size_t)shape->rows, expanded, s->row_sums, s->squeezed);
-    for (size_t c = 0; c < expanded; c++)
-        s->squeezed[c] /= (float)(shape->rows * shape->cols);
-    gemm_pieces(1, b->reduce.out, b->reduce.in, s->squeezed, b->reduce.weight, 0, s->reduced);
-    vector_bias_swish_f(1, reduced, s->reduced, b->reduce.bias, s->reduced);
-    memcpy(s->gate, b->excite.bias, expanded * sizeof *s->gate);
-    gemm_pieces(1, b->excite.out, b->excite.in, s->reduced, b->excite.weight, 1, s->gate);
-    vector_sigmoid_f(expanded, s->gate);
+    encoder_scratch *s = p->s;
+    const packed_target reduced = planes_at(p, s->reduced, 1, PACKED_SWISH);
+    const packed_target gate = planes_at(p, s->gate, 1, PACKED_PLAIN);
+    p->kernels->packed_product(1, b->reduce.in, b->reduce.out, s->mean, p->lanes, b->reduce.packed, &reduced);
+    p->kernels->packed_product(1, b->excite.in, b->excite.out, s->reduced, p->lanes, b->excite.packed, &gate);
+    p->kernels->vector_sigmoid((size_t)b->excite.out, s->gate);
 }
 
-static void fill_rows(size_t rows, size_t cols, float *x, const float *row)
-{
-    for (size_t r = 0; r < rows; r++, x += cols)
-        memcpy(x, row, cols * sizeof *x);
-}
-
-/* out [positions, out] = (filtered * gate) W + bias, added to what is in `out` if the block is residual.
+/* out = (filtered * gate) W + bias, added to what is in `out` if the block is residual.
  * (filtered * gate) W = filtered (gate * W): the gate goes to the smaller factor. */
-static void project(const encoder_block *b, encoder_scratch *s, int positions, float *out)
+static void project(const pass *p, const encoder_block *b, int positions, float *out)
 {
-    const size_t rows = (size_t)positions, in = (size_t)b->project.in, cols = (size_t)b->project.out;
-    const float *weight = b->project.weight;
-    if (positions < b->project.out) {
-        scale_columns_f(rows, in, s->filtered, s->gate, s->filtered);
+    encoder_scratch *s = p->s;
+    const encoder_layer *l = &b->project;
+    const packed_target target = planes_at(p, out, positions, b->residual ? PACKED_ADD : PACKED_PLAIN);
+    const float *packed = l->packed;
+    if (positions < l->out) {
+        p->kernels->packed_scale_planes(l->in, positions, s->gate, s->filtered);
     } else {
-        scale_rows_f(in, cols, weight, s->gate, s->scaled);
-        weight = s->scaled;
+        p->kernels->packed_scale(l->in, l->out, packed, s->gate, s->scaled);
+        packed = s->scaled;
     }
-    if (b->residual)
-        add_to_rows_f(rows, cols, out, b->project.bias);
-    else
-        fill_rows(rows, cols, out, b->project.bias);
-    gemm_pieces(positions, b->project.out, b->project.in, s->filtered, weight, 1, out);
+    p->kernels->packed_product(positions, l->in, l->out, s->filtered, (size_t)positions * p->lanes, packed, &target);
 }
 
 /* map[0] -> map[0]; see encoder.h */
-static void mbconv(const encoder_block *b, const encoder_frame *f, encoder_scratch *s)
+static void mbconv(const pass *p, const encoder_block *b, const encoder_frame *f)
 {
+    encoder_scratch *s = p->s;
     const int positions = f->shape.rows * f->shape.cols;
-    filter(b, f, s);
-    squeeze_and_excite(b, &f->shape, s);
+    filter(p, b, f);
+    squeeze_and_excite(p, b);
     if (b->residual) {
-        project(b, s, positions, s->map[0]);
+        project(p, b, positions, s->map[0]);
     } else {
         float *input = s->map[0];
-        project(b, s, positions, s->map[1]);
+        project(p, b, positions, s->map[1]);
         s->map[0] = s->map[1];
         s->map[1] = input;
     }
 }
 
 /* map[0] -> feature map, mean, logits, as far as they are wanted */
-static void finish(const encoder_network *network, encoder_scratch *s, int image, const encoder_outputs *out)
+static void finish(const pass *p, int image, const encoder_outputs *out)
 {
+    encoder_scratch *s = p->s;
     const convolution_shape *last = &s->blocks[ENCODER_BLOCKS - 1].shape;
-    const size_t positions = (size_t)(last->rows * last->cols), channels = (size_t)network->head.out;
-    const encoder_layer *head = &network->head, *classifier = &network->classifier;
-    float *map = out->map ? out->map + (size_t)image * positions * channels : s->filtered;
-    float *features = out->features ? out->features + (size_t)image * channels : s->squeezed;
+    const int positions = last->rows * last->cols;
+    const encoder_layer *head = &p->network->head, *classifier = &p->network->classifier;
+    const size_t channels = (size_t)head->out;
+    float *map = out->map ? out->map + (size_t)image * (size_t)positions * channels : s->filtered;
+    float *features = out->features ? out->features + (size_t)image * channels : s->mean;
+    const packed_target target = rows_at(p, map, positions, head->out, PACKED_SWISH);
 
-    gemm_pieces((int)positions, head->out, head->in, s->map[0], head->weight, 0, map);
-    vector_bias_swish_f(positions, channels, map, head->bias, map);
-    sum_rows_f(positions, channels, map, features);
+    p->kernels->packed_product(positions, head->in, head->out, s->map[0], (size_t)positions * p->lanes, head->packed,
+                               &target);
+    p->kernels->sum_rows((size_t)positions, channels, map, features);
     for (size_t c = 0; c < channels; c++)
         features[c] /= (float)positions;
     if (out->logits) {
-        float *logits = out->logits + (size_t)image * (size_t)classifier->out;
-        memcpy(logits, classifier->bias, (size_t)classifier->out * sizeof *logits);
-        gemm_pieces(1, classifier->out, classifier->in, features, classifier->weight, 1, logits);
+        const packed_target logits = planes_at(p, s->gate, 1, PACKED_PLAIN); /* whole planes: more than 1000 */
+        p->kernels->packed_product(1, classifier->in, classifier->out, features, p->lanes, classifier->packed, &logits);
+        memcpy(out->logits + (size_t)image * (size_t)classifier->out, s->gate,
+               (size_t)classifier->out * sizeof *s->gate);
     }
 }
 
-static void copy_local(const encoder_network *network, const encoder_scratch *s, int image, float *local)
+static void copy_local(const pass *p, int image, float *local)
 {
-    const convolution_shape *last = &s->blocks[ENCODER_BLOCKS - 1].shape;
-    const size_t size = (size_t)(last->rows * last->cols) * (size_t)network->head.in;
-    memcpy(local + (size_t)image * size, s->map[0], size * sizeof *local);
+    const convolution_shape *last = &p->s->blocks[ENCODER_BLOCKS - 1].shape;
+    const int positions = last->rows * last->cols, channels = p->network->head.in;
+    p->kernels->packed_unpack(channels, positions, p->s->map[0],
+                              local + (size_t)image * (size_t)positions * (size_t)channels);
 }
 
 /* ---- the network -------------------------------------------------------------------------------------------- */
 
-static void observe(const encoder_outputs *out, int image, int block, const convolution_shape *shape, int channels,
-                    const float *map)
+/* The stem's map is there as a whole only for those who want to see it. */
+static void observe_stem(const pass *p, int image, const encoder_outputs *out)
 {
-    if (out->observe)
-        out->observe(out->context, image, block, shape->rows, shape->cols, channels, map);
+    const convolution_shape *shape = &p->s->stem.shape;
+    const int channels = p->network->stem.out;
+    packed_target rows = rows_at(p, p->s->filtered, shape->cols, channels, PACKED_SWISH);
+    rows.line_step = (size_t)(shape->cols * channels);
+    stem(p, 0, shape->rows, channels, p->network->stem.packed, rows);
+    out->observe(out->context, image, 0, shape->rows, shape->cols, channels, p->s->filtered);
 }
 
-static void forward_one(const caption_encoder *e, encoder_scratch *s, int image, const unsigned char *pixels,
-                        const encoder_outputs *out)
+static void observe(const pass *p, int image, int block, const encoder_outputs *out)
 {
-    const encoder_layer *stem = &e->network.stem;
-    normalise(e, &s->stem, pixels, s->image);
-    convolution_bias_swish_f(&s->stem.shape, s->image, stem->weight, stem->bias, s->map[0]);
-    observe(out, image, 0, &s->stem.shape, stem->out, s->map[0]);
+    const convolution_shape *shape = &p->s->blocks[block].shape;
+    const int channels = p->network->blocks[block].project.out;
+    p->kernels->packed_unpack(channels, shape->rows * shape->cols, p->s->map[0], p->s->filtered);
+    out->observe(out->context, image, block + 1, shape->rows, shape->cols, channels, p->s->filtered);
+}
+
+static void forward_one(const pass *p, int image, const encoder_outputs *out)
+{
+    if (out->observe)
+        observe_stem(p, image, out);
     for (int i = 0; i < ENCODER_BLOCKS; i++) {
-        const encoder_block *b = &e->network.blocks[i];
-        mbconv(b, &s->blocks[i], s);
-        observe(out, image, i + 1, &s->blocks[i].shape, b->project.out, s->map[0]);
+        mbconv(p, &p->network->blocks[i], &p->s->blocks[i]);
+        if (out->observe)
+            observe(p, image, i, out);
     }
     if (out->local)
-        copy_local(&e->network, s, image, out->local);
+        copy_local(p, image, out->local);
     if (out->map || out->features || out->logits)
-        finish(&e->network, s, image, out);
+        finish(p, image, out);
 }
 
 void encoder_forward(const caption_encoder *e, encoder_scratch *s, int n, const unsigned char *pixels,
                      const encoder_outputs *out)
 {
     const size_t image_size = (size_t)s->stem.height * (size_t)s->stem.width * ENCODER_CHANNELS;
-    for (int i = 0; i < n; i++)
-        forward_one(e, s, i, pixels + (size_t)i * image_size, out);
+    const pass p = {e->kernels, &e->network, s, e->kernels->packed_lanes()};
+    for (int i = 0; i < n; i++) {
+        normalise(e, &s->stem, pixels + (size_t)i * image_size, s->image);
+        forward_one(&p, i, out);
+    }
 }

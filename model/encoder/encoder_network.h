@@ -15,6 +15,7 @@ typedef struct encoder_layer {
     int kernel, stride, in, out;
     const float *weight; /* [kernel, kernel, in, out] */
     const float *bias;   /* [out] */
+    const float *packed; /* both, as the kernels read them (kernels/packed.h) */
 } encoder_layer;
 
 /* MBConv: expand -> depthwise -> squeeze-and-excitation (reduce, excite) -> project. */

@@ -23,9 +23,9 @@ static encoder_frame frame(int height, int width, const encoder_layer *layer, in
 }
 
 /* As many rows of output as a window of ENCODER_WINDOW numbers gives, but at least one. */
-static int strip_rows(const encoder_frame *f)
+static int strip_rows(const encoder_frame *f, size_t lanes)
 {
-    const int fitting = ENCODER_WINDOW / f->framed_width / f->shape.in;
+    const int fitting = ENCODER_WINDOW / ENCODER_PANEL / f->framed_width / (int)lanes;
     const int rows = (fitting - f->shape.kernel) / f->shape.stride + 1;
     if (fitting < f->shape.kernel)
         return 1;
@@ -33,7 +33,7 @@ static int strip_rows(const encoder_frame *f)
 }
 
 typedef struct needs {
-    size_t image, window, filtered, row_sums, map, scaled, squeezed, reduced; /* numbers */
+    size_t image, window, filtered, map, scaled, mean, reduced; /* numbers */
 } needs;
 
 static void at_least(size_t *need, size_t a, size_t b, size_t c)
@@ -43,34 +43,40 @@ static void at_least(size_t *need, size_t a, size_t b, size_t c)
         *need = product;
 }
 
-static void plan_block(encoder_scratch *s, int index, const encoder_block *b, const encoder_frame *before, needs *n)
+/* Channels of whole planes. */
+static size_t whole(size_t channels, size_t lanes)
 {
-    const size_t expanded = (size_t)b->depthwise.out, out = (size_t)b->project.out;
-    encoder_frame *f = &s->blocks[index];
-    *f = frame(before->shape.rows, before->shape.cols, &b->depthwise, b->depthwise.out);
-    f->strip = strip_rows(f);
-    at_least(&n->window, (size_t)encoder_window_rows(f, f->strip), (size_t)f->framed_width, expanded);
-    at_least(&n->filtered, (size_t)f->shape.rows, (size_t)f->shape.cols, expanded);
-    at_least(&n->map, (size_t)f->shape.rows, (size_t)f->shape.cols, out);
-    at_least(&n->scaled, expanded, out, 1);
-    at_least(&n->row_sums, (size_t)f->shape.rows, expanded, 1);
-    at_least(&n->squeezed, expanded, 1, 1);
-    at_least(&n->reduced, (size_t)b->reduce.out, 1, 1);
+    return (channels + lanes - 1) / lanes * lanes;
 }
 
-static needs plan(encoder_scratch *s, const encoder_network *network, int height, int width)
+static void plan_block(encoder_scratch *s, int index, const encoder_block *b, const encoder_frame *before,
+                       const simd_set *kernels, needs *n)
 {
+    const size_t lanes = kernels->packed_lanes(), expanded = whole((size_t)b->depthwise.out, lanes);
+    encoder_frame *f = &s->blocks[index];
+    *f = frame(before->shape.rows, before->shape.cols, &b->depthwise, b->depthwise.out);
+    f->strip = strip_rows(f, lanes);
+    at_least(&n->window, (size_t)encoder_window_rows(f, f->strip), (size_t)f->framed_width, ENCODER_PANEL * lanes);
+    at_least(&n->filtered, (size_t)f->shape.rows, (size_t)f->shape.cols, expanded);
+    at_least(&n->map, (size_t)f->shape.rows, (size_t)f->shape.cols, whole((size_t)b->project.out, lanes));
+    at_least(&n->scaled, kernels->packed_size(b->project.in, b->project.out), 1, 1);
+    at_least(&n->mean, expanded, 1, 1);
+    at_least(&n->reduced, whole((size_t)b->reduce.out, lanes), 1, 1);
+}
+
+static needs plan(encoder_scratch *s, const caption_encoder *encoder, int height, int width)
+{
+    const encoder_network *network = &encoder->network;
     needs n = {0};
     const encoder_frame *last = &s->stem;
     s->stem = frame(height, width, &network->stem, network->stem.in);
     at_least(&n.image, (size_t)last->framed_height, (size_t)last->framed_width, (size_t)network->stem.in);
-    at_least(&n.map, (size_t)last->shape.rows, (size_t)last->shape.cols, (size_t)network->stem.out);
     for (int i = 0; i < ENCODER_BLOCKS; i++) {
-        plan_block(s, i, &network->blocks[i], last, &n);
+        plan_block(s, i, &network->blocks[i], last, encoder->kernels, &n);
         last = &s->blocks[i];
     }
     at_least(&n.filtered, (size_t)last->shape.rows, (size_t)last->shape.cols, (size_t)network->head.out);
-    at_least(&n.squeezed, (size_t)network->head.out, 1, 1);
+    at_least(&n.mean, (size_t)network->head.out, 1, 1);
     return n;
 }
 
@@ -80,9 +86,9 @@ static int take_buffers(encoder_scratch *s, const needs *n, caption_error *err)
         float **buffer;
         size_t count;
     } const all[] = {
-        {&s->image, n->image},       {&s->tile, n->window},     {&s->window, n->window}, {&s->filtered, n->filtered},
-        {&s->map[0], n->map},        {&s->map[1], n->map},      {&s->scaled, n->scaled}, {&s->row_sums, n->row_sums},
-        {&s->squeezed, n->squeezed}, {&s->reduced, n->reduced}, {&s->gate, n->squeezed},
+        {&s->image, n->image}, {&s->window, n->window},   {&s->filtered, n->filtered},
+        {&s->map[0], n->map},  {&s->map[1], n->map},      {&s->scaled, n->scaled},
+        {&s->mean, n->mean},   {&s->reduced, n->reduced}, {&s->gate, n->mean},
     };
     size_t bytes = 0;
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
@@ -103,7 +109,7 @@ int encoder_scratch_new(encoder_scratch **out, const caption_encoder *encoder, i
     encoder_scratch *s = calloc(1, sizeof *s);
     if (!s)
         return caption_fail(err, CAPTION_ENOMEM, "no memory for an encoder's scratch");
-    needs n = plan(s, &encoder->network, height, width);
+    needs n = plan(s, encoder, height, width);
     int status = take_buffers(s, &n, err);
     if (status == CAPTION_OK)
         *out = s;

@@ -1,8 +1,8 @@
 /* encoder_scratch.h: the sizes of every map and the buffers of one forward pass, planned once for one image size.
  *
- * Only one image is in work at a time, and of an expanded map, by far the largest thing there is, only a window of some
- * rows ever exists: it is computed, filtered by the depthwise convolution and overwritten while it is in the L2 cache.
- */
+ * Only one image is in work at a time. Maps are planes (kernels/packed.h). Of an expanded map, by far the largest thing
+ * there is, only a window ever exists: the two or three planes that one panel of weights gives, of some rows; they are
+ * computed, filtered by the depthwise convolution and overwritten while they are in the cache. */
 #ifndef CAPTION_ENCODER_SCRATCH_H
 #define CAPTION_ENCODER_SCRATCH_H
 
@@ -23,19 +23,18 @@ struct encoder_scratch {
     encoder_frame stem, blocks[ENCODER_BLOCKS]; /* of the stem and of each depthwise convolution */
     arena memory;
     float *image;    /* the framed, normalised image */
-    float *tile;     /* some rows of an expanded map before bias and swish [.., width, expanded] */
-    float *window;   /* the same rows after it, framed [.., framed_width, expanded] */
-    float *filtered; /* what the depthwise convolution gives [h, w, expanded]; in the end the head's map */
-    float *row_sums; /* of `filtered` [h, expanded] */
-    float *map[2];   /* a block's input and output, in turns */
-    float *scaled;   /* project weights times the excitation [expanded, out] */
-    float *squeezed, *reduced, *gate; /* [expanded], [expanded / 4 at most], [expanded] */
+    float *window;   /* rows of a panel's planes, framed [3][.., framed_width, lanes] */
+    float *filtered; /* what the depthwise convolution gives: planes of [h, w]; in the end the head's map */
+    float *map[2];   /* a block's input and output, in turns: planes */
+    float *scaled;   /* packed project weights times the excitation */
+    float *mean, *reduced, *gate; /* of squeeze-and-excitation */
 };
 
 enum {
     ENCODER_MIN_SIDE = 32,
     ENCODER_MAX_SIDE = 8192,
-    ENCODER_WINDOW = 9 << 14, /* numbers: tile and window fill a 1 MB L2, and 11 x 11 x 1152 is one window */
+    ENCODER_PANEL = 3,        /* planes of a window at most */
+    ENCODER_WINDOW = 1 << 14, /* numbers: 64 KB, of which one plane at a time is filtered in the first cache */
 };
 
 /* Rows of the frame that `rows` rows of output read. */

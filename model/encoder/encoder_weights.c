@@ -1,7 +1,8 @@
-/* encoder_weights.c: opens, checks, shares and frees the encoder's weights.
+/* encoder_weights.c: opens, checks, packs, shares and frees the encoder's weights.
  *
  * All weights live in one aligned allocation. It is filled by two visits of the network: one adds up what is needed,
- * one reads each tensor into its slice, with name, shape and finiteness checked by the reader. */
+ * one reads each tensor into its slice, with name, shape and finiteness checked by the reader, and packs it for the
+ * kernels of this CPU. The forward pass reads the packed form, the gradient to the pixels the plain one. */
 #include "model/encoder/encoder_weights.h"
 
 #include <stdio.h>
@@ -9,20 +10,40 @@
 #include <string.h>
 
 #include "model/arena.h"
+#include "model/kernels/cpu.h"
 #include "model/storage/safetensors.h"
 
 typedef struct loading {
     const safetensors *file;
-    arena *memory;
-    size_t bytes;
+    const simd_set *kernels;
+    arena *memory, *packed;
+    size_t bytes, packed_bytes;
     caption_error *err;
 } loading;
+
+/* A filter that reads one channel at a time; every other is a product of [kernel * kernel * in, out]. */
+static bool is_depthwise(const encoder_layer *l)
+{
+    return l->kernel > 1 && l->in == 1;
+}
+
+static int inputs_of(const encoder_layer *l)
+{
+    return l->kernel * l->kernel * l->in;
+}
+
+static size_t packed_size(const simd_set *kernels, const encoder_layer *l)
+{
+    return is_depthwise(l) ? kernels->packed_depthwise_size(l->kernel, l->out)
+                           : kernels->packed_size(inputs_of(l), l->out);
+}
 
 static int add_bytes(void *context, const char *name, encoder_layer *layer)
 {
     (void)name;
     loading *l = context;
     l->bytes += arena_slice(encoder_layer_size(layer), sizeof(float)) + arena_slice((size_t)layer->out, sizeof(float));
+    l->packed_bytes += arena_slice(packed_size(l->kernels, layer), sizeof(float));
     return CAPTION_OK;
 }
 
@@ -38,20 +59,38 @@ static int read_tensor(loading *l, const char *layer, const char *part, int ndim
     return safetensors_read(l->file, name, ndims, dims, values, l->err);
 }
 
+static int pack(loading *l, encoder_layer *layer)
+{
+    float *packed = arena_take(l->packed, packed_size(l->kernels, layer), sizeof *packed);
+    if (!packed)
+        return caption_fail(l->err, CAPTION_ENOMEM, "no memory for the encoder's weights");
+    layer->packed = packed;
+    if (is_depthwise(layer))
+        l->kernels->packed_pack_depthwise(layer->kernel, layer->out, layer->weight, layer->bias, packed);
+    else
+        l->kernels->packed_pack(inputs_of(layer), layer->out, layer->weight, layer->bias, packed);
+    return CAPTION_OK;
+}
+
 static int read_layer(void *context, const char *name, encoder_layer *layer)
 {
     const size_t kernel = (size_t)layer->kernel, in = (size_t)layer->in, out = (size_t)layer->out;
     int status = read_tensor(context, name, "weight", 4, (size_t[]){kernel, kernel, in, out}, encoder_layer_size(layer),
                              &layer->weight);
-    return status ? status : read_tensor(context, name, "bias", 1, &out, out, &layer->bias);
+    if (status == CAPTION_OK)
+        status = read_tensor(context, name, "bias", 1, &out, out, &layer->bias);
+    return status ? status : pack(context, layer);
 }
 
 static int read_network(caption_encoder *encoder, const safetensors *file, caption_error *err)
 {
-    loading l = {.file = file, .memory = &encoder->memory, .err = err};
+    loading l = {
+        .file = file, .kernels = encoder->kernels, .memory = &encoder->memory, .packed = &encoder->packed, .err = err};
     encoder_network_init(&encoder->network);
     encoder_network_each(&encoder->network, add_bytes, &l);
     int status = arena_reserve(&encoder->memory, l.bytes, err);
+    if (status == CAPTION_OK)
+        status = arena_reserve(&encoder->packed, l.packed_bytes, err);
     return status ? status : encoder_network_each(&encoder->network, read_layer, &l);
 }
 
@@ -122,6 +161,7 @@ int caption_encoder_open(caption_encoder **out, const char *path, caption_error 
     caption_encoder *encoder = calloc(1, sizeof *encoder);
     if (encoder) {
         atomic_init(&encoder->references, 1);
+        encoder->kernels = cpu_kernels();
         status = read_file(encoder, file, path, err);
     } else {
         status = caption_fail(err, CAPTION_ENOMEM, "%s: out of memory", path);
@@ -146,6 +186,7 @@ void caption_encoder_release(caption_encoder *encoder)
     if (!encoder || atomic_fetch_sub_explicit(&encoder->references, 1, memory_order_acq_rel) > 1)
         return;
     arena_free(&encoder->memory);
+    arena_free(&encoder->packed);
     free(encoder->label_text);
     free(encoder);
 }

@@ -8,6 +8,7 @@
 
 #include "model/arena.h"
 #include "model/encoder/encoder_network.h"
+#include "model/kernels/simd/kernels.h"
 
 enum { ENCODER_CHANNELS = 3, ENCODER_LEVELS = 256 };
 
@@ -15,6 +16,8 @@ struct caption_encoder {
     atomic_int references;
     encoder_network network;                            /* its pointers lead into `memory` */
     arena memory;                                       /* every weight and bias */
+    arena packed;                                       /* the same, packed, one layer behind the other */
+    const simd_set *kernels;                            /* those that they are packed for */
     float normalised[ENCODER_CHANNELS][ENCODER_LEVELS]; /* (level - mean) / std of each colour */
     char *label_text;
     const char *label[CAPTION_CLASSES]; /* into label_text */

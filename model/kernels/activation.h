@@ -16,11 +16,8 @@
 void X(vector_tanh)(size_t n, real *x);
 void X(vector_sigmoid)(size_t n, real *x);
 
-/* out[rows, cols] = swish(x[rows, cols] + bias[cols]); out may be x. */
-void X(vector_bias_swish)(size_t rows, size_t cols, const real *x, const real *bias, real *out);
-
-/* The same, and the slope at the same place: slope[rows, cols] = swish'(x + bias), which is all that a backward pass
- * needs of it. */
+/* out[rows, cols] = swish(x[rows, cols] + bias[cols]), and the slope at the same place: slope[rows, cols] =
+ * swish'(x + bias), which is all that a backward pass needs of it; out may be x. */
 void X(vector_bias_swish_slope)(size_t rows, size_t cols, const real *x, const real *bias, real *out, real *slope);
 
 /* Softmax in place; returns log(sum_j e^(x_j)) of the input row, so that log p_i = x_i - result. */

@@ -18,20 +18,15 @@ typedef struct convolution_shape {
     int kernel, stride;
 } convolution_shape;
 
-/* Dense, for few input channels: weight [kernel, kernel, in, out], out [rows, cols, out]. */
-void X(convolution_bias_swish)(const convolution_shape *shape, const real *in, const real *weight, const real *bias,
-                               real *out);
+/* Dense, for few input channels: weight [kernel, kernel, in, out], out [rows, cols, out]. slope, of the shape of `out`,
+ * becomes swish' at the same place: that is what a backward pass needs, d loss/d(sum) = d loss/d out * slope. A forward
+ * pass that nobody follows back has kernels/packed.h. */
+void X(convolution_bias_swish_slope)(const convolution_shape *shape, const real *in, const real *weight,
+                                     const real *bias, real *out, real *slope);
 
 /* Depthwise, shape->in = shape->out: weight [kernel, kernel, out], every channel for itself. Also writes the sum of
  * each row's results, sums [rows, out]: squeeze-and-excitation wants the mean, and a float sum over all positions at
  * once would lose digits on flat pictures. */
-void X(depthwise_bias_swish)(const convolution_shape *shape, const real *in, const real *weight, const real *bias,
-                             real *out, real *sums);
-
-/* Both again for a forward pass that will be followed back: slope, of the shape of `out`, becomes swish' at the same
- * place, so that d loss/d(sum) = d loss/d out * slope. */
-void X(convolution_bias_swish_slope)(const convolution_shape *shape, const real *in, const real *weight,
-                                     const real *bias, real *out, real *slope);
 void X(depthwise_bias_swish_slope)(const convolution_shape *shape, const real *in, const real *weight, const real *bias,
                                    real *out, real *slope, real *sums);
 

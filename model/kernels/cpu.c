@@ -73,7 +73,7 @@ void cpu_choose_kernels(void)
     atomic_store_explicit(&chosen, choose(), memory_order_relaxed);
 }
 
-static const simd_set *kernels(void)
+const simd_set *cpu_kernels(void)
 {
     const simd_set *set = atomic_load_explicit(&chosen, memory_order_relaxed);
     if (!set) {
@@ -99,7 +99,7 @@ const bf16_kernels *cpu_bf16_kernels_available(int i)
 {
 #ifdef __x86_64__
     static const bf16_kernels ways[] = {{"avx512bf16", bf16_pack, bf16_gemm}, {"amx", amx_pack, amx_gemm}};
-    if (kernels() == &sets[SETS - 1] && __builtin_cpu_supports("avx512bf16") && (i == 0 || (i == 1 && has_tiles())))
+    if (cpu_kernels() == &sets[SETS - 1] && __builtin_cpu_supports("avx512bf16") && (i == 0 || (i == 1 && has_tiles())))
         return &ways[i];
 #endif
     (void)i;
@@ -115,12 +115,12 @@ const bf16_kernels *cpu_bf16_kernels(void)
 
 const char *caption_simd_name(void)
 {
-    return kernels()->name;
+    return cpu_kernels()->name;
 }
 
 #define DISPATCH(result, name, parameters, arguments)                                                                  \
     result name##_f parameters                                                                                         \
     {                                                                                                                  \
-        return kernels()->name arguments;                                                                              \
+        return cpu_kernels()->name arguments;                                                                          \
     }
 SIMD_KERNELS(DISPATCH)

@@ -72,13 +72,13 @@ static void tanh_and_sigmoid_match_libm_over_the_finite_range(void **state)
 
 static void check_bias_swish(const simd_set *set, size_t cols)
 {
-    static float x[POINTS], y[POINTS], bias[128];
+    static float x[POINTS], y[POINTS], slope[POINTS], bias[128];
     size_t rows = POINTS / cols;
     fill(x);
     memcpy(y, x, sizeof x);
     for (size_t c = 0; c < cols; c++)
         bias[c] = 0.01f * (float)c - 0.5f;
-    set->vector_bias_swish(rows, cols, y, bias, y);
+    set->vector_bias_swish_slope(rows, cols, y, bias, y, slope);
     for (size_t i = 0; i < rows * cols; i++)
         assert_close(y[i], swish(x[i] + bias[i % cols]), x[i], set->name);
     for (size_t i = rows * cols; i < POINTS; i++)
@@ -158,9 +158,9 @@ static void not_a_number_stays_visible(void **state)
     (void)state;
     const simd_set *set;
     for (size_t i = 0; (set = simd_set_available(i)); i++) {
-        float x[3] = {1, NAN, 2}, y[3] = {1, NAN, 2}, bias[3] = {0};
+        float x[3] = {1, NAN, 2}, y[3] = {1, NAN, 2}, bias[3] = {0}, slope[3];
         set->vector_tanh(3, x);
-        set->vector_bias_swish(1, 3, y, bias, y);
+        set->vector_bias_swish_slope(1, 3, y, bias, y, slope);
         assert_true(isnan(x[1]) && isnan(y[1]));
         assert_false(isnan(x[0]) || isnan(x[2]) || isnan(y[0]) || isnan(y[2]));
     }

@@ -30,7 +30,14 @@ static double swish(double x)
     return x / (1 + exp(-x));
 }
 
-/* One output of the equation in kernels/convolution.h; depthwise: input channel o, weight of one input channel. */
+static double swish_slope(double x)
+{
+    const double s = 1 / (1 + exp(-x));
+    return s + x * s * (1 - s);
+}
+
+/* One output of the equation in kernels/convolution.h before its swish; depthwise: input channel o, weight of one input
+ * channel. */
 static double expected(const convolution_shape *s, int depthwise, const float *in, const float *weight,
                        const float *bias, int y, int x, int o)
 {
@@ -43,11 +50,11 @@ static double expected(const convolution_shape *s, int depthwise, const float *i
                 sum += (double)in[position * s->in + (depthwise ? o : i)] *
                        weight[((ky * s->kernel + kx) * inputs + i) * s->out + o];
             }
-    return swish(sum);
+    return sum;
 }
 
 typedef struct buffers {
-    float *in, *weight, *bias, *out, *sums;
+    float *in, *weight, *bias, *out, *slope, *sums;
 } buffers;
 
 static buffers allocate(const convolution_shape *s, int depthwise)
@@ -55,8 +62,11 @@ static buffers allocate(const convolution_shape *s, int depthwise)
     const int height = (s->rows - 1) * s->stride + s->kernel, width = (s->cols - 1) * s->stride + s->kernel;
     const int inputs = depthwise ? 1 : s->in;
     return (buffers){noise((size_t)(height * width * s->in), 1),
-                     noise((size_t)(s->kernel * s->kernel * inputs * s->out), 2), noise((size_t)s->out, 3),
-                     noise((size_t)(s->rows * s->cols * s->out), 4), noise((size_t)(s->rows * s->out), 5)};
+                     noise((size_t)(s->kernel * s->kernel * inputs * s->out), 2),
+                     noise((size_t)s->out, 3),
+                     noise((size_t)(s->rows * s->cols * s->out), 4),
+                     noise((size_t)(s->rows * s->cols * s->out), 5),
+                     noise((size_t)(s->rows * s->out), 6)};
 }
 
 static void release(buffers *b)
@@ -65,6 +75,7 @@ static void release(buffers *b)
     free(b->weight);
     free(b->bias);
     free(b->out);
+    free(b->slope);
     free(b->sums);
 }
 
@@ -74,12 +85,15 @@ static void check_outputs(const simd_set *set, const convolution_shape *s, int d
         for (int o = 0; o < s->out; o++) {
             double sum = 0;
             for (int x = 0; x < s->cols; x++) {
-                double want = expected(s, depthwise, b->in, b->weight, b->bias, y, x, o);
-                float got = b->out[(y * s->cols + x) * s->out + o];
+                const double at = expected(s, depthwise, b->in, b->weight, b->bias, y, x, o), want = swish(at);
+                const float got = b->out[(y * s->cols + x) * s->out + o];
+                const float slope = b->slope[(y * s->cols + x) * s->out + o];
                 sum += want;
-                if (!(fabs(got - want) <= bound))
-                    fail_msg("%s: kernel %d stride %d, [%d, %d, %d] of [%d, %d, %d] is %g, not %g", set->name,
-                             s->kernel, s->stride, y, x, o, s->rows, s->cols, s->out, got, want);
+                if (!(fabs(got - want) <= bound) || !(fabs(slope - swish_slope(at)) <= bound))
+                    fail_msg(
+                        "%s: kernel %d stride %d, [%d, %d, %d] of [%d, %d, %d] is %g with slope %g, not %g with %g",
+                        set->name, s->kernel, s->stride, y, x, o, s->rows, s->cols, s->out, got, slope, want,
+                        swish_slope(at));
             }
             if (depthwise && !(fabs(b->sums[y * s->out + o] - sum) <= bound * s->cols))
                 fail_msg("%s: row sum %g, not %g", set->name, b->sums[y * s->out + o], sum);
@@ -100,7 +114,7 @@ static void depthwise_is_right_for_every_kernel_stride_width_and_channel_count(v
                     convolution_shape s = {
                         3, widths[w], channel_counts[c], channel_counts[c], kernels[k][0], kernels[k][1]};
                     buffers b = allocate(&s, 1);
-                    set->depthwise_bias_swish(&s, b.in, b.weight, b.bias, b.out, b.sums);
+                    set->depthwise_bias_swish_slope(&s, b.in, b.weight, b.bias, b.out, b.slope, b.sums);
                     check_outputs(set, &s, 1, &b);
                     release(&b);
                 }
@@ -116,7 +130,7 @@ static void dense_convolution_is_right_for_every_width_and_channel_count(void **
                 for (size_t c = 0; c < sizeof channel_counts / sizeof *channel_counts; c++) {
                     convolution_shape s = {2, widths[w], 3, channel_counts[c], 3, stride};
                     buffers b = allocate(&s, 0);
-                    set->convolution_bias_swish(&s, b.in, b.weight, b.bias, b.out);
+                    set->convolution_bias_swish_slope(&s, b.in, b.weight, b.bias, b.out, b.slope);
                     check_outputs(set, &s, 0, &b);
                     release(&b);
                 }

@@ -28,26 +28,6 @@ void SIMD(vector_sigmoid)(size_t n, real *x)
 /* One swish is a long chain of dependent steps: so many at once keep the arithmetic units busy. */
 enum { BATCH = 4 };
 
-void SIMD(vector_bias_swish)(size_t rows, size_t cols, const real *x, const real *bias, real *out)
-{
-    for (size_t row = 0; row < rows; row++, x += cols, out += cols) {
-        size_t i = 0;
-        for (; i + BATCH * LANES <= cols; i += BATCH * LANES) {
-            vec y[BATCH];
-            for (int k = 0; k < BATCH; k++)
-                y[k] = vec_swish(vec_load(x + i + k * LANES) + vec_load(bias + i + k * LANES));
-            for (int k = 0; k < BATCH; k++)
-                vec_store(out + i + k * LANES, y[k]);
-        }
-        for (; i + LANES <= cols; i += LANES)
-            vec_store(out + i, vec_swish(vec_load(x + i) + vec_load(bias + i)));
-        if (i < cols) {
-            vec sum = vec_load_part(x + i, cols - i, 0) + vec_load_part(bias + i, cols - i, 0);
-            vec_store_part(out + i, cols - i, vec_swish(sum));
-        }
-    }
-}
-
 void SIMD(vector_bias_swish_slope)(size_t rows, size_t cols, const real *x, const real *bias, real *out, real *slope)
 {
     for (size_t row = 0; row < rows; row++, x += cols, out += cols, slope += cols) {

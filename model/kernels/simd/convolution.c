@@ -12,14 +12,11 @@
 
 enum { PIXELS = 7 };
 
-/* out[at..] = swish(x), returned too; slope[at..], unless slope is NULL: its derivative. */
+/* out[at..] = swish(x), returned too; slope[at..]: its derivative. */
 INLINE vec put_swish(vec x, size_t lanes, size_t at, real *out, real *slope)
 {
     vec y;
-    if (slope)
-        store(slope + at, lanes, vec_swish_slope(x, &y));
-    else
-        y = vec_swish(x);
+    store(slope + at, lanes, vec_swish_slope(x, &y));
     store(out + at, lanes, y);
     return y;
 }
@@ -45,12 +42,6 @@ INLINE void depthwise_step(int kernel, int stride, int pixels, size_t lanes, siz
     store(sum, lanes, total);
 }
 
-/* `a` moved on by n numbers; NULL stays NULL. */
-INLINE real *moved(real *a, size_t n)
-{
-    return a ? a + n : NULL;
-}
-
 /* All channels of `pixels` outputs. */
 INLINE void depthwise_pixels(int kernel, int stride, int pixels, size_t channels, size_t row_size, const real *in,
                              const real *weight, const real *bias, real *out, real *slope, real *sum)
@@ -58,10 +49,10 @@ INLINE void depthwise_pixels(int kernel, int stride, int pixels, size_t channels
     size_t c = 0;
     for (; c + LANES <= channels; c += LANES)
         depthwise_step(kernel, stride, pixels, LANES, channels, row_size, in + c, weight + c, bias + c, out + c,
-                       moved(slope, c), sum + c);
+                       slope + c, sum + c);
     if (c < channels)
         depthwise_step(kernel, stride, pixels, channels - c, channels, row_size, in + c, weight + c, bias + c, out + c,
-                       moved(slope, c), sum + c);
+                       slope + c, sum + c);
 }
 
 INLINE void depthwise(int kernel, int stride, const convolution_shape *s, const real *in, const real *weight,
@@ -72,18 +63,18 @@ INLINE void depthwise(int kernel, int stride, const convolution_shape *s, const 
         const real *row = in + (size_t)(y * stride) * row_size;
         int x = 0;
         memset(sum, 0, channels * sizeof *sum);
-        for (; x + PIXELS <= s->cols; x += PIXELS, out += PIXELS * channels, slope = moved(slope, PIXELS * channels))
+        for (; x + PIXELS <= s->cols; x += PIXELS, out += PIXELS * channels, slope += PIXELS * channels)
             depthwise_pixels(kernel, stride, PIXELS, channels, row_size, row + (size_t)(x * stride) * channels, weight,
                              bias, out, slope, sum);
-        for (; x < s->cols; x++, out += channels, slope = moved(slope, channels))
+        for (; x < s->cols; x++, out += channels, slope += channels)
             depthwise_pixels(kernel, stride, 1, channels, row_size, row + (size_t)(x * stride) * channels, weight, bias,
                              out, slope, sum);
     }
 }
 
 /* The shapes that the network is made of, with their numbers as constants, and any other. */
-INLINE void depthwise_any(const convolution_shape *s, const real *in, const real *weight, const real *bias, real *out,
-                          real *slope, real *sums)
+void SIMD(depthwise_bias_swish_slope)(const convolution_shape *s, const real *in, const real *weight, const real *bias,
+                                      real *out, real *slope, real *sums)
 {
     if (s->kernel == 3 && s->stride == 1)
         depthwise(3, 1, s, in, weight, bias, out, slope, sums);
@@ -95,18 +86,6 @@ INLINE void depthwise_any(const convolution_shape *s, const real *in, const real
         depthwise(5, 2, s, in, weight, bias, out, slope, sums);
     else
         depthwise(s->kernel, s->stride, s, in, weight, bias, out, slope, sums);
-}
-
-void SIMD(depthwise_bias_swish)(const convolution_shape *s, const real *in, const real *weight, const real *bias,
-                                real *out, real *sums)
-{
-    depthwise_any(s, in, weight, bias, out, NULL, sums);
-}
-
-void SIMD(depthwise_bias_swish_slope)(const convolution_shape *s, const real *in, const real *weight, const real *bias,
-                                      real *out, real *slope, real *sums)
-{
-    depthwise_any(s, in, weight, bias, out, slope, sums);
 }
 
 /* ---- dense -------------------------------------------------------------------------------------------------- */
@@ -134,34 +113,22 @@ INLINE void dense_pixels(const convolution_shape *s, int pixels, size_t row_size
 {
     size_t c = 0, channels = (size_t)s->out;
     for (; c + LANES <= channels; c += LANES)
-        dense_step(s, pixels, LANES, row_size, in, weight + c, bias + c, out + c, moved(slope, c));
+        dense_step(s, pixels, LANES, row_size, in, weight + c, bias + c, out + c, slope + c);
     if (c < channels)
-        dense_step(s, pixels, channels - c, row_size, in, weight + c, bias + c, out + c, moved(slope, c));
+        dense_step(s, pixels, channels - c, row_size, in, weight + c, bias + c, out + c, slope + c);
 }
 
-INLINE void dense(const convolution_shape *s, const real *in, const real *weight, const real *bias, real *out,
-                  real *slope)
+void SIMD(convolution_bias_swish_slope)(const convolution_shape *s, const real *in, const real *weight,
+                                        const real *bias, real *out, real *slope)
 {
     size_t channels = (size_t)s->out, step = (size_t)(s->stride * s->in);
     size_t row_size = (size_t)((s->cols - 1) * s->stride + s->kernel) * (size_t)s->in;
     for (int y = 0; y < s->rows; y++) {
         const real *row = in + (size_t)(y * s->stride) * row_size;
         int x = 0;
-        for (; x + PIXELS <= s->cols; x += PIXELS, out += PIXELS * channels, slope = moved(slope, PIXELS * channels))
+        for (; x + PIXELS <= s->cols; x += PIXELS, out += PIXELS * channels, slope += PIXELS * channels)
             dense_pixels(s, PIXELS, row_size, row + (size_t)x * step, weight, bias, out, slope);
-        for (; x < s->cols; x++, out += channels, slope = moved(slope, channels))
+        for (; x < s->cols; x++, out += channels, slope += channels)
             dense_pixels(s, 1, row_size, row + (size_t)x * step, weight, bias, out, slope);
     }
-}
-
-void SIMD(convolution_bias_swish)(const convolution_shape *s, const real *in, const real *weight, const real *bias,
-                                  real *out)
-{
-    dense(s, in, weight, bias, out, NULL);
-}
-
-void SIMD(convolution_bias_swish_slope)(const convolution_shape *s, const real *in, const real *weight,
-                                        const real *bias, real *out, real *slope)
-{
-    dense(s, in, weight, bias, out, slope);
 }

@@ -8,13 +8,12 @@
 #include <stddef.h>
 
 #include "model/kernels/convolution.h"
+#include "model/kernels/packed.h"
 
 // clang-format off
 #define SIMD_KERNELS(K)                                                                                                \
     K(void, vector_tanh, (size_t n, float *x), (n, x))                                                                 \
     K(void, vector_sigmoid, (size_t n, float *x), (n, x))                                                              \
-    K(void, vector_bias_swish, (size_t rows, size_t cols, const float *x, const float *bias, float *out),              \
-      (rows, cols, x, bias, out))                                                                                      \
     K(void, vector_bias_swish_slope, (size_t rows, size_t cols, const float *x, const float *bias, float *out,        \
       float *slope), (rows, cols, x, bias, out, slope))                                                                \
     K(float, vector_softmax, (size_t n, float *x), (n, x))                                                             \
@@ -29,10 +28,25 @@
     K(void, scale_add_slope, (size_t rows, size_t cols, const float *x, const float *factor, const float *term,        \
       const float *slope, float *out), (rows, cols, x, factor, term, slope, out))                                      \
     K(void, multiply, (size_t n, float *x, const float *factor), (n, x, factor))                                       \
-    K(void, convolution_bias_swish, (const convolution_shape *shape, const float *in, const float *weight,             \
-      const float *bias, float *out), (shape, in, weight, bias, out))                                                  \
-    K(void, depthwise_bias_swish, (const convolution_shape *shape, const float *in, const float *weight,               \
-      const float *bias, float *out, float *sums), (shape, in, weight, bias, out, sums))                               \
+    K(size_t, packed_lanes, (void), ())                                                                                \
+    K(size_t, packed_size, (int k, int n), (k, n))                                                                     \
+    K(size_t, packed_depthwise_size, (int kernel, int channels), (kernel, channels))                                   \
+    K(void, packed_pack, (int k, int n, const float *weight, const float *bias, float *packed),                        \
+      (k, n, weight, bias, packed))                                                                                    \
+    K(void, packed_pack_depthwise, (int kernel, int channels, const float *weight, const float *bias, float *packed),  \
+      (kernel, channels, weight, bias, packed))                                                                        \
+    K(void, packed_product, (int m, int k, int n, const float *a, size_t plane_step, const float *packed,              \
+      const packed_target *target), (m, k, n, a, plane_step, packed, target))                                          \
+    K(void, packed_stem, (int cols, int n, const float *in, size_t row_size, const float *packed,                      \
+      const packed_target *target), (cols, n, in, row_size, packed, target))                                           \
+    K(void, packed_depthwise, (const convolution_shape *shape, const float *in, const float *packed, float *out,       \
+      float *sum), (shape, in, packed, out, sum))                                                                      \
+    K(void, packed_scale, (int k, int n, const float *packed, const float *gate, float *scaled),                       \
+      (k, n, packed, gate, scaled))                                                                                    \
+    K(void, packed_scale_planes, (int channels, int positions, const float *gate, float *a),                           \
+      (channels, positions, gate, a))                                                                                  \
+    K(void, packed_unpack, (int channels, int positions, const float *planes, float *map),                             \
+      (channels, positions, planes, map))                                                                              \
     K(void, convolution_bias_swish_slope, (const convolution_shape *shape, const float *in, const float *weight,       \
       const float *bias, float *out, float *slope), (shape, in, weight, bias, out, slope))                             \
     K(void, depthwise_bias_swish_slope, (const convolution_shape *shape, const float *in, const float *weight,         \
