@@ -1,13 +1,14 @@
 #!/bin/sh
-# The encoder beside ONNX Runtime, on the same weights, in turns so that both see the same machine: CSV on stdout, the
-# ratios on stderr.    BUILD=build ROUNDS=5 SECONDS_EACH=2 THREADS="1 2" tests/bench/encoder.sh
+# The encoder beside ONNX Runtime, on the same weights, and beside the convolutions of oneDNN and XNNPACK
+# (encoder_kernels.c), in turns so that all see the same machine: CSV on stdout, the ratios on stderr.
+#     BUILD=build ROUNDS=5 SECONDS_EACH=2 THREADS="1 2" tests/bench/encoder.sh
 #
 # Two threads are two pictures at once in captiond, as its workers do, and one picture by two threads in ONNX Runtime:
 # so what is compared is pictures a second, of the best round of each.
 set -eu
 build=${BUILD:-build} rounds=${ROUNDS:-5} seconds=${SECONDS_EACH:-2} threads=${THREADS:-1 2}
 captiond=$build/captiond modules=$build/bench/node model=$build/bench/encoder.onnx
-ort=onnxruntime-node@1.19.2
+ort=onnxruntime-node@1.30.0
 here=$(dirname "$0")
 mkdir -p "$build/bench"
 
@@ -22,11 +23,18 @@ peer() { # mode and its arguments
 }
 
 if [ -z "$missing" ]; then
-    [ -d "$modules/node_modules/onnxruntime-node" ] ||
+    grep -qs '"version": "1.30.0"' "$modules/node_modules/onnxruntime-node/package.json" ||
         npm install --silent --ignore-scripts --no-audit --no-fund --prefix "$modules" "$ort" >&2
     "$python" "$here/encoder_onnx.py" weights/efficientnet-b0.safetensors "$model"
     peer check "$captiond"
 fi
+
+kernels=$build/bench/encoder_kernels
+cc -O2 -std=c11 -D_GNU_SOURCE -I. -o "$kernels" "$here/encoder_kernels.c" model/encoder/encoder_network.c \
+    -ldnnl -lXNNPACK -lpthreadpool -lm 2>/dev/null || {
+    kernels=
+    echo "without oneDNN and XNNPACK; to compare: sudo apt-get install libdnnl-dev libxnnpack-dev libpthreadpool-dev" >&2
+}
 
 results=$build/bench/encoder.rounds
 : >"$results"
@@ -34,6 +42,7 @@ for round in $(seq "$rounds"); do
     for n in $threads; do
         "$captiond" bench encoder --threads "$n" --seconds "$seconds" >>"$results"
         [ -n "$missing" ] || peer time "$n" 1 "$seconds" >>"$results"
+        [ -z "$kernels" ] || [ "$n" -gt 1 ] || OMP_NUM_THREADS=1 "$kernels" "$seconds" >>"$results"
     done
     echo "round $round of $rounds" >&2
 done
@@ -52,11 +61,11 @@ awk -F, '
     END {
         for (n in threads) {
             ours = rate["captiond", n]
-            theirs = rate["onnxruntime-node", n]
             printf "%d thread(s): captiond %.1f pictures/s, %.1f GFLOP/s where sgemm reaches %.1f", n, ours, gflops[n],
                 peak[n]
-            if (theirs)
-                printf "; ONNX Runtime %.1f pictures/s; time ratio %.2f", theirs, theirs / ours
+            for (i = 1; i <= split("onnxruntime-node onednn-convolutions xnnpack-convolutions", peers, " "); i++)
+                if ((peers[i], n) in rate)
+                    printf "; %s %.1f pictures/s, time ratio %.2f", peers[i], rate[peers[i], n], rate[peers[i], n] / ours
             print ""
         }
     }' "$results" >&2
