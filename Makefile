@@ -39,6 +39,9 @@ DOUBLE  := $(wildcard model/gradcheck/*.c)
 RANKS   := model/training/ranks_$(if $(MPI),single,mpi).c # the one that is not wanted
 FLOAT   := $(filter-out $(GENERIC) $(DOUBLE) $(RANKS),$(wildcard model/*.c model/*/*.c))
 
+# What only inference calls is needed in float alone.
+SIMD_DOUBLE := $(filter-out %/packed.c,$(SIMD))
+
 SIMD_SETS := baseline $(if $(filter x86_64%,$(shell $(CC) -dumpmachine)),avx2 avx512)
 simd_flags_avx2   := -mavx2 -mfma -mf16c
 simd_flags_avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c -mprefer-vector-width=512
@@ -48,7 +51,7 @@ simd_flags_amx        := $(simd_flags_avx512bf16) -mamx-tile -mamx-bf16
 DOOR := $(addprefix model/,caption.h train.h gradcheck.h visualize.h dataset.h score.h error.h)
 
 MODEL_OBJECTS := $(FLOAT:%.c=$(BUILD)/%.o) $(GENERIC:%.c=$(BUILD)/%.float.o) \
-                 $(GENERIC:%.c=$(BUILD)/%.double.o) $(DOUBLE:%.c=$(BUILD)/%.double.o) $(SIMD:%.c=$(BUILD)/%.double.o) \
+                 $(GENERIC:%.c=$(BUILD)/%.double.o) $(DOUBLE:%.c=$(BUILD)/%.double.o) $(SIMD_DOUBLE:%.c=$(BUILD)/%.double.o) \
                  $(foreach set,$(SIMD_SETS),$(SIMD:%.c=$(BUILD)/%.$(set).o)) $(BF16:%.c=$(BUILD)/%.avx512bf16.o) $(AMX:%.c=$(BUILD)/%.amx.o)
 MODEL_LIBS    := $(call pkg,libs,$(MODEL_PACKAGES)) -lm
 

@@ -75,10 +75,14 @@ static X(filter) filter_of(const encoder_layer *l, arena *copies)
 
 static int take_weights(X(encoder_gradient) *g, caption_error *err)
 {
+    int status = encoder_plain_weights(g->encoder, err);
+    if (status != CAPTION_OK)
+        return status;
     encoder_network network = g->encoder->network;
     size_t bytes = 0;
     encoder_network_each(&network, add_copy_bytes, &bytes);
-    int status = sizeof(real) == sizeof(float) ? CAPTION_OK : arena_reserve(&g->weights, bytes, err);
+    if (sizeof(real) != sizeof(float))
+        status = arena_reserve(&g->weights, bytes, err);
     if (status != CAPTION_OK)
         return status;
     g->stem = filter_of(&network.stem, &g->weights);

@@ -13,9 +13,9 @@
  * A depthwise one has in = 1: every output channel reads its own input channel only. */
 typedef struct encoder_layer {
     int kernel, stride, in, out;
-    const float *weight; /* [kernel, kernel, in, out] */
+    const float *packed; /* weight and bias, as the kernels read them (kernels/packed.h) */
+    const float *weight; /* [kernel, kernel, in, out]; in an encoder that was opened: see encoder_plain_weights */
     const float *bias;   /* [out] */
-    const float *packed; /* both, as the kernels read them (kernels/packed.h) */
 } encoder_layer;
 
 /* MBConv: expand -> depthwise -> squeeze-and-excitation (reduce, excite) -> project. */

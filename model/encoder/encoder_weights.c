@@ -1,8 +1,9 @@
 /* encoder_weights.c: opens, checks, packs, shares and frees the encoder's weights.
  *
- * All weights live in one aligned allocation. It is filled by two visits of the network: one adds up what is needed,
- * one reads each tensor into its slice, with name, shape and finiteness checked by the reader, and packs it for the
- * kernels of this CPU. The forward pass reads the packed form, the gradient to the pixels the plain one. */
+ * Each tensor is read into a passing buffer, with name, shape and finiteness checked by the reader, and packed for the
+ * kernels of this CPU into one aligned allocation, one layer behind the other in the order of execution: the kernels
+ * fetch what comes next. The plain weights are a second allocation, unpacked from the first when a gradient wants them.
+ */
 #include "model/encoder/encoder_weights.h"
 
 #include <stdio.h>
@@ -15,9 +16,9 @@
 
 typedef struct loading {
     const safetensors *file;
-    const simd_set *kernels;
-    arena *memory, *packed;
-    size_t bytes, packed_bytes;
+    caption_encoder *encoder;
+    arena buffer; /* one layer's weight and bias, plain */
+    size_t bytes;
     caption_error *err;
 } loading;
 
@@ -38,61 +39,107 @@ static size_t packed_size(const simd_set *kernels, const encoder_layer *l)
                            : kernels->packed_size(inputs_of(l), l->out);
 }
 
-static int add_bytes(void *context, const char *name, encoder_layer *layer)
+static size_t plain_bytes(const encoder_layer *l)
+{
+    return arena_slice(encoder_layer_size(l), sizeof(float)) + arena_slice((size_t)l->out, sizeof(float));
+}
+
+/* ---- packed ------------------------------------------------------------------------------------------------------ */
+
+static int add_packed(void *context, const char *name, encoder_layer *layer)
 {
     (void)name;
     loading *l = context;
-    l->bytes += arena_slice(encoder_layer_size(layer), sizeof(float)) + arena_slice((size_t)layer->out, sizeof(float));
-    l->packed_bytes += arena_slice(packed_size(l->kernels, layer), sizeof(float));
+    l->bytes += arena_slice(packed_size(l->encoder->kernels, layer), sizeof(float));
     return CAPTION_OK;
 }
 
-static int read_tensor(loading *l, const char *layer, const char *part, int ndims, const size_t *dims, size_t count,
-                       const float **out)
+static int read_tensor(loading *l, const char *layer, const char *part, int ndims, const size_t *dims, float *values)
 {
     char name[ENCODER_NAME_BYTES + 8];
-    float *values = arena_take(l->memory, count, sizeof *values);
-    if (!values)
-        return caption_fail(l->err, CAPTION_ENOMEM, "no memory for the encoder's weights");
-    *out = values;
     snprintf(name, sizeof name, "%s.%s", layer, part);
     return safetensors_read(l->file, name, ndims, dims, values, l->err);
 }
 
-static int pack(loading *l, encoder_layer *layer)
+static void pack(caption_encoder *e, encoder_layer *layer, const float *weight, const float *bias)
 {
-    float *packed = arena_take(l->packed, packed_size(l->kernels, layer), sizeof *packed);
-    if (!packed)
-        return caption_fail(l->err, CAPTION_ENOMEM, "no memory for the encoder's weights");
-    layer->packed = packed;
+    float *packed = arena_take(&e->packed, packed_size(e->kernels, layer), sizeof *packed);
     if (is_depthwise(layer))
-        l->kernels->packed_pack_depthwise(layer->kernel, layer->out, layer->weight, layer->bias, packed);
+        e->kernels->packed_pack_depthwise(layer->kernel, layer->out, weight, bias, packed);
     else
-        l->kernels->packed_pack(inputs_of(layer), layer->out, layer->weight, layer->bias, packed);
-    return CAPTION_OK;
+        e->kernels->packed_pack(inputs_of(layer), layer->out, weight, bias, packed);
+    layer->packed = packed;
 }
 
 static int read_layer(void *context, const char *name, encoder_layer *layer)
 {
+    loading *l = context;
     const size_t kernel = (size_t)layer->kernel, in = (size_t)layer->in, out = (size_t)layer->out;
-    int status = read_tensor(context, name, "weight", 4, (size_t[]){kernel, kernel, in, out}, encoder_layer_size(layer),
-                             &layer->weight);
+    int status = arena_reserve(&l->buffer, plain_bytes(layer), l->err);
+    if (status != CAPTION_OK)
+        return status;
+    float *weight = arena_take(&l->buffer, encoder_layer_size(layer), sizeof *weight);
+    float *bias = arena_take(&l->buffer, out, sizeof *bias);
+    status = read_tensor(l, name, "weight", 4, (size_t[]){kernel, kernel, in, out}, weight);
     if (status == CAPTION_OK)
-        status = read_tensor(context, name, "bias", 1, &out, out, &layer->bias);
-    return status ? status : pack(context, layer);
+        status = read_tensor(l, name, "bias", 1, &out, bias);
+    if (status == CAPTION_OK)
+        pack(l->encoder, layer, weight, bias);
+    return status;
 }
 
 static int read_network(caption_encoder *encoder, const safetensors *file, caption_error *err)
 {
-    loading l = {
-        .file = file, .kernels = encoder->kernels, .memory = &encoder->memory, .packed = &encoder->packed, .err = err};
+    loading l = {.file = file, .encoder = encoder, .err = err};
     encoder_network_init(&encoder->network);
-    encoder_network_each(&encoder->network, add_bytes, &l);
-    int status = arena_reserve(&encoder->memory, l.bytes, err);
+    encoder_network_each(&encoder->network, add_packed, &l);
+    int status = arena_reserve(&encoder->packed, l.bytes, err);
     if (status == CAPTION_OK)
-        status = arena_reserve(&encoder->packed, l.packed_bytes, err);
-    return status ? status : encoder_network_each(&encoder->network, read_layer, &l);
+        status = encoder_network_each(&encoder->network, read_layer, &l);
+    arena_free(&l.buffer);
+    return status;
 }
+
+/* ---- plain ------------------------------------------------------------------------------------------------------- */
+
+static int add_plain(void *context, const char *name, encoder_layer *layer)
+{
+    (void)name;
+    *(size_t *)context += plain_bytes(layer);
+    return CAPTION_OK;
+}
+
+static int unpack_layer(void *context, const char *name, encoder_layer *layer)
+{
+    caption_encoder *e = context;
+    float *weight = arena_take(&e->plain, encoder_layer_size(layer), sizeof *weight);
+    float *bias = arena_take(&e->plain, (size_t)layer->out, sizeof *bias);
+    (void)name;
+    if (is_depthwise(layer))
+        e->kernels->packed_unpack_depthwise(layer->kernel, layer->out, layer->packed, weight, bias);
+    else
+        e->kernels->packed_unpack_weight(inputs_of(layer), layer->out, layer->packed, weight, bias);
+    layer->weight = weight;
+    layer->bias = bias;
+    return CAPTION_OK;
+}
+
+int encoder_plain_weights(caption_encoder *encoder, caption_error *err)
+{
+    size_t bytes = 0;
+    int status = CAPTION_OK;
+    pthread_mutex_lock(&encoder->making);
+    if (!encoder->plain.base) {
+        encoder_network_each(&encoder->network, add_plain, &bytes);
+        status = arena_reserve(&encoder->plain, bytes, err);
+        if (status == CAPTION_OK)
+            encoder_network_each(&encoder->network, unpack_layer, encoder);
+    }
+    pthread_mutex_unlock(&encoder->making);
+    return status;
+}
+
+/* ---- what the file says of them ---------------------------------------------------------------------------------- */
 
 /* The metadata `key` must be three numbers, one a colour. */
 static int read_colours(const safetensors *file, const char *path, const char *key, float out[ENCODER_CHANNELS],
@@ -161,6 +208,7 @@ int caption_encoder_open(caption_encoder **out, const char *path, caption_error 
     caption_encoder *encoder = calloc(1, sizeof *encoder);
     if (encoder) {
         atomic_init(&encoder->references, 1);
+        pthread_mutex_init(&encoder->making, NULL);
         encoder->kernels = cpu_kernels();
         status = read_file(encoder, file, path, err);
     } else {
@@ -185,8 +233,9 @@ void caption_encoder_release(caption_encoder *encoder)
 {
     if (!encoder || atomic_fetch_sub_explicit(&encoder->references, 1, memory_order_acq_rel) > 1)
         return;
-    arena_free(&encoder->memory);
     arena_free(&encoder->packed);
+    arena_free(&encoder->plain);
+    pthread_mutex_destroy(&encoder->making);
     free(encoder->label_text);
     free(encoder);
 }

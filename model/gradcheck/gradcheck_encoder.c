@@ -246,14 +246,15 @@ static caption_encoder *miniature(void)
     if (!e)
         return NULL;
     atomic_init(&e->references, 1);
+    pthread_mutex_init(&e->making, NULL);
     encoder_network_init(&e->network);
     encoder_network_each(&e->network, shrink, NULL);
     encoder_network_each(&e->network, count, &numbers);
-    if (arena_reserve(&e->memory, numbers * sizeof(float), NULL) != CAPTION_OK) {
+    if (arena_reserve(&e->plain, numbers * sizeof(float), NULL) != CAPTION_OK) {
         caption_encoder_release(e);
         return NULL;
     }
-    filling f = {(float *)(void *)e->memory.base, random_seeded(30)};
+    filling f = {(float *)(void *)e->plain.base, random_seeded(30)};
     encoder_network_each(&e->network, fill, &f);
     return e;
 }

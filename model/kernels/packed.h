@@ -34,6 +34,10 @@ size_t X(packed_depthwise_size)(int kernel, int channels);
 void X(packed_pack)(int k, int n, const real *weight, const real *bias, real *packed);
 void X(packed_pack_depthwise)(int kernel, int channels, const real *weight, const real *bias, real *packed);
 
+/* The way back: the same numbers as were packed. */
+void X(packed_unpack_weight)(int k, int n, const real *packed, real *weight, real *bias);
+void X(packed_unpack_depthwise)(int kernel, int channels, const real *packed, real *weight, real *bias);
+
 /* Vectors of the panel that begins with vector `first` of `vectors`, and where it begins. */
 static inline int packed_panel_width(int vectors, int first)
 {

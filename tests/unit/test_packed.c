@@ -72,6 +72,34 @@ static void check_value(const simd_set *set, packed_ending ending, float got, fl
                  ending == PACKED_SWISH ? swish(want) : want);
 }
 
+static void unpacking_gives_back_what_was_packed(void **state)
+{
+    (void)state;
+    enum { K = 25 };
+    const simd_set *set;
+    for (size_t i = 0; (set = simd_set_available(i)); i++)
+        for (int n = 1; n <= 50; n++) {
+            float *weight = noise((size_t)(K * n), 1), *bias = noise((size_t)n, 2);
+            float *packed = noise(set->packed_size(K, n), 3), *weight_back = noise((size_t)(K * n), 4);
+            float *bias_back = noise((size_t)n, 5);
+            for (int depthwise = 0; depthwise < 2; depthwise++) {
+                if (depthwise) {
+                    set->packed_pack_depthwise(5, n, weight, bias, packed);
+                    set->packed_unpack_depthwise(5, n, packed, weight_back, bias_back);
+                } else {
+                    set->packed_pack(K, n, weight, bias, packed);
+                    set->packed_unpack_weight(K, n, packed, weight_back, bias_back);
+                }
+                assert_memory_equal(weight_back, weight, (size_t)(K * n) * sizeof *weight);
+                assert_memory_equal(bias_back, bias, (size_t)n * sizeof *bias);
+                memset(weight_back, 0, (size_t)(K * n) * sizeof *weight);
+            }
+            float *all[] = {weight, bias, packed, weight_back, bias_back};
+            for (size_t k = 0; k < sizeof all / sizeof *all; k++)
+                free(all[k]);
+        }
+}
+
 /* ---- the product ------------------------------------------------------------------------------------------------- */
 
 typedef struct product {
@@ -329,6 +357,7 @@ static void depthwise_is_right_for_every_kernel_stride_and_width(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(unpacking_gives_back_what_was_packed),
         cmocka_unit_test(every_product_has_the_bits_of_plain_c),
         cmocka_unit_test(every_ending_and_every_frame_is_right),
         cmocka_unit_test(a_product_into_a_plain_map_is_the_same),

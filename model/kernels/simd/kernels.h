@@ -35,6 +35,10 @@
       (k, n, weight, bias, packed))                                                                                    \
     K(void, packed_pack_depthwise, (int kernel, int channels, const float *weight, const float *bias, float *packed),  \
       (kernel, channels, weight, bias, packed))                                                                        \
+    K(void, packed_unpack_weight, (int k, int n, const float *packed, float *weight, float *bias),                     \
+      (k, n, packed, weight, bias))                                                                                    \
+    K(void, packed_unpack_depthwise, (int kernel, int channels, const float *packed, float *weight, float *bias),      \
+      (kernel, channels, packed, weight, bias))                                                                        \
     K(void, packed_product, (int m, int k, int n, const float *a, size_t plane_step, const float *packed,              \
       const packed_target *target), (m, k, n, a, plane_step, packed, target))                                          \
     K(void, packed_stem, (int cols, int n, const float *in, size_t row_size, const float *packed,                      \

@@ -81,6 +81,34 @@ void SIMD(packed_pack_depthwise)(int kernel, int channels, const real *weight, c
     }
 }
 
+/* A panel's part of each row back to its columns. */
+static void unpack_panel(int k, int n, int first, int width, const real *panel, real *weight, real *bias)
+{
+    const int column = first * (int)LANES, columns = n - column < width * (int)LANES ? n - column : width * (int)LANES;
+    memcpy(bias + column, panel, (size_t)columns * sizeof *bias);
+    for (int i = 0; i < k; i++)
+        memcpy(weight + (size_t)i * (size_t)n + column, panel + (size_t)(1 + i) * (size_t)width * LANES,
+               (size_t)columns * sizeof *weight);
+}
+
+void SIMD(packed_unpack_weight)(int k, int n, const real *packed, real *weight, real *bias)
+{
+    const int vectors = vectors_of(n);
+    for (int first = 0, width; first < vectors; first += width) {
+        width = packed_panel_width(vectors, first);
+        unpack_panel(k, n, first, width, packed, weight, bias);
+        packed += (size_t)(1 + k) * (size_t)width * LANES;
+    }
+}
+
+void SIMD(packed_unpack_depthwise)(int kernel, int channels, const real *packed, real *weight, real *bias)
+{
+    for (int first = 0; first < vectors_of(channels); first++) {
+        unpack_panel(kernel * kernel, channels, first, 1, packed, weight, bias);
+        packed += (size_t)(1 + kernel * kernel) * LANES;
+    }
+}
+
 /* ---- the end of a tile ------------------------------------------------------------------------------------------- */
 
 INLINE vec end_with(packed_ending ending, vec sum, const real *out)
