@@ -70,6 +70,7 @@ typedef struct caption_train_options {
     int concepts, tags;           /* C; K, for the attention kind: concepts (decoder.h), as many as the data has */
     int folds;                    /* to cross-fit the concepts of the training images; 0: as the head says them */
     double text_share;            /* share of an epoch's captions that come from `text` */
+    int most_words;               /* largest vocabulary, specials included: the most frequent words; 0: no limit */
     int minimum_count;            /* smallest word count that enters the vocabulary */
     int epochs, patience;         /* patience: epochs without a better dev CIDEr before stopping; 0 = never */
     int batch;                    /* captions a batch */

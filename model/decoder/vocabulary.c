@@ -213,6 +213,21 @@ int vocabulary_extend(vocabulary **out, const vocabulary *base, const char *cons
     return status;
 }
 
+int vocabulary_cut(vocabulary **out, const vocabulary *v, int size, caption_error *err)
+{
+    char *joined = vocabulary_join(v), *end = joined;
+    *out = NULL;
+    if (!joined)
+        return caption_fail(err, CAPTION_ENOMEM, "out of memory for the vocabulary");
+    for (int i = 0; i < size && end; i++)
+        end = strchr(end + (i > 0), '\n');
+    if (end)
+        *end = '\0';
+    int status = vocabulary_parse(out, joined, err);
+    free(joined);
+    return status;
+}
+
 /* ---- the joined form -------------------------------------------------------------------------------------------- */
 
 static int is_printable(const char *word, size_t length)

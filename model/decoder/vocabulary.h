@@ -30,6 +30,9 @@ int vocabulary_build(vocabulary **out, const char *const *captions, size_t n, in
 int vocabulary_extend(vocabulary **out, const vocabulary *base, const char *const *captions, size_t n,
                       int minimum_count, caption_error *err);
 
+/* The first `size` words of `v`, specials included, under their ids; all of them if there are no more. */
+int vocabulary_cut(vocabulary **out, const vocabulary *v, int size, caption_error *err);
+
 /* The form kept in a model file's metadata: words separated by '\n', specials included. Refuses duplicates, empty,
  * overlong or unprintable words and wrong specials. */
 int vocabulary_parse(vocabulary **out, const char *joined, caption_error *err);

@@ -65,7 +65,7 @@ int fine_tune_open(caption_model **out, const caption_train_options *options, ca
 /* A row of `old` values becomes one of `all`, whose last ones are copies of <UNK>'s. */
 static void extend_row(const float *row, int old, int all, float *out)
 {
-    memcpy(out, row, (size_t)old * sizeof *out);
+    memcpy(out, row, (size_t)(old < all ? old : all) * sizeof *out);
     for (int v = old; v < all; v++)
         out[v] = row[VOCABULARY_UNK];
 }
@@ -74,7 +74,7 @@ static void extend_row(const float *row, int old, int all, float *out)
 static void start_embedding(const float *w, int old, const decoder_shape *shape, float *out)
 {
     size_t words = (size_t)shape->words;
-    memcpy(out, w, (size_t)old * words * sizeof *out);
+    memcpy(out, w, (size_t)(old < shape->vocabulary ? old : shape->vocabulary) * words * sizeof *out);
     for (int v = old; v < shape->vocabulary; v++)
         memcpy(out + (size_t)v * words, w + (size_t)VOCABULARY_UNK * words, words * sizeof *out);
 }
@@ -87,6 +87,8 @@ static void start_scores(const float *w, const float *b, int old, const decoder_
     for (size_t h = 0; h < (size_t)shape->hidden; h++)
         extend_row(w + h * (size_t)old, old, all, w_out + h * (size_t)all);
     extend_row(b, old, all, b_out);
+    if (all <= old)
+        return;
     float share = logf((float)(all - old + 1));
     b_out[VOCABULARY_UNK] -= share;
     for (int v = old; v < all; v++)

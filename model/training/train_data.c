@@ -18,6 +18,20 @@ enum { D = CAPTION_FEATURES };
 
 /* ---- words ------------------------------------------------------------------------------------------------------ */
 
+/* Leaves the most frequent words. */
+static int limit_words(train_data *data, caption_error *err)
+{
+    const int most = data->options->most_words;
+    vocabulary *all = data->words;
+    if (most == 0 || vocabulary_size(all) <= most)
+        return CAPTION_OK;
+    if (most <= VOCABULARY_SPECIALS)
+        return caption_fail(err, CAPTION_EINVAL, "most-words: %d leaves no word", most);
+    int status = vocabulary_cut(&data->words, all, most, err);
+    vocabulary_free(all);
+    return status;
+}
+
 static int build_words(train_data *data, const vocabulary *base, caption_error *err)
 {
     const caption_dataset *train = data->options->train;
@@ -36,7 +50,7 @@ static int build_words(train_data *data, const vocabulary *base, caption_error *
     int status = base ? vocabulary_extend(&data->words, base, captions, n, minimum, err)
                       : vocabulary_build(&data->words, captions, n, minimum, err);
     free(captions);
-    return status;
+    return status == CAPTION_OK ? limit_words(data, err) : status;
 }
 
 static void digest_dataset(struct sha256_ctx *sha, const caption_dataset *dataset)
@@ -195,6 +209,10 @@ static int open_concepts(train_data *data, const concept_head *base, int looks, 
     const caption_train_options *o = data->options;
     const concept_source source = {o,           data->words,        base, data->cache, data->train_records,
                                    data->views, &data->standardiser};
+    for (int c = 0; base && c < base->n; c++)
+        if (base->words[c] >= vocabulary_size(data->words))
+            return caption_fail(err, CAPTION_EINVAL, "most-words: %d leaves out words that the base's concepts are of",
+                                o->most_words);
     int status = concept_data_open(&data->concepts, &source, err);
     const int n = data->concepts.head.n;
     if (status != CAPTION_OK || n == 0)

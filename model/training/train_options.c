@@ -25,6 +25,8 @@ static const caption_train_option table[] = {
      AT(folds), 0, 20},
     {"text-share", "share of an epoch's captions that come from the text without images", CAPTION_TRAIN_REAL,
      AT(text_share), 0, 0.95},
+    {"most-words", "largest vocabulary, the most frequent words, those of a base first; 0: no limit",
+     CAPTION_TRAIN_INTEGER, AT(most_words), 0, MODEL_MAX_VOCABULARY},
     {"minimum-count", "rarer words are unknown", CAPTION_TRAIN_INTEGER, AT(minimum_count), 1, 1000000},
     {"epochs", "passes over the captions", CAPTION_TRAIN_INTEGER, AT(epochs), 0, 100000},
     {"patience", "epochs without a better dev CIDEr before stopping; 0: never stop early", CAPTION_TRAIN_INTEGER,
