@@ -9,7 +9,7 @@ CFLAGS   ?= $(if $(SANITIZE),-O1,-O3) -g
 MPI      ?=
 BUILD    ?= build$(if $(MPI),/mpi)$(if $(SANITIZE),/$(subst $(comma),-,$(SANITIZE)))
 
-MODEL_PACKAGES  := openblas nettle zlib $(if $(MPI),ompi-c)
+MODEL_PACKAGES  := openblas nettle zlib libjpeg libpng libwebp lcms2 $(if $(MPI),ompi-c)
 SERVER_PACKAGES := libseccomp libmicrohttpd libcjson sqlite3 libarchive exempi-2.0
 TEST_PACKAGES   := cmocka libcurl
 

@@ -46,7 +46,8 @@ enum {
     CAPTION_POSITIONS = 49,    /* places of the photo that a captioner can attend to: 7x7 */
 };
 
-/* Call once before anything else, from one thread: sets the BLAS to one thread a call and picks the SIMD kernels. */
+/* Call once before anything else, from one thread: sets the BLAS to one thread a call, picks the SIMD kernels and loads
+ * what decoding images needs from disk. */
 void caption_init(void);
 
 /* Takes the memory that matrix products need in so many threads at a time, which they would otherwise take when they
@@ -70,19 +71,22 @@ typedef struct caption_image {
 
 typedef struct caption_image_limits {
     size_t max_pixels; /* width x height that a header may claim; 0: the default, 64 million */
+    size_t max_memory; /* bytes that decoding may take, reckoned from the header; 0: the default, 512 MiB */
 } caption_image_limits;
 
-/* What the first bytes say: "image/jpeg", "image/png", "image/bmp", "image/gif", or NULL for anything else. */
+/* What the first bytes say: "image/jpeg", "image/png" ..., or NULL for what this build does not read. */
 const char *caption_image_type(const void *bytes, size_t size);
 
-/* Reads only the header: the size as stored. CAPTION_EUNSUPPORTED: not an image type we read; CAPTION_EFORMAT: damaged;
- * CAPTION_ELIMIT: claims more than the limit. Costs microseconds, so it may run before queueing. limits may be NULL. */
+/* Reads only the header: the size as stored. CAPTION_EUNSUPPORTED: not an image type we read (the message names it if
+ * it is known); CAPTION_EFORMAT: damaged; CAPTION_ELIMIT: claims more than a limit. Costs microseconds, so it may run
+ * before queueing. limits may be NULL. */
 int caption_image_check(const void *bytes, size_t size, const caption_image_limits *limits, int *width, int *height,
                         caption_error *err);
 
-/* JPEG (EXIF orientation honoured), PNG, BMP or GIF (first frame) -> 224 x 224 RGB: grey is widened, CMYK converted,
- * alpha laid over white, resized antialiased ignoring aspect. Truncated or corrupt data is CAPTION_EFORMAT.
- * Errors as caption_image_check. */
+/* An image file -> 224 x 224 RGB: the first frame, upright (EXIF), in sRGB (ICC profile), grey widened, alpha laid over
+ * white, resized antialiased ignoring aspect. What browsers show is read; where data of the image are missing it is
+ * CAPTION_EFORMAT, with how much was there. Other errors as caption_image_check. Uses the calling thread and memory
+ * only: no file, no state. */
 int caption_image_decode(caption_image *out, const void *bytes, size_t size, const caption_image_limits *limits,
                          caption_error *err);
 

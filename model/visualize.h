@@ -40,6 +40,10 @@ void caption_picture_free(caption_picture *picture); /* frees rgb and empties it
 int caption_picture_decode(caption_picture *out, const void *bytes, size_t size, const caption_image_limits *limits,
                            int max_side, caption_error *err);
 
+/* Both from one decode. image or picture may be NULL: not wanted. */
+int caption_image_and_picture_decode(caption_image *image, caption_picture *picture, int max_side, const void *bytes,
+                                     size_t size, const caption_image_limits *limits, caption_error *err);
+
 /* The 224 x 224 version that the encoder classifies and captions. CAPTION_ENOMEM. */
 int caption_picture_square(caption_image *out, const caption_picture *picture, caption_error *err);
 

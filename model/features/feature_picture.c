@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "model/encoder/encoder.h"
-#include "model/image/image_resize.h"
+#include "model/image/resample.h"
 
 enum { SIDE = CAPTION_IMAGE_SIDE, PIXELS = SIDE * SIDE * 3, CROP = SIDE * 6 / 7 };
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/image/image_resize.h"
+#include "model/image/resample.h"
 #include "model/image/stb.h"
 
 static int no_memory(int width, int height, caption_error *err)

@@ -124,7 +124,7 @@ void pixels_blur(const pixels *p, double sigma, const pixels *spare)
         blur_line(spare->values + (size_t)y * row, p->width, COLOURS, weight, reach, p->values + (size_t)y * row);
 }
 
-/* The weights of image_resize.c along one axis: a triangle as wide as the step, at least one. Entries as above. */
+/* The weights of resample.c along one axis: a triangle as wide as the step, at least one. Entries as above. */
 static void resize_line(const float *in, int count, size_t step, int outputs, float *out)
 {
     const double ratio = (double)count / outputs, reach = ratio > 1 ? ratio : 1;

@@ -255,7 +255,7 @@ static void confine_last(service *s)
 
 static int start(service *s, caption_error *err)
 {
-    const caption_image_limits limits = {(size_t)s->config.max_pixels};
+    const caption_image_limits limits = {.max_pixels = (size_t)s->config.max_pixels};
     double started = clock_ms();
     int status = caption_reserve(multiplying_threads(&s->config), err);
     if (!status)

@@ -26,7 +26,7 @@ int input_refuse_image(int status, const char *called, const char *reason, probl
 int input_check_image(const unsigned char *bytes, size_t size, const config *c, const char *called, int *width,
                       int *height, problem *p)
 {
-    const caption_image_limits limits = {(size_t)c->max_pixels};
+    const caption_image_limits limits = {.max_pixels = (size_t)c->max_pixels};
     caption_error err;
     int status = size == 0 ? caption_fail(&err, CAPTION_EFORMAT, "it is empty")
                            : caption_image_check(bytes, size, &limits, width, height, &err);

@@ -82,12 +82,12 @@ static void types_that_are_not_taken(void **state)
 static void bytes_that_are_no_image(void **state)
 {
     static const unsigned char tga[18] = {0, 0, 2, [12] = 0xff, 0xff, 0xff, 0xff, 24};
-    static const char webp[] = "RIFF\x1a\0\0\0WEBPVP8L\x0d\0\0\0\x2f\0\0\0\x10\x07\x10\x11\x11\x88\x88\xfe\x07";
+    static const char jxl[] = "\0\0\0\x0cJXL \r\n\x87\n";
     (void)state;
     send_raw("hello there", 11, 415, "unsupported-image");
     send_raw("\0", 1, 415, "unsupported-image");
     send_raw(tga, sizeof tga, 415, "unsupported-image");
-    send_raw(webp, sizeof webp, 415, "unsupported-image");
+    send_raw(jxl, sizeof jxl, 415, "unsupported-image");
 }
 
 static void truncated_images_of_each_format(void **state)

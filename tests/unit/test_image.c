@@ -81,6 +81,7 @@ static void jpeg_of_every_kind_is_read(void **state)
     check_fixture("grey.jpg", "image/jpeg", &grey, 4);
     check_fixture("cmyk.jpg", "image/jpeg", &coloured, 4);
     check_fixture("ycck.jpg", "image/jpeg", &coloured, 4);
+    check_fixture("arithmetic.jpg", "image/jpeg", &coloured, 4);
 }
 
 static void png_of_every_kind_is_read(void **state)
@@ -105,6 +106,7 @@ static void bmp_of_every_kind_is_read(void **state)
     check_fixture("palette.bmp", "image/bmp", &coloured, 0);
     check_fixture("565.bmp", "image/bmp", &coloured, 8); /* five bits a channel */
     check_fixture("rgba.bmp", "image/bmp", &clear, 0);
+    check_fixture("run_length.bmp", "image/bmp", &coloured, 0);
 }
 
 static void gif_of_every_kind_is_read(void **state)
@@ -118,18 +120,37 @@ static void gif_of_every_kind_is_read(void **state)
     check_fixture("corner.gif", "image/gif", &corner, 0); /* a frame smaller than the screen */
 }
 
+/* One pixel of 32 bits, blue first, in a header of 56 bytes whose masks say what is alpha. */
+static void decode_masked_pixel(caption_image *image, const unsigned char *pixel, int alpha_mask)
+{
+    unsigned char bmp[14 + 56 + 4] = {
+        'B', 'M', [10] = 70, [14] = 56, [18] = 1, [22] = 1, [26] = 1, [28] = 32, [30] = 3};
+    bmp[54 + 2] = bmp[58 + 1] = bmp[62] = 255; /* masks of red, green, blue */
+    bmp[66 + 3] = alpha_mask ? 255 : 0;
+    memcpy(bmp + 70, pixel, 4);
+    decode(image, bmp, sizeof bmp);
+}
+
 static void half_transparent_pixels_are_laid_over_white(void **state)
 {
     (void)state;
-    static const unsigned char bmp[] = {'B', 'M', 0, 0,  0, 0, 0,  0, 0, 0, 54,
-                                        0,   0,   0, 40, 0, 0, 0,  1, 0, 0, 0,
-                                        1,   0,   0, 0,  1, 0, 32, 0, 0, 0, 0,
-                                        0,   0,   0, 0,  0, 0, 0,  0, 0, 0, 0,
-                                        0,   0,   0, 0,  0, 0, 0,  0, 0, 0, /* B, G, R, A: */ 0,
-                                        100, 200, 51};
     caption_image image;
-    decode(&image, bmp, sizeof bmp);
+    decode_masked_pixel(&image, (unsigned char[]){0, 100, 200, 51}, 1);
     check_pixel(&image, 100, 100, (unsigned char[]){244, 224, 204}, 0); /* c * 0.2 + 255 * 0.8 */
+}
+
+static void bytes_that_are_no_alpha_are_not_used(void **state)
+{
+    (void)state;
+    caption_image image;
+    decode_masked_pixel(&image, (unsigned char[]){0, 100, 200, 51}, 0); /* no mask */
+    check_pixel(&image, 100, 100, (unsigned char[]){200, 100, 0}, 0);
+    decode_masked_pixel(&image, (unsigned char[]){0, 100, 200, 0}, 1); /* a writer that left all of it 0 */
+    check_pixel(&image, 100, 100, (unsigned char[]){200, 100, 0}, 0);
+    unsigned char plain[14 + 40 + 4] = {'B', 'M', [10] = 54, [14] = 40, [18] = 1, [22] = 1, [26] = 1, [28] = 32};
+    memcpy(plain + 54, (unsigned char[]){0, 100, 200, 51}, 4);
+    decode(&image, plain, sizeof plain);
+    check_pixel(&image, 100, 100, (unsigned char[]){200, 100, 0}, 0);
 }
 
 /* ---- orientation ------------------------------------------------------------------------------------------------- */
@@ -323,6 +344,7 @@ int main(void)
         cmocka_unit_test(bmp_of_every_kind_is_read),
         cmocka_unit_test(gif_of_every_kind_is_read),
         cmocka_unit_test(half_transparent_pixels_are_laid_over_white),
+        cmocka_unit_test(bytes_that_are_no_alpha_are_not_used),
         cmocka_unit_test(every_orientation_comes_out_upright),
         cmocka_unit_test(nonsense_in_exif_does_not_spoil_the_photo),
         cmocka_unit_test(a_photo_of_the_right_size_keeps_its_exact_pixels),

@@ -46,7 +46,7 @@ static const char *const fixtures[] = {
     "arithmetic.jpg",
     "run_length.bmp",
 };
-enum { FIXTURES = sizeof fixtures / sizeof *fixtures, READABLE = FIXTURES - 2 };
+enum { FIXTURES = sizeof fixtures / sizeof *fixtures };
 
 /* ---- helpers ----------------------------------------------------------------------------------------------------- */
 
@@ -87,29 +87,63 @@ static void other_types_are_unsupported(void **state)
 {
     (void)state;
     assert_null(caption_image_type("", 0));
-    assert_null(caption_image_type(BYTES("RIFF\x24\0\0\0WEBPVP8 ")));
-    check_header_refused("", 0, CAPTION_EUNSUPPORTED, "not a JPEG, PNG, BMP or GIF");
-    check_header_refused(BYTES("<svg/>"), CAPTION_EUNSUPPORTED, "not a JPEG");
+    check_header_refused("", 0, CAPTION_EUNSUPPORTED, "not an image of a format that is read: JPEG, PNG, WebP");
+    check_header_refused(BYTES("hello"), CAPTION_EUNSUPPORTED, "not an image");
     /* 18 bytes of TGA that claim 65535 x 65535 */
-    check_header_refused(BYTES("\0\0\x0a\0\0\0\0\0\0\0\0\0\xff\xff\xff\xff\x18\0"), CAPTION_EUNSUPPORTED, "not a JPEG");
+    check_header_refused(BYTES("\0\0\x0a\0\0\0\0\0\0\0\0\0\xff\xff\xff\xff\x18\0"), CAPTION_EUNSUPPORTED,
+                         "not an image");
     check_header_refused(BYTES("GIF88a\1\0\1\0\0\0\0"), CAPTION_EUNSUPPORTED, "neither GIF87a nor GIF89a");
+}
+
+static void formats_we_do_not_read_are_named(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes;
+        size_t size;
+        const char *name;
+    } files[] = {
+        {BYTES("\xff\x0a\x7f\x00"), "JPEG XL"},
+        {BYTES("\0\0\0\x0cJXL \r\n\x87\n"), "JPEG XL"},
+        {BYTES("\0\0\0\x0cjP  \r\n\x87\n"), "JPEG 2000"},
+        {BYTES("<svg/>"), "SVG"},
+        {BYTES("\xef\xbb\xbf <?xml version='1.0'?><!-- c --><svg xmlns='http://www.w3.org/2000/svg'/>"), "SVG"},
+        {BYTES("<!DOCTYPE html><html>"), "an HTML page"},
+        {BYTES("%PDF-1.7\n"), "PDF"},
+        {BYTES("II*\0\x10\0\0\0CR\2\0"), "Canon RAW (CR2)"},
+        {BYTES("\0\0\0\x18"
+               "ftypcrx \0\0\0\1"),
+         "Canon RAW (CR3)"},
+        {BYTES("FUJIFILMCCD-RAW 0201"), "Fujifilm RAW"},
+        {BYTES("\0\0\0\x20"
+               "ftypisom\0\0\2\0isom"),
+         "MP4"},
+        {BYTES("\0\0\0\x14"
+               "ftypqt  \0\0\2\0"),
+         "QuickTime"},
+        {BYTES("\x1a\x45\xdf\xa3\x01"), "WebM"},
+        {BYTES("RIFF\x24\0\0\0AVI LIST"), "AVI"},
+        {BYTES("8BPS\0\1"), "Photoshop"},
+        {BYTES("\0\0\1\0\1\0\x10\x10"), "a Windows icon"},
+        {BYTES("PK\3\4\x14"), "a ZIP archive"},
+        {BYTES("{\"image\": 1}"), "JSON"},
+    };
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        assert_null(caption_image_type(files[i].bytes, files[i].size));
+        check_header_refused(files[i].bytes, files[i].size, CAPTION_EUNSUPPORTED, files[i].name);
+    }
 }
 
 static void kinds_we_do_not_read_are_named(void **state)
 {
     (void)state;
-    size_t size;
-    unsigned char *bytes = picture_fixture("arithmetic.jpg", &size);
-    check_header_refused(bytes, size, CAPTION_EUNSUPPORTED, "SOF9 (lossless, arithmetic)");
-    free(bytes);
-    bytes = picture_fixture("run_length.bmp", &size);
-    check_header_refused(bytes, size, CAPTION_EUNSUPPORTED, "compression 1");
-    free(bytes);
+    check_header_refused(BYTES("\xff\xd8\xff\xc3\0\x0b\x08\0\1\0\1\1\1\x11\0"), CAPTION_EUNSUPPORTED,
+                         "SOF3 (lossless, hierarchical)");
     check_header_refused(BYTES("\xff\xd8\xff\xc0\0\x0b\x0c\0\1\0\1\1\1\x11\0"), CAPTION_EUNSUPPORTED,
                          "12 bits a sample");
     check_header_refused(BYTES("\xff\xd8\xff\xc0\0\x0b\x08\0\0\0\1\1\1\x11\0"), CAPTION_EUNSUPPORTED, "a height told");
-    check_header_refused(BYTES("\xff\xd8\xff\xc0\0\x14\x08\0\1\0\1\4\1\x11\0\2\x11\0\3\x11\0\4\x11\0"),
-                         CAPTION_EUNSUPPORTED, "no Adobe segment");
+    unsigned char bmp[54] = {'B', 'M', [10] = 54, [14] = 40, [18] = 1, [22] = 1, [26] = 1, [28] = 24, [30] = 4};
+    check_header_refused(bmp, sizeof bmp, CAPTION_EUNSUPPORTED, "a JPEG inside");
 }
 
 /* ---- headers that claim too much --------------------------------------------------------------------------------- */
@@ -121,7 +155,8 @@ static void headers_beyond_the_limit_are_refused_before_decoding(void **state)
                          "65535 x 65535 pixels: more than the limit");
     check_header_refused(BYTES("\xff\xd8\xff\xc0\0\x0b\x08\xff\xff\xff\xff\1\1\x11\0"), CAPTION_ELIMIT,
                          "65535 x 65535");
-    check_header_refused(BYTES("BM\0\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0\xff\xff\xff\x7f\1\0\0\x80\1\0\x18\0\0\0\0\0"),
+    check_header_refused(BYTES("BM\0\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0\xff\xff\xff\x7f\1\0\0\x80\1\0\x18\0\0\0\0\0"
+                               "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"),
                          CAPTION_ELIMIT, "2147483647 x 2147483647");
     unsigned char png[] = "\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\x7f\xff\xff\xff\x7f\xff\xff\xff\x08\2\0\0\0....";
     uint32_t crc = (uint32_t)crc32(0, png + 12, 17);
@@ -136,21 +171,25 @@ static void the_limit_is_the_callers(void **state)
     size_t size;
     unsigned char *bytes = picture_fixture("rgb.png", &size);
     int width, height;
-    assert_int_equal(caption_image_check(bytes, size, &(caption_image_limits){767}, &width, &height, NULL),
-                     CAPTION_ELIMIT);
-    assert_int_equal(caption_image_check(bytes, size, &(caption_image_limits){768}, &width, &height, NULL), CAPTION_OK);
+    assert_int_equal(
+        caption_image_check(bytes, size, &(caption_image_limits){.max_pixels = 767}, &width, &height, NULL),
+        CAPTION_ELIMIT);
+    assert_int_equal(
+        caption_image_check(bytes, size, &(caption_image_limits){.max_pixels = 768}, &width, &height, NULL),
+        CAPTION_OK);
     free(bytes);
 }
 
 static void headers_without_a_size_are_corrupt(void **state)
 {
     (void)state;
-    check_header_refused(BYTES("GIF89a\0\0\1\0\0\0\0"), CAPTION_EFORMAT, "impossible size 0 x 1");
+    check_header_refused(BYTES("GIF89a\0\0\1\0\0\0\0,\0\0\0\0\0\0\1\0\0"), CAPTION_EFORMAT, "impossible size 0 x 1");
     check_header_refused(BYTES("GIF89a\1"), CAPTION_EFORMAT, "ends inside its header");
     check_header_refused(BYTES("\xff\xd8\xff\xc0\0\x0b\x08\0\1\0\0\1\1\x11\0"), CAPTION_EFORMAT,
                          "impossible size 0 x 1");
     check_header_refused(BYTES("\xff\xd8\xff\xe0\0\2\xff\xd9"), CAPTION_EFORMAT, "no frame header");
-    check_header_refused(BYTES("BM\0\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0\0\0\0\0\1\0\0\0\1\0\x18\0\0\0\0\0"),
+    check_header_refused(BYTES("BM\0\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0\0\0\0\0\1\0\0\0\1\0\x18\0\0\0\0\0"
+                               "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"),
                          CAPTION_EFORMAT, "impossible size 0 x 1");
     check_header_refused(BYTES("\x89PNG\r\n\x1a\n\0\0\0\0IDAT\x35\xaf\x06\x1e"), CAPTION_EFORMAT,
                          "does not begin with an IHDR");
@@ -187,22 +226,21 @@ static unsigned char *grey_png(unsigned width, unsigned height, const void *raw,
     return png;
 }
 
-static void a_png_that_inflates_beyond_its_size_is_refused(void **state)
+/* 64 MB behind the one pixel are neither inflated nor held against the picture. */
+static void what_a_png_holds_beyond_its_rows_does_not_matter(void **state)
 {
     (void)state;
     const size_t raw_size = 64 << 20;
     void *raw = calloc(1, raw_size);
     assert_non_null(raw);
     size_t size;
-    unsigned char *png = grey_png(1, 1, raw, 2, &size);
+    unsigned char *png = grey_png(1, 1, raw, raw_size, &size);
     caption_image image;
-    assert_int_equal(caption_image_decode(&image, png, size, NULL, NULL), CAPTION_OK);
-    free(png);
-    png = grey_png(1, 1, raw, raw_size, &size);
-    check_refused(png, size, CAPTION_EFORMAT, "PNG: corrupt pixel data");
+    assert_int_equal(caption_image_decode(&image, png, size, &(caption_image_limits){.max_memory = 8 << 20}, NULL),
+                     CAPTION_OK);
     free(png);
     png = grey_png(8, 8, raw, 71, &size);
-    check_refused(png, size, CAPTION_EFORMAT, "pixels are missing");
+    check_refused(png, size, CAPTION_EFORMAT, "PNG: corrupt after 7 of 8 rows");
     free(png);
     free(raw);
 }
@@ -229,21 +267,29 @@ static void a_jpeg_of_a_thousand_scans_is_refused(void **state)
 
 /* ---- damage ------------------------------------------------------------------------------------------------------ */
 
-static void every_truncation_of_every_format_is_refused(void **state)
+/* Browsers show a file that lacks its end marker: what is accepted must be the whole picture. */
+static void a_truncation_is_refused_unless_every_pixel_is_there(void **state)
 {
     (void)state;
-    for (int i = 0; i < READABLE; i++) {
-        size_t size;
+    enum { END_MARKERS = 24 }; /* bytes of what may be missing: an end marker, a checksum, padding */
+    for (int i = 0; i < FIXTURES; i++) {
+        size_t size, accepted = 0;
         unsigned char *bytes = picture_fixture(fixtures[i], &size);
+        caption_image image, whole;
+        assert_int_equal(caption_image_decode(&whole, bytes, size, NULL, NULL), CAPTION_OK);
         for (size_t length = 0; length < size; length++) {
-            caption_image image;
             unsigned char *part = malloc(length + !length); /* exactly: the sanitizers see the first byte too far */
             assert_non_null(part);
             memcpy(part, bytes, length);
-            if (caption_image_decode(&image, part, length, NULL, NULL) == CAPTION_OK)
-                fail_msg("%s passes with %zu of %zu bytes", fixtures[i], length, size);
+            if (caption_image_decode(&image, part, length, NULL, NULL) == CAPTION_OK) {
+                if (memcmp(image.rgb, whole.rgb, sizeof image.rgb) != 0)
+                    fail_msg("%s passes with %zu of %zu bytes", fixtures[i], length, size);
+                accepted++;
+            }
             free(part);
         }
+        if (accepted > END_MARKERS && !strstr(fixtures[i], "animated"))
+            fail_msg("%s passes without its last %zu bytes", fixtures[i], accepted);
         free(bytes);
     }
 }
@@ -273,40 +319,62 @@ static void a_jpeg_cut_short_and_closed_again_is_refused(void **state)
     }
 }
 
-static void missing_or_swapped_restart_markers_are_refused(void **state)
+/* libjpeg, and with it every browser, finds its way back at the next restart marker. */
+static void junk_at_a_restart_marker_is_overcome(void **state)
 {
     (void)state;
     size_t size;
-    unsigned char *bytes = picture_fixture("restart.jpg", &size);
-    size_t at = find(bytes, size, 0, "\xff\xd1", 2);
+    unsigned char *bytes = picture_fixture("restart.jpg", &size), *longer = malloc(size + 3);
+    assert_non_null(longer);
+    caption_image image, whole;
+    assert_int_equal(caption_image_decode(&whole, bytes, size, NULL, NULL), CAPTION_OK);
+    const size_t at = find(bytes, size, 0, "\xff\xd1", 2);
+    memcpy(longer, bytes, at);
+    memcpy(longer + at, "\x12\x34\x56", 3);
+    memcpy(longer + at + 3, bytes + at, size - at);
+    assert_int_equal(caption_image_decode(&image, longer, size + 3, NULL, NULL), CAPTION_OK);
+    assert_memory_equal(image.rgb, whole.rgb, sizeof image.rgb);
     bytes[at + 1] = 0xd3;
-    check_refused(bytes, size, CAPTION_EFORMAT, "impossible codes");
+    assert_int_equal(caption_image_decode(&image, bytes, size, NULL, NULL), CAPTION_OK);
+    free(longer);
     free(bytes);
 }
 
-static void a_png_with_a_wrong_checksum_is_refused(void **state)
+static void only_the_checksum_of_a_pngs_header_matters(void **state)
 {
     (void)state;
     size_t size;
     unsigned char *bytes = picture_fixture("rgb.png", &size);
-    for (size_t at = 8; at < size; at++) {
-        caption_image image;
+    caption_image image, whole;
+    assert_int_equal(caption_image_decode(&whole, bytes, size, NULL, NULL), CAPTION_OK);
+    for (size_t at = 8; at < 33; at++) {
         bytes[at] ^= 0x10;
-        assert_int_not_equal(caption_image_decode(&image, bytes, size, NULL, NULL), CAPTION_OK);
+        assert_int_equal(caption_image_decode(&image, bytes, size, NULL, NULL), CAPTION_EFORMAT);
+        bytes[at] ^= 0x10;
+    }
+    const size_t data = find(bytes, size, 33, "IDAT", 4);
+    const size_t length = (size_t)bytes[data - 2] << 8 | bytes[data - 1];
+    for (size_t at = data + 4 + length; at < size; at++) { /* the checksum of IDAT and all of IEND */
+        bytes[at] ^= 0x10;
+        assert_int_equal(caption_image_decode(&image, bytes, size, NULL, NULL), CAPTION_OK);
+        assert_memory_equal(image.rgb, whole.rgb, sizeof image.rgb);
         bytes[at] ^= 0x10;
     }
     free(bytes);
 }
 
-static void a_bmp_pixel_outside_its_palette_is_refused(void **state)
+static void a_bmp_pixel_outside_its_palette_is_black(void **state)
 {
     (void)state;
-    size_t size;
-    unsigned char *bytes = picture_fixture("palette.bmp", &size);
-    bytes[14] = 40;
-    bytes[10] = (unsigned char)(bytes[10] - 4 * 13); /* three colours are left, the fourth and the rest became pixels */
-    check_refused(bytes, size, CAPTION_EFORMAT, "uses colour");
-    free(bytes);
+    unsigned char bmp[14 + 40 + 4 + 4] = {
+        'B', 'M', [10] = 58, [14] = 40, [18] = 1, [22] = 1, [26] = 1, [28] = 8, [46] = 1};
+    memset(bmp + 54, 77, 3); /* the one colour */
+    caption_image image;
+    for (int index = 0; index < 2; index++) {
+        bmp[58] = (unsigned char)index;
+        assert_int_equal(caption_image_decode(&image, bmp, sizeof bmp, NULL, NULL), CAPTION_OK);
+        assert_int_equal(image.rgb[0], index ? 0 : 77);
+    }
 }
 
 static void a_png_pixel_outside_its_palette_is_black(void **state)
@@ -328,7 +396,7 @@ static void a_png_pixel_outside_its_palette_is_black(void **state)
 static void what_follows_the_end_of_a_picture_does_not_matter(void **state)
 {
     (void)state;
-    for (int i = 0; i < READABLE; i++) {
+    for (int i = 0; i < FIXTURES; i++) {
         size_t size;
         unsigned char *bytes = picture_fixture(fixtures[i], &size), *longer = malloc(size + 100);
         caption_image image;
@@ -366,17 +434,18 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(other_types_are_unsupported),
+        cmocka_unit_test(formats_we_do_not_read_are_named),
         cmocka_unit_test(kinds_we_do_not_read_are_named),
         cmocka_unit_test(headers_beyond_the_limit_are_refused_before_decoding),
         cmocka_unit_test(the_limit_is_the_callers),
         cmocka_unit_test(headers_without_a_size_are_corrupt),
-        cmocka_unit_test(a_png_that_inflates_beyond_its_size_is_refused),
+        cmocka_unit_test(what_a_png_holds_beyond_its_rows_does_not_matter),
         cmocka_unit_test(a_jpeg_of_a_thousand_scans_is_refused),
-        cmocka_unit_test(every_truncation_of_every_format_is_refused),
+        cmocka_unit_test(a_truncation_is_refused_unless_every_pixel_is_there),
         cmocka_unit_test(a_jpeg_cut_short_and_closed_again_is_refused),
-        cmocka_unit_test(missing_or_swapped_restart_markers_are_refused),
-        cmocka_unit_test(a_png_with_a_wrong_checksum_is_refused),
-        cmocka_unit_test(a_bmp_pixel_outside_its_palette_is_refused),
+        cmocka_unit_test(junk_at_a_restart_marker_is_overcome),
+        cmocka_unit_test(only_the_checksum_of_a_pngs_header_matters),
+        cmocka_unit_test(a_bmp_pixel_outside_its_palette_is_black),
         cmocka_unit_test(a_png_pixel_outside_its_palette_is_black),
         cmocka_unit_test(what_follows_the_end_of_a_picture_does_not_matter),
         cmocka_unit_test(thousands_of_mutations_never_crash),
