@@ -105,6 +105,7 @@ typedef struct png_source {
     int orientation;          /* EXIF: 1..8, or 0 */
     unsigned char *row;
     uint64_t rows_read, rows; /* of all passes */
+    int starved;              /* memory ran out, which libpng takes for damage in some places */
     jmp_buf failed;
     char message[MESSAGE];
 } png_source;
@@ -148,6 +149,20 @@ static void on_error(png_structp png, png_const_charp message)
     png_source *s = png_get_error_ptr(png);
     strncpy(s->message, message, sizeof s->message - 1);
     longjmp(s->failed, 1);
+}
+
+static png_voidp on_malloc(png_structp png, png_alloc_size_t size)
+{
+    png_source *s = png_get_mem_ptr(png);
+    void *memory = malloc(size);
+    s->starved |= memory == NULL;
+    return memory;
+}
+
+static void on_free(png_structp png, png_voidp memory)
+{
+    (void)png;
+    free(memory);
 }
 
 static void on_warning(png_structp png, png_const_charp message)
@@ -245,6 +260,8 @@ static int send(png_source *s, image_sink *sink, caption_error *err)
 static int report(const png_source *s, caption_error *err)
 {
     const unsigned long long read = s->rows_read, rows = s->rows;
+    if (s->starved)
+        return caption_fail(err, CAPTION_ENOMEM, "PNG: out of memory");
     if (!rows)
         return caption_fail(err, CAPTION_EFORMAT, "PNG: %s: %s", s->bytes.ended ? "truncated" : "corrupt", s->message);
     return caption_fail(err, CAPTION_EFORMAT, "PNG: %s after %llu of %llu rows%s%s",
@@ -263,7 +280,7 @@ static int decode(const unsigned char *bytes, size_t size, const image_header *h
     walk_chunks(s);
     int status;
     if (setjmp(s->failed) == 0) {
-        s->png = png_create_read_struct(PNG_LIBPNG_VER_STRING, s, on_error, on_warning);
+        s->png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, s, on_error, on_warning, s, on_malloc, on_free);
         status = s->png ? send(s, sink, err) : caption_fail(err, CAPTION_ENOMEM, "PNG: out of memory");
     } else {
         status = report(s, err);
