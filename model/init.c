@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 
 #include "model/caption.h"
+#include "model/image/image_colour.h"
 #include "model/kernels/cpu.h"
 
 enum { BUFFER_BYTES = 160 << 20 }; /* OpenBLAS's have 128 MiB on x86-64; address space, of which little is used */
@@ -21,6 +22,7 @@ void caption_init(void)
 {
     openblas_set_num_threads(1);
     cpu_choose_kernels();
+    image_colour_prepare();
 }
 
 static int has_room(void)

@@ -22,6 +22,13 @@ static int fits(cmsHPROFILE profile, image_channels channels)
     return profile && cmsGetColorSpace(profile) == space_of(channels);
 }
 
+void image_colour_prepare(void)
+{
+    cmsHPROFILE profile = cmsCreate_sRGBProfile();
+    if (profile)
+        cmsCloseProfile(profile);
+}
+
 int image_colour_fits(const unsigned char *icc, size_t size, image_channels channels)
 {
     if (!icc || size > MAX_ICC_BYTES)

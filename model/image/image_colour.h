@@ -4,6 +4,9 @@
 
 #include "model/image/image_format.h"
 
+/* Lets Little CMS do now what it does once: the time zone of a profile's date is read from disk. */
+void image_colour_prepare(void);
+
 /* Whether a profile is sound and fits `channels` (alpha does not count). */
 int image_colour_fits(const unsigned char *icc, size_t size, image_channels channels);
 
