@@ -7,9 +7,12 @@ PREFIX   ?= /usr/local
 SANITIZE ?=
 CFLAGS   ?= $(if $(SANITIZE),-O1,-O3) -g
 MPI      ?=
+HEIF     ?= 1
+TIFF     ?= 1
 BUILD    ?= build$(if $(MPI),/mpi)$(if $(SANITIZE),/$(subst $(comma),-,$(SANITIZE)))
 
-MODEL_PACKAGES  := openblas nettle zlib libjpeg libpng libwebp lcms2 $(if $(MPI),ompi-c)
+MODEL_PACKAGES  := openblas nettle zlib libjpeg libpng libwebp lcms2 \
+                   $(if $(TIFF),libtiff-4) $(if $(HEIF),libheif libde265) $(if $(MPI),ompi-c)
 SERVER_PACKAGES := libseccomp libmicrohttpd libcjson sqlite3 libarchive exempi-2.0
 TEST_PACKAGES   := cmocka libcurl
 
@@ -21,6 +24,7 @@ SANITIZER := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fn
 pkg = $(shell pkg-config --$(1) $(2) 2>/dev/null)
 
 override CFLAGS  += -std=c11 -D_GNU_SOURCE -I. -MMD -MP -pthread -fno-math-errno -fno-trapping-math \
+                    $(if $(TIFF),-DCAPTION_WITH_TIFF) $(if $(HEIF),-DCAPTION_WITH_HEIF) \
                     $(WARNINGS) $(HARDENING) $(SANITIZER) \
                     $(call pkg,cflags,$(MODEL_PACKAGES) $(SERVER_PACKAGES) $(TEST_PACKAGES))
 override LDFLAGS += -pie -Wl,-z,relro,-z,now,-z,noexecstack $(if $(X86),-Wl$(comma)-z$(comma)ibt -Wl$(comma)-z$(comma)shstk) -pthread $(SANITIZER)
@@ -37,7 +41,8 @@ BF16    := $(if $(filter x86_64%,$(shell $(CC) -dumpmachine)),$(wildcard model/k
 AMX     := $(if $(filter x86_64%,$(shell $(CC) -dumpmachine)),$(wildcard model/kernels/amx/*.c))
 DOUBLE  := $(wildcard model/gradcheck/*.c)
 RANKS   := model/training/ranks_$(if $(MPI),single,mpi).c # the one that is not wanted
-FLOAT   := $(filter-out $(GENERIC) $(DOUBLE) $(RANKS),$(wildcard model/*.c model/*/*.c))
+LEFT_OUT := $(if $(TIFF),,model/image/image_tiff.c) $(if $(HEIF),,model/image/image_heif.c model/image/image_hevc.c)
+FLOAT   := $(filter-out $(GENERIC) $(DOUBLE) $(RANKS) $(LEFT_OUT),$(wildcard model/*.c model/*/*.c))
 
 # What only inference calls is needed in float alone.
 SIMD_DOUBLE := $(filter-out %/packed.c,$(SIMD))
@@ -172,7 +177,7 @@ clean: ## remove build/
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
-	@echo "variables: CC=clang  SANITIZE=address,undefined|thread  MPI=1  WERROR=1  PREFIX=/usr"
+	@echo "variables: CC=clang  SANITIZE=address,undefined|thread  MPI=1  HEIF= (no HEIC, AVIF)  TIFF= (no TIFF)  WERROR=1  PREFIX=/usr"
 
 # ---- how it is built -------------------------------------------------------------------------------------------
 

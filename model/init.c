@@ -1,8 +1,8 @@
 /* init.c: what must be settled once, before any work: the BLAS's threads and memory, and the SIMD kernels.
  *
- * OpenBLAS takes a buffer for each thread that multiplies, when it first does, keeps it for the next one, and if there is
- * no memory for it tries again for ever. So the buffers are taken beforehand, each only after a mapping of its size was
- * made and given back. */
+ * OpenBLAS takes a buffer for each thread that multiplies, when it first does, keeps it for the next one, and if there
+ * is no memory for it tries again for ever. So the buffers are taken beforehand, each only after a mapping of its size
+ * was made and given back. */
 #include <cblas.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +10,8 @@
 
 #include "model/caption.h"
 #include "model/image/image_colour.h"
+#include "model/image/image_hevc.h"
+#include "model/image/image_tiff.h"
 #include "model/kernels/cpu.h"
 
 enum { BUFFER_BYTES = 160 << 20 }; /* OpenBLAS's have 128 MiB on x86-64; address space, of which little is used */
@@ -23,6 +25,12 @@ void caption_init(void)
     openblas_set_num_threads(1);
     cpu_choose_kernels();
     image_colour_prepare();
+#ifdef CAPTION_WITH_HEIF
+    image_hevc_register();
+#endif
+#ifdef CAPTION_WITH_TIFF
+    image_tiff_silence();
+#endif
 }
 
 static int has_room(void)
@@ -41,8 +49,9 @@ int caption_reserve(int threads, caption_error *err)
     for (int i = 0; i < n; i++)
         blas_memory_free(buffers[i]);
     free(buffers);
-    return n == threads ? CAPTION_OK
-                        : caption_fail(err, CAPTION_ENOMEM, "out of memory for the matrix products of %d threads", threads);
+    return n == threads
+               ? CAPTION_OK
+               : caption_fail(err, CAPTION_ENOMEM, "out of memory for the matrix products of %d threads", threads);
 }
 
 const char *caption_blas_name(void)

@@ -5,8 +5,8 @@ set -eu
 
 packages_of() {
     case $1 in
-    build) echo pkg-config libseccomp-dev libmicrohttpd-dev libcjson-dev libopenblas-dev nettle-dev zlib1g-dev libjpeg62-turbo-dev libpng-dev libwebp-dev liblcms2-dev libstb-dev libsqlite3-dev \
-        libarchive-dev libexempi-dev ;;
+    build) echo pkg-config libseccomp-dev libmicrohttpd-dev libcjson-dev libopenblas-dev nettle-dev zlib1g-dev libjpeg62-turbo-dev libpng-dev libstb-dev libsqlite3-dev \
+        libarchive-dev libexempi-dev libwebp-dev liblcms2-dev libtiff-dev libheif-dev libde265-dev ;;
     test) echo libcmocka-dev libcurl4-openssl-dev python3-onnx ;;
     browser) command -v npm >/dev/null && echo chromium || echo chromium nodejs npm ;; # node may come from elsewhere
     screenshots) echo fonts-inter fonts-sil-charis ;;

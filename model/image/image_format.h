@@ -43,6 +43,9 @@ int image_sink_suffices(const image_sink *sink, int width, int height);
 /* Before the first pixel. */
 int image_sink_begin(image_sink *sink, const image_layout *layout, caption_error *err);
 
+/* Before image_sink_begin, where only decoding tells the size that counts. */
+void image_sink_true_size(image_sink *sink, int width, int height);
+
 /* The next row from the top, all of it. */
 void image_sink_row(image_sink *sink, const void *row);
 
@@ -72,8 +75,13 @@ typedef struct image_format {
 } image_format;
 
 extern const image_format image_jpeg, image_png, image_webp, image_bmp, image_gif;
+extern const image_format image_tiff;             /* built with TIFF=1 */
+extern const image_format image_heic, image_avif; /* built with HEIF=1 */
 
 /* The orientation in the TIFF structure of an EXIF block, 1..8, or 0 if there is none. */
 int image_exif_orientation(const unsigned char *tiff, size_t size);
+
+/* The (first) number of a tag in the first directory of a TIFF structure; 0 if there is none. */
+int image_tiff_value(const unsigned char *tiff, size_t size, unsigned tag, uint32_t *value);
 
 #endif

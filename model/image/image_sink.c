@@ -26,12 +26,17 @@ static int shrunk(int side, int longest, int max_side)
 void image_sink_init(image_sink *sink, int width, int height, int square, int picture, int max_side)
 {
     const int longest = width > height ? width : height;
-    *sink = (image_sink){.width = width, .height = height, .orientation = 1};
+    *sink = (image_sink){.width = width, .height = height, .max_side = max_side, .orientation = 1};
     if (square)
         sink->version[SQUARE] = (image_version){SIDE, SIDE, NULL};
     if (picture)
         sink->version[PICTURE] =
             (image_version){shrunk(width, longest, max_side), shrunk(height, longest, max_side), NULL};
+}
+
+void image_sink_true_size(image_sink *sink, int width, int height)
+{
+    image_sink_init(sink, width, height, sink->version[SQUARE].width, sink->version[PICTURE].width, sink->max_side);
 }
 
 void image_sink_free(image_sink *sink)

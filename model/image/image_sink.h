@@ -17,6 +17,7 @@ typedef struct image_version {
 
 struct image_sink {
     int width, height;                     /* of the image as stored */
+    int max_side;                          /* of the picture; 0: any */
     int orientation;                       /* EXIF: 1..8 */
     image_version version[IMAGE_VERSIONS]; /* the square, the picture */
     image_layout layout;                   /* its profile is `icc`, or NULL if that does not fit */

@@ -162,7 +162,7 @@ static int decode_scaled(const webp_file *f, size_t size, image_sink *sink, WebP
                          caption_error *err)
 {
     const int divisor = choose_divisor(sink, f);
-    config->output.colorspace = MODE_rgbA;
+    config->output.colorspace = divisor > 1 ? MODE_rgbA : MODE_RGBA; /* as averages must be; exact */
     if (divisor > 1) {
         config->options.use_scaling = 1;
         config->options.scaled_width = at_least_1(f->width / divisor);
@@ -175,7 +175,7 @@ static int decode_scaled(const webp_file *f, size_t size, image_sink *sink, WebP
                                  .height = f->canvas_height / divisor,
                                  .channels = IMAGE_RGB_ALPHA,
                                  .bits = 8,
-                                 .premultiplied = 1,
+                                 .premultiplied = divisor > 1,
                                  .icc = f->icc,
                                  .icc_size = f->icc_size};
     const int status = image_sink_begin(sink, &layout, err);

@@ -45,6 +45,24 @@ static const char *const fixtures[] = {
     "corner.gif",
     "arithmetic.jpg",
     "run_length.bmp",
+    "lossy.webp",
+    "lossless.webp",
+    "animated.webp",
+    "clear.webp",
+#ifdef CAPTION_WITH_TIFF
+    "rgb.tif",
+    "lzw.tif",
+    "deflate.tif",
+    "jpeg.tif",
+    "palette.tif",
+    "grey.tif",
+    "cmyk.tif",
+    "rgba.tif",
+#endif
+#ifdef CAPTION_WITH_HEIF
+    "still.heic",
+    "still.avif",
+#endif
 };
 enum { FIXTURES = sizeof fixtures / sizeof *fixtures };
 
@@ -432,6 +450,7 @@ static void thousands_of_mutations_never_crash(void **state)
 
 int main(void)
 {
+    caption_init();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(other_types_are_unsupported),
         cmocka_unit_test(formats_we_do_not_read_are_named),
