@@ -373,7 +373,7 @@ static size_t unescape(void *cls, struct MHD_Connection *connection, char *text)
 struct MHD_Daemon *http_start(http_server *s, int listener)
 {
     const config *c = s->config;
-    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+    unsigned flags = MHD_USE_POLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
     struct MHD_OptionItem pool[] = {
         {MHD_OPTION_THREAD_POOL_SIZE, c->http_threads, NULL},
         {MHD_OPTION_END, 0, NULL},
