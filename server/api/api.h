@@ -10,6 +10,7 @@
 
 /* For http_server. */
 extern const route api_routes[];
+extern const route api_admin_routes[];
 extern const route_dialect api_dialects[];
 
 void api_index(http_request *request);

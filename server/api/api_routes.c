@@ -61,6 +61,14 @@ const route api_routes[] = {
     {0},
 };
 
+/* Those of --admin-port: what says how the daemon is. */
+const route api_admin_routes[] = {
+    {"GET", "/healthz", ACCESS_OPEN, api_healthz, "200 while the process lives"},
+    {"GET", "/readyz", ACCESS_OPEN, api_readyz, "200 while captions are served, 503 while loading or shutting down"},
+    {"GET", "/metrics", ACCESS_OPEN, api_metrics, "what the daemon counts, for Prometheus"},
+    {0},
+};
+
 const route_dialect api_dialects[] = {
     {"/v1/chat/", PROBLEM_ERROR_OBJECT, 0},
     {"/v1/responses", PROBLEM_ERROR_OBJECT, 0},

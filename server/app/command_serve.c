@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "server/api/api.h"
@@ -42,8 +43,9 @@ enum { DRAIN_POLL_MS = 10, FLUSH_MS = 5000, MAX_FILE_MB = 1024 /* of a dataset's
 typedef struct service {
     config config;
     server server;
-    struct MHD_Daemon *http;
-    int listener; /* -1: libmicrohttpd's */
+    struct MHD_Daemon *http, *admin;
+    http_server admin_http; /* of --admin-port and --admin-listen */
+    int listener;           /* -1: libmicrohttpd's */
     workers *workers;
     double deadline; /* for stopping; clock_ms */
 } service;
@@ -145,6 +147,30 @@ static int register_metrics(server *s, caption_error *err)
     return status;
 }
 
+/* Sockets for all connections: the soft limit is often 1024. */
+static void raise_socket_limit(const config *c)
+{
+    const rlim_t wanted = 4 * (rlim_t)c->connections + 512;
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= wanted)
+        return;
+    limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static int start_connections(http_server *http, const config *c, int are_limited, caption_error *err)
+{
+    connections_limits limits = {.header_ms = c->header_timeout_s * 1000,
+                                 .idle_ms = c->idle_timeout_s * 1000,
+                                 .request_ms = c->request_timeout_s * 1000,
+                                 .min_rate = c->min_rate};
+    if (are_limited) {
+        limits.connections = c->connections;
+        limits.per_address = c->connections_per_address;
+    }
+    return connections_new(&http->connections, &limits, http->linger, err);
+}
+
 static int prepare_shared(service *s, caption_error *err)
 {
     const queue_limits limits = {s->config.queue, s->config.batch, s->config.batch_wait_ms, s->config.deadline_ms,
@@ -154,12 +180,16 @@ static int prepare_shared(service *s, caption_error *err)
     http->owner = &s->server;
     http->routes = api_routes;
     http->dialects = api_dialects;
+    http->threads = s->config.http_threads;
+    raise_socket_limit(&s->config);
     if (getrandom(&http->id_prefix, sizeof http->id_prefix, 0) < 0)
         http->id_prefix = (uint32_t)getpid();
     s->server.registry = registry_new();
     if (!s->server.registry)
         return caption_fail(err, CAPTION_ENOMEM, "out of memory");
     int status = linger_new(&http->linger, err);
+    if (!status)
+        status = start_connections(http, &s->config, 1, err);
     if (!status)
         status = queue_new(&s->server.queue, &limits, err);
     if (!status)
@@ -207,6 +237,53 @@ static int start_http(service *s, caption_error *err)
     }
     log_listening(&s->config, port);
     return CAPTION_OK;
+}
+
+/* Answers while the other listener has no place left, so that who restarts daemons that are dead leaves one alone that
+ * is busy. */
+static int start_admin(service *s, caption_error *err)
+{
+    const config *c = &s->config;
+    http_server *http = &s->admin_http;
+    int listener, port = 0;
+    if (!c->admin_listen && !c->admin_port)
+        return CAPTION_OK;
+    http->config = c;
+    http->owner = &s->server;
+    http->routes = api_admin_routes;
+    http->dialects = api_dialects;
+    http->threads = 1;
+    http->linger = s->server.http.linger;
+    http->id_prefix = s->server.http.id_prefix ^ 1;
+    int status = start_connections(http, c, 0, err);
+    if (!status)
+        status = http_counts_new(http, err);
+    if (!status)
+        status = c->admin_listen ? listen_open_unix(c->admin_listen, &listener, err)
+                                 : listen_open(c->admin_host, c->admin_port, &listener, &port, err);
+    if (status)
+        return status;
+    s->admin = http_start(http, listener);
+    if (s->admin)
+        return CAPTION_OK;
+    close(listener);
+    return caption_fail(err, CAPTION_ENOMEM, "libmicrohttpd cannot start its threads");
+}
+
+static void stop_admin(service *s)
+{
+    if (s->admin)
+        http_stop(s->admin);
+    if (s->admin && s->config.admin_listen)
+        listen_remove_unix(s->config.admin_listen);
+    connections_free(s->admin_http.connections);
+    http_metrics_stop(&s->admin_http);
+}
+
+static void set_state(service *s, server_state state)
+{
+    atomic_store(&s->server.http.state, state);
+    atomic_store(&s->admin_http.state, state);
 }
 
 /* Without them captions are served all the same, and training computes what it needs. */
@@ -265,6 +342,8 @@ static int start(service *s, caption_error *err)
     if (!status)
         status = start_http(s, err);
     if (!status)
+        status = start_admin(s, err);
+    if (!status)
         status = registry_load(s->server.registry, &s->config.weights, s->config.models, s->config.model, err);
     if (!status)
         status = workers_start(&s->workers, s->config.workers, s->server.queue, s->config.batch,
@@ -277,7 +356,7 @@ static int start(service *s, caption_error *err)
     start_features(s);
     data_start(&s->server);
     confine_last(s);
-    atomic_store(&s->server.http.state, SERVER_READY);
+    set_state(s, SERVER_READY);
     log_ready(s, started);
     notify("READY=1");
     return CAPTION_OK;
@@ -313,7 +392,7 @@ static void run(service *s)
 {
     wait_for_signal(s);
     notify("STOPPING=1");
-    atomic_store(&s->server.http.state, SERVER_DRAINING);
+    set_state(s, SERVER_DRAINING);
     s->listener = http_stop_listening(s->http);
     log_simple(LOG_LEVEL_INFO, "stopping", "signal", strsignal(last_signal));
     queue_drain(s->server.queue);
@@ -349,6 +428,8 @@ static void stop(service *s)
         if (s->config.listen)
             listen_remove_unix(s->config.listen);
     }
+    stop_admin(s);
+    connections_free(s->server.http.connections);
     features_stop(s->server.features);
     selftest_free(s->server.selftest);
     stop_jobs(s);
@@ -377,7 +458,10 @@ static int check_values(const char *called, const option_list *list, const char 
 static int check_config(const config *c)
 {
     const option_list sockets = {.values = {c->listen}, .n = c->listen != NULL};
+    const option_list admin_sockets = {.values = {c->admin_listen}, .n = c->admin_listen != NULL};
     int status = check_values("--listen", &sockets, listen_fault);
+    if (!status)
+        status = check_values("--admin-listen", &admin_sockets, listen_fault);
     if (!status)
         status = check_values("--cors-origin", &c->cors_origins, cors_fault);
     if (!status)

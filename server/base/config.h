@@ -9,13 +9,16 @@ typedef struct config {
     const char *listen; /* "unix:PATH" instead of host and port; NULL: those */
     const char *host;
     int port;
+    const char *admin_listen, *admin_host; /* of the listener for health and metrics alone: "unix:PATH", or */
+    int admin_port;                        /* this one; 0: none */
     weights_place weights;
     const char *models; /* names or files separated by commas; NULL: every captioner in the weights directory */
     const char *model;  /* the default model; NULL: WEIGHTS_DEFAULT_MODEL if there, else the first */
     int workers, queue, batch, batch_wait_ms, deadline_ms;
     int max_body_mb, max_buffered_mb, max_pixels, max_parts;
     int picture_ms, request_ms, picture_mb; /* budgets of decoding: decode/cage.h */
-    int connections, http_threads, idle_timeout_s, drain_ms;
+    int connections, connections_per_address, http_threads, drain_ms;
+    int header_timeout_s, request_timeout_s, idle_timeout_s, min_rate;
     const char *data; /* directory for datasets and jobs; NULL: see data.h */
     int max_datasets, max_items, max_captions, max_data_mb, min_free_mb;
     int disk_threads, disk_queue;

@@ -1,8 +1,8 @@
 /* connections.c: a list under one lock, and a thread that goes through it a few times a second.
  *
- * A connection belongs to the HTTP thread that accepted it: that thread alone reads from it, opens and closes it. Others
- * look at its phase and cut it off, under the lock, which is a leaf. To cut off is to shut the socket down and to let
- * recv say that it has ended: libmicrohttpd then closes it as if the client had. */
+ * A connection belongs to the HTTP thread that accepted it: that thread alone reads from it, opens and closes it.
+ * Others look at its phase and cut it off, under the lock, which is a leaf. To cut off is to shut the socket down and
+ * to let recv say that it has ended: libmicrohttpd then closes it as if the client had. */
 #include "server/http/connections.h"
 
 #include <arpa/inet.h>
@@ -25,6 +25,8 @@
 
 enum { ADDRESS_BYTES = 16, LOOK_MS = 250, MOST_SOCKETS = 1 << 20 };
 
+typedef struct connection connection;
+
 struct connection {
     connections *all;
     connection *previous, *next;
@@ -32,11 +34,12 @@ struct connection {
     unsigned char address[ADDRESS_BYTES];
     framing framing; /* the HTTP thread's alone */
     connection_phase phase;
-    double since, began; /* clock_ms: of the phase; of the request */
-    uint64_t bytes;      /* of the body so far */
-    double window;       /* the answer has been slow since */
-    uint64_t taken;      /* of it then */
-    int stalled;         /* it was, when it was looked at last */
+    double since, began;        /* clock_ms: of the phase; of the request */
+    double moved;               /* when a byte came or was taken last */
+    uint64_t bytes;             /* of the body so far */
+    double window;              /* the answer has been slow since */
+    uint64_t taken, last_taken; /* of it then; when it was looked at last */
+    int stalled;                /* it was, when it was looked at last */
     int is_stream;
     problem refused; /* there was no room */
     int cut;         /* no longer counted */
@@ -58,7 +61,8 @@ struct connections {
 static _Atomic(connection *) *by_socket;
 static size_t sockets;
 
-/* ---- addresses ----------------------------------------------------------------------------------------------------- */
+/* ---- addresses -----------------------------------------------------------------------------------------------------
+ */
 
 /* Of IPv6 the network, because a client has as many addresses in it as it likes. */
 static void address_of(const struct sockaddr *a, unsigned char out[ADDRESS_BYTES])
@@ -78,7 +82,8 @@ static int same_address(const connection *a, const connection *b)
     return !a->exempt && !b->exempt && memcmp(a->address, b->address, ADDRESS_BYTES) == 0;
 }
 
-/* ---- cutting off; under the lock ----------------------------------------------------------------------------------- */
+/* ---- cutting off; under the lock -----------------------------------------------------------------------------------
+ */
 
 /* Says why, if the client can still be told, and lets libmicrohttpd find the socket at its end. */
 static void cut(connection *c, const problem *p)
@@ -114,12 +119,15 @@ static int answer_is_slow(connection *c, double now)
     int waiting;
     uint64_t taken;
     look_at_answer(c, &waiting, &taken);
+    if (waiting == 0 || taken != c->last_taken)
+        c->moved = now;
+    c->last_taken = taken;
     c->stalled = waiting > 0 && (double)(taken - c->taken) * 1000 < limits->min_rate * (now - c->window);
     if (waiting == 0 || (!c->stalled && now - c->window > limits->header_ms)) {
         c->window = now;
         c->taken = taken;
     }
-    return (c->stalled && now - c->window > limits->header_ms) ||
+    return now - c->moved > limits->idle_ms || (c->stalled && now - c->window > limits->header_ms) ||
            (waiting > 0 && !c->is_stream && now - c->since > limits->request_ms);
 }
 
@@ -127,7 +135,7 @@ static int body_is_slow(const connection *c, double now)
 {
     const connections_limits *limits = &c->all->limits;
     double taken = now - c->since;
-    return now - c->began > limits->request_ms ||
+    return now - c->moved > limits->idle_ms || now - c->began > limits->request_ms ||
            (taken > limits->header_ms && (double)c->bytes * 1000 < limits->min_rate * taken);
 }
 
@@ -143,8 +151,8 @@ static void look_at(connection *c, double now)
             cut(c, NULL);
         return;
     case CONNECTION_HEAD:
-        if (now - c->began > limits->header_ms)
-            problem_set(&p, PROBLEM_TOO_SLOW, "the head was not there after %d s", limits->header_ms / 1000);
+        if (now - c->began > limits->header_ms || now - c->moved > limits->idle_ms)
+            problem_set(&p, PROBLEM_TOO_SLOW, "the head was not whole after %.0f s", (now - c->began) / 1000);
         break;
     case CONNECTION_BODY:
         if (body_is_slow(c, now))
@@ -164,7 +172,8 @@ static void look_at(connection *c, double now)
     }
 }
 
-/* ---- making room; under the lock ----------------------------------------------------------------------------------- */
+/* ---- making room; under the lock -----------------------------------------------------------------------------------
+ */
 
 static double body_rate(const connection *c, double now)
 {
@@ -235,15 +244,17 @@ static void make_room(connections *all, connection *guest)
                     all->limits.connections);
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------------- */
+/* ---- reading -------------------------------------------------------------------------------------------------------
+ */
 
 static void note_progress(connection *c, size_t n)
 {
     connection_phase before = c->phase;
     pthread_mutex_lock(&c->all->lock);
+    c->moved = clock_ms();
     if (before == CONNECTION_IDLE && n > 0) {
         c->phase = CONNECTION_HEAD;
-        c->began = c->since = clock_ms();
+        c->began = c->since = c->moved;
         c->status = 0;
     }
     if (c->phase == CONNECTION_BODY)
@@ -306,7 +317,8 @@ ssize_t recv(int fd, void *to, size_t room, int flags)
     return c && room > 0 ? receive(c, to, room, flags) : recvfrom(fd, to, room, flags, NULL, NULL);
 }
 
-/* ---- life of a connection ------------------------------------------------------------------------------------------ */
+/* ---- life of a connection ------------------------------------------------------------------------------------------
+ */
 
 connection *connection_opened(connections *all, int fd, const struct sockaddr *address, int exempt)
 {
@@ -355,10 +367,11 @@ void connection_answers(connection *c, int is_stream)
     int waiting;
     pthread_mutex_lock(&c->all->lock);
     c->phase = CONNECTION_ANSWER;
-    c->since = c->window = clock_ms();
+    c->since = c->window = c->moved = clock_ms();
     c->is_stream = is_stream;
     c->stalled = 0;
     look_at_answer(c, &waiting, &c->taken);
+    c->last_taken = c->taken;
     pthread_mutex_unlock(&c->all->lock);
 }
 
@@ -375,7 +388,8 @@ int connection_status(const connection *c)
     return c->status;
 }
 
-/* ---- life of them all ---------------------------------------------------------------------------------------------- */
+/* ---- life of them all ----------------------------------------------------------------------------------------------
+ */
 
 static void *look_after(void *context)
 {

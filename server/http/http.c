@@ -12,7 +12,10 @@
  * through libmicrohttpd, so the refusal is written to the socket directly. Where the client may still be sending, the
  * socket lingers (linger.h).
  *
- * http_start's threads poll with epoll; none of them ever waits for a worker: connections are suspended instead. */
+ * What is no HTTP/1.1, and who is too slow, never gets here: connections.h.
+ *
+ * http_start's threads wait in poll, because libmicrohttpd's epoll misses the end of a connection that comes together
+ * with data; none of them ever waits for a worker: connections are suspended instead. */
 #include "server/http/http.h"
 
 #include <arpa/inet.h>
@@ -31,7 +34,10 @@
 #include "server/http/proxy.h"
 #include "server/http/route.h"
 
-enum { CONNECTION_MEMORY = 1 << 16 }; /* headers, and the largest piece of a body */
+enum {
+    CONNECTION_MEMORY = 1 << 17, /* a head with all its fields (framing.h), and the largest piece of a body */
+    SPARE_CONNECTIONS = 64       /* connections.h decides who gets a place, so libmicrohttpd has more than enough */
+};
 
 /* ---- what handlers ask ----------------------------------------------------------------------------------------- */
 
@@ -95,6 +101,7 @@ static enum MHD_Result deliver(http_request *r)
 {
     if (r->abandoned || !r->response)
         return MHD_NO;
+    connection_answers(r->wire, r->is_stream);
     return MHD_queue_response(r->connection, (unsigned)r->status, r->response);
 }
 
@@ -209,6 +216,8 @@ static int refuse_by_headers(http_request *r, unsigned long long length)
 {
     const char *encoding = http_header(r, "Content-Encoding");
     r->route = route_find(r->http->routes, r->method, r->path, r->parameter, r->allow);
+    if (connection_refused(r->wire, &r->problem))
+        return 1;
     if (*r->allow && cors_is_preflight(r)) {
         r->preflight = 1;
         return http_body_check_length(r, length);
@@ -234,13 +243,16 @@ static void count_whole(http_request *r)
 static enum MHD_Result begin(http_server *s, struct MHD_Connection *connection, const char *url, const char *method,
                              void **context)
 {
-    http_request *r = calloc(1, sizeof *r);
+    struct connection *wire =
+        *(struct connection **)MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    http_request *r = wire ? calloc(1, sizeof *r) : NULL;
     if (!r)
         return MHD_NO;
     *context = r;
     r->http = s;
     r->server = s->owner;
     r->connection = connection;
+    r->wire = wire;
     r->method = method;
     r->path = name_host(r, url);
     r->started = clock_ms();
@@ -258,7 +270,7 @@ static enum MHD_Result begin(http_server *s, struct MHD_Connection *connection, 
 
     int refused = refuse_by_headers(r, length);
     int too_large = length > (unsigned long long)s->config->max_body_mb << 20;
-    if (!refused || !body || (!too_large && !http_header(r, "Expect")))
+    if (!refused || !body || (!too_large && !http_header(r, "Expect") && !connection_refused(r->wire, &r->problem)))
         return MHD_YES;
     r->unread = 1;
     http_answer_problem(r, &r->problem);
@@ -333,6 +345,8 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **co
     if (!r)
         return;
     http_server *s = cls;
+    if (!r->status)
+        r->status = connection_status(r->wire);
     http_count_request(r);
     log_access(r, code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
     if (r->unread)
@@ -342,6 +356,7 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **co
     if (r->whole)
         atomic_fetch_sub(&s->answering, 1);
     http_body_free(r);
+    connection_rests(r->wire);
     free(r);
     *context = NULL;
     atomic_fetch_sub(&s->in_flight, 1);
@@ -370,21 +385,38 @@ static size_t unescape(void *cls, struct MHD_Connection *connection, char *text)
     return strstr(text, "%00") ? strlen(text) : MHD_http_unescape(text);
 }
 
+/* Without a `connection` a socket is shut down, and nothing is read from it: MHD_NO cannot be returned here. */
+static void on_connection(void *cls, struct MHD_Connection *connection, void **wire,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    http_server *s = cls;
+    if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+        if (*wire)
+            connection_closed(*wire);
+        return;
+    }
+    int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    const struct sockaddr *a = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
+    *wire = connection_opened(s->connections, fd, a, proxy_trusts(s->config, a));
+    if (!*wire)
+        shutdown(fd, SHUT_RDWR);
+}
+
 struct MHD_Daemon *http_start(http_server *s, int listener)
 {
     const config *c = s->config;
     unsigned flags = MHD_USE_POLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
     struct MHD_OptionItem pool[] = {
-        {MHD_OPTION_THREAD_POOL_SIZE, c->http_threads, NULL},
+        {MHD_OPTION_THREAD_POOL_SIZE, s->threads, NULL},
         {MHD_OPTION_END, 0, NULL},
     };
     return MHD_start_daemon(flags, 0, NULL, NULL, on_request, s, /* */
                             MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET, listener,
                             MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,
-                            MHD_OPTION_CONNECTION_LIMIT, (unsigned)c->connections, MHD_OPTION_CONNECTION_TIMEOUT,
-                            (unsigned)c->idle_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
-                            MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_ARRAY,
-                            c->http_threads > 1 ? pool : pool + 1, MHD_OPTION_END);
+                            MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_CONNECTION_LIMIT,
+                            2 * (unsigned)c->connections + SPARE_CONNECTIONS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                            (size_t)CONNECTION_MEMORY, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_ARRAY,
+                            s->threads > 1 ? pool : pool + 1, MHD_OPTION_END);
 }
 
 int http_stop_listening(struct MHD_Daemon *daemon)

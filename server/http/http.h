@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include "server/base/config.h"
+#include "server/http/connections.h"
 #include "server/http/linger.h"
 #include "server/http/problem.h"
 
@@ -44,7 +45,9 @@ typedef struct http_server {
     const struct route *routes; /* who answers what (route.h) */
     const struct route_dialect *dialects;
     struct server *owner; /* for the handlers, as request->server: HTTP does not look into it */
+    int threads;          /* that receive and validate */
     linger_set *linger;
+    connections *connections;
     struct disk *disk;           /* disk.h */
     struct route_counts *counts; /* http_metrics.c's: of each route, and of no route */
     uint32_t id_prefix;          /* random: request ids of two runs differ */
@@ -62,6 +65,7 @@ typedef struct http_request {
     http_server *http;
     struct server *server; /* http->owner */
     struct MHD_Connection *connection;
+    struct connection *wire;   /* connections.h */
     const char *method, *path; /* live as long as the request */
     char id[HTTP_ID_BYTES], client[HTTP_CLIENT_BYTES];
     char host[HTTP_HOST_BYTES];     /* whom the client meant to ask: "example.org:8080"; "" if it did not say */
@@ -86,6 +90,7 @@ typedef struct http_request {
     size_t answer_bytes;
     int late;                                 /* begun when the server was shutting down */
     int whole, handled, suspended, abandoned; /* whole: counted in http->answering */
+    int is_stream;                            /* its answer comes piece by piece, as long as it likes */
     int preflight;                            /* cors.h: answered 204 without a handler */
     int unread;                               /* answered although the client may be sending: linger */
 } http_request;
@@ -152,6 +157,7 @@ void http_count_problem(problem_kind kind);
 struct MHD_Daemon *http_start(http_server *s, int listener);
 
 /* Makes room for counting and registers what is counted; before http_start. */
+int http_counts_new(http_server *s, caption_error *err); /* room for counting alone */
 int http_metrics_start(http_server *s, caption_error *err);
 void http_metrics_stop(http_server *s);
 

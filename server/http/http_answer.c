@@ -135,6 +135,7 @@ void http_answer_stream(http_request *r, const char *type, ssize_t (*read)(void 
         return;
     }
     r->status = 200;
+    r->is_stream = 1;
     add_headers(r, type, 0);
     add_header(r->response, "X-Accel-Buffering", "no"); /* tells nginx to pass pieces on as they come */
 }

@@ -9,8 +9,8 @@
 #include "server/http/route.h"
 
 /* The statuses that are told apart; 0 closes the list and stands for any other. */
-static const int statuses[] = {200, 201, 202, 204, 304, 400, 401, 403, 404, 405,
-                               409, 413, 415, 422, 499, 500, 503, 504, 507, 0};
+static const int statuses[] = {200, 201, 202, 204, 304, 400, 401, 403, 404, 405, 408, 409, 413,
+                               414, 415, 422, 429, 431, 499, 500, 501, 503, 504, 507, 0};
 enum { STATUSES = sizeof statuses / sizeof *statuses };
 
 typedef struct route_counts {
@@ -88,6 +88,21 @@ static void write_durations(FILE *out, const http_server *s, size_t n)
     }
 }
 
+static void write_connections(FILE *out, const http_server *s)
+{
+    static const char name[] = "captiond_http_connections", *const phases[CONNECTION_PHASES] = {"idle", "head", "body",
+                                                                                                "work", "answer"};
+    int n[CONNECTION_PHASES];
+    unsigned long long evicted, slow;
+    connections_count(s->connections, n, &evicted, &slow);
+    metrics_write_head(out, name, "gauge", "Open connections, by what they are at.");
+    for (int i = 0; i < CONNECTION_PHASES; i++)
+        fprintf(out, "%s{phase=\"%s\"} %d\n", name, phases[i], n[i]);
+    metrics_write_head(out, "captiond_http_connections_cut_total", "counter", "Connections cut off, by the reason.");
+    fprintf(out, "captiond_http_connections_cut_total{reason=\"evicted\"} %llu\n", evicted);
+    fprintf(out, "captiond_http_connections_cut_total{reason=\"slow\"} %llu\n", slow);
+}
+
 static void write_problems(FILE *out)
 {
     static const char name[] = "captiond_problems_total";
@@ -112,10 +127,11 @@ static void write(FILE *out, void *context)
     metrics_write_counter(out, "captiond_http_sent_bytes_total", "Of answers' bodies.", &sent_bytes);
     metrics_write_gauge(out, "captiond_http_buffered_bytes", "Of bodies being held.",
                         (double)atomic_load(&s->buffered));
+    write_connections(out, s);
     write_problems(out);
 }
 
-int http_metrics_start(http_server *s, caption_error *err)
+int http_counts_new(http_server *s, caption_error *err)
 {
     size_t n = count_routes(s) + 1;
     s->counts = calloc(n, sizeof *s->counts);
@@ -123,8 +139,15 @@ int http_metrics_start(http_server *s, caption_error *err)
         return caption_fail(err, CAPTION_ENOMEM, "out of memory for metrics");
     for (size_t i = 0; i < n; i++)
         s->counts[i].seconds.bounds = &metrics_seconds;
-    metrics_register(write, s);
     return CAPTION_OK;
+}
+
+int http_metrics_start(http_server *s, caption_error *err)
+{
+    int status = http_counts_new(s, err);
+    if (!status)
+        metrics_register(write, s);
+    return status;
 }
 
 void http_metrics_stop(http_server *s)

@@ -11,7 +11,7 @@ static const struct {
     const char *name, *title;
 } table[] = {
     [PROBLEM_NONE] = {200, "none", "No problem"},
-    [PROBLEM_BAD_REQUEST] = {400, "bad-request", "The request is not HTTP/1.1 as it should be"},
+    [PROBLEM_BAD_REQUEST] = {400, "bad-request", "The request is not as HTTP has it"},
     [PROBLEM_EMPTY_BODY] = {400, "empty-body", "The request has no body"},
     [PROBLEM_BAD_JSON] = {400, "bad-json", "The JSON body cannot be used"},
     [PROBLEM_BAD_MULTIPART] = {400, "bad-multipart", "The multipart body cannot be parsed"},

@@ -97,6 +97,16 @@ static int is_trusted(const config *c, const char *client)
     return 0;
 }
 
+int proxy_trusts(const config *c, const struct sockaddr *a)
+{
+    char text[INET6_ADDRSTRLEN] = HTTP_CLIENT_UNIX;
+    if (a->sa_family == AF_INET)
+        inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)a)->sin_addr, text, sizeof text);
+    else if (a->sa_family == AF_INET6)
+        inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)(const void *)a)->sin6_addr, text, sizeof text);
+    return is_trusted(c, text);
+}
+
 /* ---- what it says ------------------------------------------------------------------------------------------------ */
 
 /* The last element before `end` of a list, blanks and a port apart: where it begins, and its length. */

@@ -9,12 +9,17 @@
 #ifndef SERVER_PROXY_H
 #define SERVER_PROXY_H
 
+#include <sys/socket.h>
+
 #include "server/base/config.h"
 
 struct http_request;
 
 /* What is wrong with a value of --trusted-proxy ("127.0.0.1,10.0.0.0/8,unix"), or NULL. */
 const char *proxy_fault(const char *value);
+
+/* 1 if that is the address of a trusted proxy. */
+int proxy_trusts(const config *c, const struct sockaddr *address);
 
 /* Sets client, host, scheme and prefix of the request, whose client is the peer's address yet, if that is trusted. */
 void proxy_read(struct http_request *request);

@@ -22,7 +22,7 @@
 #include "tests/support/scratch.h"
 #include "tests/support/tiny_model.h"
 
-enum { PATIENCE_S = 300, LOOK_MS = 5, MAX_ARGUMENTS = 64 };
+enum { PATIENCE_S = 300, LOOK_MS = 5, MAX_ARGUMENTS = 96 };
 
 #define AN_HOUR "3600" /* a busy machine is given time */
 
@@ -220,11 +220,12 @@ void captiond_expect_log(captiond *c, const char *text, int times)
 captiond *captiond_serve_loading(const char *const *options)
 {
     const char *arguments[MAX_ARGUMENTS] = {
-        "serve",          "--port",       "0",      "--log-level",   "debug",       "--encoder",
-        captiond_encoder, "--background", "normal", "--deadline-ms", AN_HOUR "000", "--idle-timeout-s",
-        AN_HOUR,          "--drain-ms",   "300000"};
+        "serve",          "--port",       "0",      "--log-level",        "debug",       "--encoder",
+        captiond_encoder, "--background", "normal", "--deadline-ms",      AN_HOUR "000", "--idle-timeout-s",
+        AN_HOUR,          "--drain-ms",   "300000", "--header-timeout-s", AN_HOUR,       "--request-timeout-s",
+        AN_HOUR,          "--min-rate",   "0"};
     char directory[PATH_MAX], data[PATH_MAX];
-    int n = 15;
+    int n = 21;
     snprintf(directory, sizeof directory, "%s", scratch_path("."));
     snprintf(data, sizeof data, "%s", scratch_path("data"));
     arguments[n++] = "--weights";
