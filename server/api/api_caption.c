@@ -44,10 +44,15 @@ static cJSON *image_json(const caption_call *c, int i)
     caption_attention attention = c->input.attention;
     const caption_picture *under = attention == ATTENTION_OVERLAY ? &image->picture : NULL;
     cJSON *item = caption_json(&image->result, attention, under);
+    caption_overlay overlay = {.request = c->request};
+    const caption_overlay *under = attention == ATTENTION_OVERLAY ? &overlay : NULL;
+    int good = !under || open_photo(c, i, &overlay.photo);
+    cJSON *item = good ? caption_json(&image->result, attention, under) : NULL;
     cJSON *others = c->input.options.n > 1 ? cJSON_AddArrayToObject(item, "alternatives") : NULL;
     int good = item && (c->input.options.n == 1 || others);
     for (int k = 0; good && k < image->n_others; k++)
         good = cJSON_AddItemToArray(others, caption_json(&image->others[k], attention, under));
+    caption_picture_free(&overlay.photo);
     if (good)
         return item;
     cJSON_Delete(item);
@@ -68,11 +73,21 @@ static void answer(caption_call *c)
     if (good && c->input.options.decode == CAPTION_SAMPLE)
         good = json_add_integer(object, "seed", c->input.options.seed);
     good = good && caption_json_add_facts(object, c);
-    http_answer_json(c->request, 200, json_finish(object, good));
+    char *json = json_finish(object, good);
+    problem p = {.kind = PROBLEM_NONE};
+    if (!json && http_unwanted(c->request, &p))
+        caption_call_refuse(c, &p);
+    else
+        http_answer_json(c->request, 200, json);
+}
+
+static int is_heavy(const caption_call *c)
+{
+    return c->input.attention != ATTENTION_NONE;
 }
 
 void api_caption(http_request *r)
 {
-    static const caption_form form = {.read = read, .answer = answer};
+    static const caption_form form = {.read = read, .answer = answer, .is_heavy = is_heavy};
     caption_call_start(r, &form);
 }

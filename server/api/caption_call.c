@@ -11,6 +11,7 @@
 #include "server/base/log.h"
 #include "server/base/metrics.h"
 #include "server/engine/results.h"
+#include "server/http/disk.h"
 #include "server/http/input.h"
 
 static metrics_histogram queue_wait = {.bounds = &metrics_seconds};
@@ -67,6 +68,25 @@ static int find_model(caption_call *c, problem *p)
     if (c->input.attention && !caption_model_positions(c->model))
         return problem_set(p, PROBLEM_BAD_OPTION, "attention: model %s (%s) does not look at places of the photo",
                            c->model_name, caption_model_kind(c->model));
+    return 0;
+}
+
+/* What it costs is known before it is queued. */
+static int check_budget(const caption_call *c, problem *p)
+{
+    const config *limits = c->request->http->config;
+    const caption_options *o = &c->input.options;
+    int rows = o->decode == CAPTION_BEAM ? o->beam : o->n;
+    long long words = (long long)c->input.n * rows * o->max_words;
+    long long overlays = (long long)c->input.n * o->n * (o->max_words + 1);
+    if (words > limits->max_answer_words)
+        return problem_set(p, PROBLEM_OVER_BUDGET, "%d images x %d x %d words are %lld, --max-answer-words is %d",
+                           c->input.n, rows, o->max_words, words, limits->max_answer_words);
+    if (c->input.attention == ATTENTION_OVERLAY && overlays > limits->max_overlays)
+        return problem_set(
+            p, PROBLEM_OVER_BUDGET,
+            "attention=overlay: %d images x %d captions x %d words are %lld pictures, --max-overlays is %d", c->input.n,
+            o->n, o->max_words + 1, overlays, limits->max_overlays);
     return 0;
 }
 
@@ -186,6 +206,36 @@ static void log_dropped(const http_request *r, const problem *p)
     log_end(&line);
 }
 
+void caption_call_refuse(caption_call *c, const problem *p)
+{
+    http_request *request = c->request;
+    log_dropped(request, p);
+    if (p->kind == PROBLEM_CLIENT_GONE)
+        http_abandon(request, p);
+    else
+        http_answer_problem(request, p);
+}
+
+/* On a thread for answers. What was given up midway is no failure of ours. */
+static void answer_heavy(http_request *request, void *context)
+{
+    caption_call *c = context;
+    problem p = {.kind = PROBLEM_NONE};
+    log_line line;
+    log_begin(&line, LOG_LEVEL_DEBUG, "answering");
+    log_text(&line, "id", request->id);
+    log_end(&line);
+    if (!http_unwanted(request, &p))
+        c->form->answer(c);
+    else
+        caption_call_refuse(c, &p);
+}
+
+static void release_call(void *context)
+{
+    free_call(context);
+}
+
 /* The ticket's finish. */
 static void on_finished(ticket *t)
 {
@@ -195,15 +245,14 @@ static void on_finished(ticket *t)
     explain_outcome(c, &p);
     if (t->outcome == TICKET_DONE || t->outcome == TICKET_FAILED)
         metrics_observe(&queue_wait, t->queue_ms / 1e3);
-    if (!p.kind) {
-        c->form->answer(c);
-    } else {
-        log_dropped(request, &p);
-        if (p.kind == PROBLEM_CLIENT_GONE)
-            http_abandon(request, &p);
-        else
-            http_answer_problem(request, &p);
+    if (!p.kind && c->form->is_heavy && c->form->is_heavy(c)) {
+        disk_continue(request->http->answers, request, answer_heavy, c, release_call);
+        return;
     }
+    if (p.kind)
+        caption_call_refuse(c, &p);
+    else
+        c->form->answer(c);
     free_call(c);
     http_resume(request);
 }
@@ -247,7 +296,7 @@ void caption_call_start(http_request *r, const caption_form *form)
 {
     problem p = {.kind = PROBLEM_NONE};
     caption_call *c = http_not_ready(r, &p) ? NULL : new_call(r, form, &p);
-    if (c && !read_request(c, &p) && !find_model(c, &p) && !make_ticket(c, on_finished, &p)) {
+    if (c && !read_request(c, &p) && !find_model(c, &p) && !check_budget(c, &p) && !make_ticket(c, on_finished, &p)) {
         submit(r, c);
         return;
     }

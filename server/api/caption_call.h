@@ -45,8 +45,11 @@ typedef struct caption_form {
     /* On a worker, instead of captioning: works on the i-th image (ticket.work); NULL: captions are wanted. */
     int (*work)(struct caption_call *c, int image, caption_session *session, caption_error *reason);
 
-    /* On a worker, when every image has its result: answers c->request. */
+    /* When every image has its result: answers c->request. On a worker if that costs next to nothing, else (is_heavy;
+     * NULL: never) on a thread for answers, so that captions go on. What takes long asks http_unwanted between its
+     * steps. */
     void (*answer)(caption_call *c);
+    int (*is_heavy)(const caption_call *c);
 
     /* Frees c->own; NULL if there is nothing to free. */
     void (*release)(void *own);
@@ -55,6 +58,8 @@ typedef struct caption_form {
 /* For work: the i-th image in one or both of its forms (cage_work). */
 int caption_call_decode(caption_call *c, int i, caption_image *image, caption_picture *picture, int max_side,
                         caption_error *err);
+/* For `answer`: refuses after all, because the answer is not wanted any more (http_unwanted). */
+void caption_call_refuse(caption_call *c, const problem *p);
 
 /* For handlers: reads the request and queues it, or answers it with a problem. `form` lives as long as the program. */
 void caption_call_start(http_request *request, const caption_form *form);

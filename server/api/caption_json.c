@@ -25,14 +25,17 @@ static int add_weights(cJSON *token, const float *weights)
     return cJSON_AddRawToObject(token, "attention", text) != NULL;
 }
 
-static int add_overlay(cJSON *token, const float *weights, const caption_picture *photo)
+static int add_overlay(cJSON *token, const float *weights, const caption_overlay *overlay)
 {
     static const char scheme[] = "data:image/png;base64,";
     caption_picture picture = {0};
     unsigned char *png = NULL;
     char *uri = NULL;
     size_t size = 0, start = sizeof scheme - 1;
-    if (attention_picture(&picture, weights, photo, NULL) == CAPTION_OK &&
+    problem unwanted;
+    if (http_unwanted(overlay->request, &unwanted))
+        return 0;
+    if (attention_picture(&picture, weights, &overlay->photo, NULL) == CAPTION_OK &&
         caption_picture_png(&picture, &png, &size, NULL) == CAPTION_OK &&
         (uri = malloc(start + BASE64_ENCODE_RAW_LENGTH(size) + 1)) != NULL) {
         memcpy(uri, scheme, start);
@@ -46,33 +49,33 @@ static int add_overlay(cJSON *token, const float *weights, const caption_picture
     return good;
 }
 
-static cJSON *token_json(const caption_token *t, caption_attention attention, const caption_picture *photo)
+static cJSON *token_json(const caption_token *t, caption_attention attention, const caption_overlay *overlay)
 {
     cJSON *token = cJSON_CreateObject();
     int good = cJSON_AddStringToObject(token, "word", t->word) && json_add_rounded(token, "logprob", t->logprob, 4);
     if (good && t->unknown)
         good = cJSON_AddTrueToObject(token, "unknown") != NULL;
     if (good && attention)
-        good = add_weights(token, t->attention) && (!photo || add_overlay(token, t->attention, photo));
+        good = add_weights(token, t->attention) && (!overlay || add_overlay(token, t->attention, overlay));
     if (good)
         return token;
     cJSON_Delete(token);
     return NULL;
 }
 
-cJSON *caption_json_tokens(const caption_result *result, caption_attention attention, const caption_picture *photo)
+cJSON *caption_json_tokens(const caption_result *result, caption_attention attention, const caption_overlay *overlay)
 {
     cJSON *tokens = cJSON_CreateArray();
     int good = tokens != NULL;
     for (int t = 0; good && t < result->words + result->finished; t++)
-        good = cJSON_AddItemToArray(tokens, token_json(&result->tokens[t], attention, photo));
+        good = cJSON_AddItemToArray(tokens, token_json(&result->tokens[t], attention, overlay));
     if (good)
         return tokens;
     cJSON_Delete(tokens);
     return NULL;
 }
 
-cJSON *caption_json(const caption_result *result, caption_attention attention, const caption_picture *photo)
+cJSON *caption_json(const caption_result *result, caption_attention attention, const caption_overlay *overlay)
 {
     cJSON *item = cJSON_CreateObject();
     int good = cJSON_AddStringToObject(item, "text", result->text) &&
@@ -82,7 +85,7 @@ cJSON *caption_json(const caption_result *result, caption_attention attention, c
                cJSON_AddNumberToObject(item, "words", result->words) &&
                cJSON_AddBoolToObject(item, "finished", result->finished);
     if (good && result->tokens)
-        good = cJSON_AddItemToObject(item, "tokens", caption_json_tokens(result, attention, photo));
+        good = cJSON_AddItemToObject(item, "tokens", caption_json_tokens(result, attention, overlay));
     if (good)
         return item;
     cJSON_Delete(item);

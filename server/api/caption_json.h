@@ -6,12 +6,18 @@
 #include "server/api/caption_call.h"
 #include "server/http/json.h"
 
+/* What attention is laid over, and for whom: pictures take long, so each is made only if that one still waits. */
+typedef struct caption_overlay {
+    caption_picture photo;
+    const http_request *request;
+} caption_overlay;
+
 /* {"text","logprob","words","finished"}; with "tokens" if the result has them. attention: each token's as well;
- * photo: not NULL: each also with the photo that it is laid over. NULL when out of memory. */
-cJSON *caption_json(const caption_result *result, caption_attention attention, const caption_picture *photo);
+ * overlay: not NULL: each also as a picture. NULL when out of memory or not wanted any more. */
+cJSON *caption_json(const caption_result *result, caption_attention attention, const caption_overlay *overlay);
 
 /* [{"word","logprob"}, ...], as above; NULL when out of memory. */
-cJSON *caption_json_tokens(const caption_result *result, caption_attention attention, const caption_picture *photo);
+cJSON *caption_json_tokens(const caption_result *result, caption_attention attention, const caption_overlay *overlay);
 
 /* Adds "model", "timing" and "request_id", which close the answer of every route of our own that asks the workers.
  * Returns 0 when out of memory. */

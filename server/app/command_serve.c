@@ -175,6 +175,8 @@ static int prepare_shared(service *s, caption_error *err)
 {
     const queue_limits limits = {s->config.queue, s->config.batch, s->config.batch_wait_ms, s->config.deadline_ms,
                                  s->config.workers};
+    const disk_limits disk_threads = {s->config.disk_threads, s->config.disk_queue, s->config.deadline_ms};
+    const disk_limits answer_threads = {s->config.answer_threads, s->config.answer_queue, s->config.deadline_ms};
     http_server *http = &s->server.http;
     s->server.config = http->config = &s->config;
     http->owner = &s->server;
@@ -193,7 +195,9 @@ static int prepare_shared(service *s, caption_error *err)
     if (!status)
         status = queue_new(&s->server.queue, &limits, err);
     if (!status)
-        status = disk_start(&http->disk, &s->config, err);
+        status = disk_start(&http->disk, &disk_threads, err);
+    if (!status)
+        status = disk_start(&http->answers, &answer_threads, err);
     if (!status)
         status = selftest_start(&s->server.selftest, &s->config, err);
     if (!status)
@@ -415,11 +419,13 @@ static void stop_jobs(service *s)
 /* What still waits in the queue is answered 503; that takes only the time to send it. */
 static void stop(service *s)
 {
+    atomic_store(&s->server.http.given_up, 1);
     if (s->server.queue)
         queue_stop(s->server.queue);
     disk_stop(s->server.http.disk);
     selftest_stop(s->server.selftest);
     workers_join(s->workers);
+    disk_stop(s->server.http.answers);
     if (s->http) {
         wait_until_none(&s->server.http.answering, FLUSH_MS);
         http_stop(s->http);
@@ -435,6 +441,7 @@ static void stop(service *s)
     stop_jobs(s);
     data_close(&s->server);
     disk_free(s->server.http.disk);
+    disk_free(s->server.http.answers);
     queue_free(s->server.queue);
     linger_free(s->server.http.linger);
     http_metrics_stop(&s->server.http);

@@ -17,6 +17,7 @@ typedef struct config {
     int workers, queue, batch, batch_wait_ms, deadline_ms;
     int max_body_mb, max_buffered_mb, max_pixels, max_parts;
     int picture_ms, request_ms, picture_mb; /* budgets of decoding: decode/cage.h */
+    int max_answer_words, max_overlays, answer_threads, answer_queue;
     int connections, connections_per_address, http_threads, drain_ms;
     int header_timeout_s, request_timeout_s, idle_timeout_s, min_rate;
     const char *data; /* directory for datasets and jobs; NULL: see data.h */

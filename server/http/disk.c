@@ -10,6 +10,7 @@
 
 struct disk {
     queue *queue;
+    int capacity;
     int n; /* threads started */
     pthread_t threads[];
 };
@@ -56,33 +57,59 @@ static void on_finished(ticket *t)
     http_resume(request);
 }
 
-void disk_run(http_request *r, void (*work)(http_request *request, void *context), void *context,
-              void (*release)(void *context))
+static call *new_call(http_request *r, void (*work)(http_request *request, void *context), void *context,
+                      void (*release)(void *context))
 {
-    problem p = {.kind = PROBLEM_NONE};
     call *c = calloc(1, sizeof *c);
     if (!c) {
+        problem p;
         if (release)
             release(context);
         problem_set(&p, PROBLEM_MEMORY_FULL, "out of memory");
         http_answer_problem(r, &p);
-        return;
+        return NULL;
     }
     *c = (call){.request = r, .work = work, .release = release, .context = context};
     c->ticket = (ticket){.images = &c->image, .n = 1, .fd = http_socket(r), .finish = on_finished, .context = c};
-    http_suspend(r);
-    int retry_after = queue_submit(r->http->disk->queue, &c->ticket);
+    return c;
+}
+
+static void submit(disk *d, http_request *r, call *c)
+{
+    problem p = {.kind = PROBLEM_NONE};
+    int retry_after = queue_submit(d->queue, &c->ticket);
     if (retry_after == 0)
         return;
     if (retry_after == QUEUE_STOPPED) {
         problem_set(&p, PROBLEM_DRAINING, "the time to finish requests is over");
     } else {
-        problem_set(&p, PROBLEM_QUEUE_FULL, "%d requests wait for the disk", r->http->config->disk_queue);
+        problem_set(&p, PROBLEM_QUEUE_FULL, "%d requests wait for %s", d->capacity,
+                    d == r->http->disk ? "the disk" : "their answers to be made");
         p.retry_after = retry_after;
     }
     http_answer_problem(r, &p);
     free_call(c);
     http_resume(r);
+}
+
+void disk_run(http_request *r, void (*work)(http_request *request, void *context), void *context,
+              void (*release)(void *context))
+{
+    call *c = new_call(r, work, context, release);
+    if (!c)
+        return;
+    http_suspend(r);
+    submit(r->http->disk, r, c);
+}
+
+void disk_continue(disk *d, http_request *r, void (*work)(http_request *request, void *context), void *context,
+                   void (*release)(void *context))
+{
+    call *c = new_call(r, work, context, release);
+    if (c)
+        submit(d, r, c);
+    else
+        http_resume(r);
 }
 
 static void *run(void *context)
@@ -108,15 +135,16 @@ static int start_threads(disk *d, int n, caption_error *err)
     return CAPTION_OK;
 }
 
-int disk_start(disk **out, const config *c, caption_error *err)
+int disk_start(disk **out, const disk_limits *limits, caption_error *err)
 {
-    const queue_limits limits = {c->disk_queue, 1, 0, c->deadline_ms, c->disk_threads};
-    disk *d = calloc(1, sizeof *d + (size_t)c->disk_threads * sizeof *d->threads);
+    const queue_limits of_queue = {limits->queue, 1, 0, limits->deadline_ms, limits->threads};
+    disk *d = calloc(1, sizeof *d + (size_t)limits->threads * sizeof *d->threads);
     *out = d;
     if (!d)
         return caption_fail(err, CAPTION_ENOMEM, "out of memory for disk threads");
-    int status = queue_new(&d->queue, &limits, err);
-    return status ? status : start_threads(d, c->disk_threads, err);
+    d->capacity = limits->queue;
+    int status = queue_new(&d->queue, &of_queue, err);
+    return status ? status : start_threads(d, limits->threads, err);
 }
 
 void disk_stop(disk *d)

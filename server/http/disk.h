@@ -16,7 +16,11 @@
 
 typedef struct disk disk;
 
-int disk_start(disk **out, const config *c, caption_error *err);
+typedef struct disk_limits {
+    int threads, queue, deadline_ms; /* a request waits for a thread no longer than that */
+} disk_limits;
+
+int disk_start(disk **out, const disk_limits *limits, caption_error *err);
 
 /* Refuses what still waits (503) and returns when work that has begun is finished. */
 void disk_stop(disk *d);
@@ -26,5 +30,9 @@ void disk_free(disk *d); /* after disk_stop. NULL is allowed */
  * with the context exactly once, whatever happens. */
 void disk_run(http_request *request, void (*work)(http_request *request, void *context), void *context,
               void (*release)(void *context));
+
+/* The same on other threads than http->disk, for a request that is suspended already; resumes it whatever happens. */
+void disk_continue(disk *d, http_request *request, void (*work)(http_request *request, void *context), void *context,
+                   void (*release)(void *context));
 
 #endif

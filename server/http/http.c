@@ -22,6 +22,7 @@
 #include <ctype.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,6 +80,19 @@ int http_not_ready(const http_request *r, problem *p)
         return problem_set(p, PROBLEM_DRAINING, "no new requests are taken");
     if (atomic_load(&r->http->state) == SERVER_LOADING)
         return problem_set(p, PROBLEM_LOADING, "try again in a moment");
+    return 0;
+}
+
+int http_unwanted(const http_request *r, problem *p)
+{
+    const int deadline_ms = r->http->config->deadline_ms;
+    struct pollfd client = {http_socket(r), POLLRDHUP, 0};
+    if (poll(&client, 1, 0) > 0)
+        return problem_set(p, PROBLEM_CLIENT_GONE, "dropped while the answer was made");
+    if (clock_ms() - r->started > deadline_ms)
+        return problem_set(p, PROBLEM_DEADLINE, "the answer was not made within %d ms", deadline_ms);
+    if (atomic_load(&r->http->given_up))
+        return problem_set(p, PROBLEM_DRAINING, "the time to finish requests is over");
     return 0;
 }
 

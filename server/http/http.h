@@ -48,11 +48,13 @@ typedef struct http_server {
     int threads;          /* that receive and validate */
     linger_set *linger;
     connections *connections;
+    struct disk *answers;        /* disk.h: threads for answers that take long to make */
     struct disk *disk;           /* disk.h */
     struct route_counts *counts; /* http_metrics.c's: of each route, and of no route */
     uint32_t id_prefix;          /* random: request ids of two runs differ */
     _Atomic uint32_t ids;        /* requests so far */
     _Atomic int state;           /* server_state */
+    _Atomic int given_up;        /* the time to finish requests is over */
     _Atomic int in_flight;       /* requests begun and not completed */
     _Atomic int answering;       /* those of them that came in whole */
     _Atomic size_t buffered;     /* bytes of all bodies being held */
@@ -138,6 +140,10 @@ const char *http_header(const http_request *request, const char *name); /* NULL 
 /* Calls `each` for the query's parameters until it returns non-zero, which is returned. A value may be NULL. */
 int http_each_parameter(const http_request *request, int (*each)(void *context, const char *name, const char *value),
                         void *context);
+
+/* For what takes long, between its steps: 1 with *p set if the answer is not wanted any more: the client has left, the
+ * request's deadline has passed, or the server gives up what it has not finished. */
+int http_unwanted(const http_request *request, problem *p);
 
 /* 1 with *p set while the weights are loading, or if the request began when the server was shutting down. */
 int http_not_ready(const http_request *request, problem *p);

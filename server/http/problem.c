@@ -21,6 +21,7 @@ static const struct {
     [PROBLEM_MISSING_CAPTION] = {400, "missing-caption", "The request has no caption"},
     [PROBLEM_UNKNOWN_OPTION] = {400, "unknown-option", "There is no such option"},
     [PROBLEM_BAD_OPTION] = {400, "bad-option", "An option has a wrong value"},
+    [PROBLEM_OVER_BUDGET] = {400, "over-budget", "The request asks for more work than the limit"},
     [PROBLEM_BAD_NAME] = {400, "bad-name", "The name cannot be used"},
     [PROBLEM_UNAUTHORIZED] = {401, "unauthorized", "A key is needed"},
     [PROBLEM_FORBIDDEN] = {403, "forbidden", "This is not allowed from here"},
