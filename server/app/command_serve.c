@@ -34,6 +34,7 @@
 #include "server/http/http.h"
 #include "server/http/listen.h"
 #include "server/http/proxy.h"
+#include "server/http/site.h"
 #include "server/jobs/jobs.h"
 #include "server/store/features.h"
 #include "server/store/store.h"
@@ -471,6 +472,8 @@ static int check_config(const config *c)
         status = check_values("--admin-listen", &admin_sockets, listen_fault);
     if (!status)
         status = check_values("--cors-origin", &c->cors_origins, cors_fault);
+    if (!status)
+        status = check_values("--public-host", &c->public_hosts, site_fault);
     if (!status)
         status = check_values("--trusted-proxy", &c->trusted_proxies, proxy_fault);
     if (!status && (c->admin_key || c->caption_key) && cors_allows(c, ""))

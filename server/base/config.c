@@ -188,6 +188,8 @@ int config_parse(config *c, int argc, char **argv, int *status)
         {"caption-key", OPTION_TEXT, &c->caption_key, 0, 0, "KEY", "for captions; else everybody may ask"},
         {"cors-origin", OPTION_LIST, &c->cors_origins, 0, 0, "ORIGIN",
          "pages of it may ask: https://example.org, several by commas, or *, not with a key"},
+        {"public-host", OPTION_LIST, &c->public_hosts, 0, 0, "NAME",
+         "it may be asked by this name too: captions.example.org, *.example.net, several by commas, or *"},
         {"trusted-proxy", OPTION_LIST, &c->trusted_proxies, 0, 0, "ADDRESS",
          "its X-Forwarded-For, -Host, -Proto and -Prefix are believed: 127.0.0.1, 10.0.0.0/8, unix; several by commas"},
         {"confine", OPTION_FLAG, &c->confine, 0, 0, "",

@@ -31,6 +31,7 @@ typedef struct config {
     const char *admin_key;       /* the operator's; NULL: none */
     const char *caption_key;     /* NULL: everybody may caption */
     option_list cors_origins;    /* pages of these may ask: cors.h */
+    option_list public_hosts;    /* names by which the daemon is asked: site.h */
     option_list trusted_proxies; /* what these say of clients is believed: proxy.h */
     const char *log_level, *log_format;
     int confine, core_dumps; /* confine.h */

@@ -7,10 +7,9 @@
  * A key is sent as `Authorization: Bearer KEY`. Keys are compared as SHA-256 digests in constant time, so that neither
  * their bytes nor their length leak through timing.
  *
- * "On this machine" is the peer's address being loopback. Two ways in from outside would look the same and are refused:
- * a reverse proxy on this machine, if it says so (Forwarded, X-Forwarded-*), and a web page that makes a browser on
- * this machine ask, which shows as a foreign Origin or, after DNS rebinding, as a foreign Host. A proxy that adds no
- * header cannot be told apart: who runs one must set a key. */
+ * "On this machine" is the peer's address being loopback, or a socket in the file system, and nothing that says that
+ * somebody else is behind it: a page of another site, or a proxy (site.h). A proxy that adds no header and speaks
+ * HTTP/1.1 cannot be told apart: who runs one must set a key. */
 #ifndef SERVER_ACCESS_H
 #define SERVER_ACCESS_H
 
@@ -25,5 +24,8 @@ struct http_request;
 
 /* Returns 0 to go on, or 1 with *p set: 401 or 403. */
 int access_check(const struct http_request *request, access_level level, problem *p);
+
+/* 1 if it has a key that is configured, whatever it asks. */
+int access_has_key(const struct http_request *request);
 
 #endif

@@ -34,6 +34,7 @@
 #include "server/http/http_body.h"
 #include "server/http/proxy.h"
 #include "server/http/route.h"
+#include "server/http/site.h"
 
 enum {
     CONNECTION_MEMORY = 1 << 17, /* a head with all its fields (framing.h), and the largest piece of a body */
@@ -71,6 +72,14 @@ int http_each_parameter(const http_request *r, int (*each)(void *context, const 
 {
     parameter_walk walk = {each, context, 0};
     MHD_get_connection_values(r->connection, MHD_GET_ARGUMENT_KIND, walk_parameter, &walk);
+    return walk.stopped;
+}
+
+int http_each_header(const http_request *r, int (*each)(void *context, const char *name, const char *value),
+                     void *context)
+{
+    parameter_walk walk = {each, context, 0};
+    MHD_get_connection_values(r->connection, MHD_HEADER_KIND, walk_parameter, &walk);
     return walk.stopped;
 }
 
@@ -236,6 +245,8 @@ static int refuse_by_headers(http_request *r, unsigned long long length)
         r->preflight = 1;
         return http_body_check_length(r, length);
     }
+    if (!access_has_key(r) && site_check(r, &r->problem))
+        return 1;
     if (!r->route && !*r->allow)
         return problem_set(&r->problem, PROBLEM_NOT_FOUND, "there is no %.200s", r->path);
     if (!r->route)
@@ -255,7 +266,7 @@ static void count_whole(http_request *r)
 }
 
 static enum MHD_Result begin(http_server *s, struct MHD_Connection *connection, const char *url, const char *method,
-                             void **context)
+                             const char *version, void **context)
 {
     struct connection *wire =
         *(struct connection **)MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
@@ -269,6 +280,7 @@ static enum MHD_Result begin(http_server *s, struct MHD_Connection *connection, 
     r->wire = wire;
     r->method = method;
     r->path = name_host(r, url);
+    r->is_old = strcmp(version, MHD_HTTP_VERSION_1_0) == 0;
     r->started = clock_ms();
     r->late = atomic_load(&s->state) == SERVER_DRAINING;
     atomic_fetch_add(&s->in_flight, 1);
@@ -278,6 +290,8 @@ static enum MHD_Result begin(http_server *s, struct MHD_Connection *connection, 
         count_whole(r);
     choose_id(r);
     name_client(r);
+    r->by_proxy =
+        proxy_trusts(s->config, MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr);
     proxy_read(r);
     name_trace(r);
     log_begun(r);
@@ -317,10 +331,9 @@ static enum MHD_Result complete(http_request *r)
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, const char *url, const char *method,
                                   const char *version, const char *data, size_t *size, void **context)
 {
-    (void)version;
     http_request *r = *context;
     if (!r)
-        return begin(cls, connection, url, method, context);
+        return begin(cls, connection, url, method, version, context);
     if (*size == 0)
         return complete(r);
     size_t n = *size;

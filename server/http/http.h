@@ -90,6 +90,8 @@ typedef struct http_request {
     struct MHD_Response *response;
     int status; /* of the answer; 0: none yet */
     size_t answer_bytes;
+    int by_proxy;                             /* a trusted proxy passed it on */
+    int is_old;                               /* HTTP/1.0 */
     int late;                                 /* begun when the server was shutting down */
     int whole, handled, suspended, abandoned; /* whole: counted in http->answering */
     int is_stream;                            /* its answer comes piece by piece, as long as it likes */
@@ -140,6 +142,9 @@ const char *http_header(const http_request *request, const char *name); /* NULL 
 /* Calls `each` for the query's parameters until it returns non-zero, which is returned. A value may be NULL. */
 int http_each_parameter(const http_request *request, int (*each)(void *context, const char *name, const char *value),
                         void *context);
+
+int http_each_header(const http_request *request, int (*each)(void *context, const char *name, const char *value),
+                     void *context);
 
 /* For what takes long, between its steps: 1 with *p set if the answer is not wanted any more: the client has left, the
  * request's deadline has passed, or the server gives up what it has not finished. */
