@@ -80,7 +80,7 @@ THREADED := $(INTEGRATION_TESTS) $(BUILD)/tests/unit/test_feature_cache
 # What says nothing new under a sanitizer: captiond built again for every planted error, other people's programs as its
 # clients, installed, deployed, in a browser.
 PLANTED := $(if $(SANITIZE),,tests/planted_errors.sh)
-DEPLOY  := $(addprefix tests/,installed.sh manifests.py balancer.sh container.sh)
+DEPLOY  := $(addprefix tests/,installed.sh manifests.py balancer.sh proxied.sh container.sh)
 OTHERS  := $(if $(SANITIZE),,tests/fooled.sh tests/clients.sh $(DEPLOY) $(BROWSER_TESTS))
 PLANT    = CC='$(CC)' CFLAGS='$(CFLAGS)' \
            LINK='$(LDFLAGS) $(SERVER_OBJECTS) $(BUILD)/libcaption.a $(SERVER_LIBS) $(MODEL_LIBS)'

@@ -11,7 +11,7 @@ packages_of() {
     browser) command -v npm >/dev/null && echo chromium || echo chromium nodejs npm ;; # node may come from elsewhere
     screenshots) echo fonts-inter fonts-sil-charis ;;
     clients) echo nodejs npm ;;
-    deploy) echo haproxy curl ca-certificates python3-yaml mandoc systemd debootstrap buildah ;;
+    deploy) echo haproxy nginx-light curl ca-certificates python3-yaml mandoc systemd debootstrap buildah ;;
     fuzz) echo clang libclang-rt-dev ;;
     mpi) echo libopenmpi-dev openmpi-bin ;;
     *) echo "$0: unknown group $1" >&2; return 2 ;;
