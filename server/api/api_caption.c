@@ -42,17 +42,13 @@ static cJSON *image_json(const caption_call *c, int i)
 {
     const ticket_image *image = &c->ticket.images[i];
     caption_attention attention = c->input.attention;
-    const caption_picture *under = attention == ATTENTION_OVERLAY ? &image->picture : NULL;
-    cJSON *item = caption_json(&image->result, attention, under);
-    caption_overlay overlay = {.request = c->request};
+    const caption_overlay overlay = {&image->picture, c->request};
     const caption_overlay *under = attention == ATTENTION_OVERLAY ? &overlay : NULL;
-    int good = !under || open_photo(c, i, &overlay.photo);
-    cJSON *item = good ? caption_json(&image->result, attention, under) : NULL;
+    cJSON *item = caption_json(&image->result, attention, under);
     cJSON *others = c->input.options.n > 1 ? cJSON_AddArrayToObject(item, "alternatives") : NULL;
     int good = item && (c->input.options.n == 1 || others);
     for (int k = 0; good && k < image->n_others; k++)
         good = cJSON_AddItemToArray(others, caption_json(&image->others[k], attention, under));
-    caption_picture_free(&overlay.photo);
     if (good)
         return item;
     cJSON_Delete(item);

@@ -58,6 +58,7 @@ typedef struct caption_form {
 /* For work: the i-th image in one or both of its forms (cage_work). */
 int caption_call_decode(caption_call *c, int i, caption_image *image, caption_picture *picture, int max_side,
                         caption_error *err);
+
 /* For `answer`: refuses after all, because the answer is not wanted any more (http_unwanted). */
 void caption_call_refuse(caption_call *c, const problem *p);
 

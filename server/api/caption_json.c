@@ -35,7 +35,7 @@ static int add_overlay(cJSON *token, const float *weights, const caption_overlay
     problem unwanted;
     if (http_unwanted(overlay->request, &unwanted))
         return 0;
-    if (attention_picture(&picture, weights, &overlay->photo, NULL) == CAPTION_OK &&
+    if (attention_picture(&picture, weights, overlay->photo, NULL) == CAPTION_OK &&
         caption_picture_png(&picture, &png, &size, NULL) == CAPTION_OK &&
         (uri = malloc(start + BASE64_ENCODE_RAW_LENGTH(size) + 1)) != NULL) {
         memcpy(uri, scheme, start);

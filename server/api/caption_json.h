@@ -8,7 +8,7 @@
 
 /* What attention is laid over, and for whom: pictures take long, so each is made only if that one still waits. */
 typedef struct caption_overlay {
-    caption_picture photo;
+    const caption_picture *photo;
     const http_request *request;
 } caption_overlay;
 
