@@ -131,6 +131,8 @@ static int allow_own(const ruleset *r, const config *c, const char *data)
         failed = allow(r, c->training_root, READ);
     if (!failed && c->listen && strchr(c->listen, '/')) /* its socket goes when it ends */
         failed = allow_around(r, strchr(c->listen, '/'), REMOVE);
+    if (!failed && c->admin_listen && strchr(c->admin_listen, '/'))
+        failed = allow_around(r, strchr(c->admin_listen, '/'), REMOVE);
     if (!failed && data)
         failed = allow(r, data, READ | WRITE);
     return failed;
@@ -351,7 +353,7 @@ static int allow_plain(scmp_filter_ctx filter)
 /* Sockets of this machine alone; of ioctl, what asks how much there is to read and whether it is a terminal. */
 static int allow_some(scmp_filter_ctx filter)
 {
-    static const unsigned long requests[] = {FIONREAD, FIONBIO, TCGETS, TIOCGWINSZ};
+    static const unsigned long requests[] = {FIONREAD, FIONBIO, TIOCOUTQ, TCGETS, TIOCGWINSZ};
     int failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0));
     if (!failed)
         failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(connect), 0);
