@@ -130,9 +130,9 @@ static int allow_own(const ruleset *r, const config *c, const char *data)
     if (!failed && c->training_root)
         failed = allow(r, c->training_root, READ);
     if (!failed && c->listen && strchr(c->listen, '/')) /* its socket goes when it ends */
-        failed = allow_around(r, strchr(c->listen, '/'), REMOVE);
+        failed = allow_around(r, strchr(c->listen, '/'), REMOVE | LANDLOCK_ACCESS_FS_MAKE_SOCK);
     if (!failed && c->admin_listen && strchr(c->admin_listen, '/'))
-        failed = allow_around(r, strchr(c->admin_listen, '/'), REMOVE);
+        failed = allow_around(r, strchr(c->admin_listen, '/'), REMOVE | LANDLOCK_ACCESS_FS_MAKE_SOCK);
     if (!failed && data)
         failed = allow(r, data, READ | WRITE);
     return failed;
