@@ -6,6 +6,8 @@ VERSION  := $(shell sed -n 's,.*CAPTIOND_VERSION "\(.*\)".*,\1,p' server/base/op
 PREFIX   ?= /usr/local
 SANITIZE ?=
 CFLAGS   ?= $(if $(SANITIZE),-O1,-O3) -g
+PKG_CONFIG ?= pkg-config
+OBJCOPY  ?= objcopy
 MPI      ?=
 HEIF     ?= 1
 TIFF     ?= 1
@@ -18,10 +20,10 @@ TEST_PACKAGES   := cmocka libcurl
 
 WARNINGS  := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wno-psabi $(if $(WERROR),-Werror)
 X86       := $(filter x86_64%,$(shell $(CC) -dumpmachine))
-HARDENING := -fstack-protector-strong -fstack-clash-protection $(if $(X86),-fcf-protection=full) -fPIE $(if $(SANITIZE),,-D_FORTIFY_SOURCE=2)
+HARDENING := -fstack-protector-strong -fstack-clash-protection $(if $(X86),-fcf-protection=full) -fPIE -fvisibility=hidden $(if $(SANITIZE),,-D_FORTIFY_SOURCE=2)
 SANITIZER := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all)
 
-pkg = $(shell pkg-config --$(1) $(2) 2>/dev/null)
+pkg = $(shell $(PKG_CONFIG) --$(1) $(2) 2>/dev/null)
 
 override CFLAGS  += -std=c11 -D_GNU_SOURCE -I. -MMD -MP -pthread -fno-math-errno -fno-trapping-math \
                     $(if $(TIFF),-DCAPTION_WITH_TIFF) $(if $(HEIF),-DCAPTION_WITH_HEIF) \
@@ -83,12 +85,12 @@ PLANTED := $(if $(SANITIZE),,tests/planted_errors.sh)
 DEPLOY  := $(addprefix tests/,installed.sh manifests.py balancer.sh proxied.sh container.sh)
 OTHERS  := $(if $(SANITIZE),,tests/fooled.sh tests/clients.sh $(DEPLOY) $(BROWSER_TESTS))
 PLANT    = CC='$(CC)' CFLAGS='$(CFLAGS)' \
-           LINK='$(LDFLAGS) $(SERVER_OBJECTS) $(BUILD)/libcaption.a $(SERVER_LIBS) $(MODEL_LIBS)'
+           LINK='$(LDFLAGS) $(SERVER_OBJECTS) $(BUILD)/libcaption-internal.a $(SERVER_LIBS) $(MODEL_LIBS)'
 
 # ---- what people call ------------------------------------------------------------------------------------------
 
-.PHONY: FORCE all run test check check-planted check-threads check-deploy check-browser check-mpi bench soak fuzz fuzzers help install clean \
-        import-encoder screenshots gallery tests
+.PHONY: FORCE all run test check check-planted check-threads check-deploy check-browser check-mpi check-format bench soak fuzz fuzzers help install \
+        uninstall clean import-encoder screenshots gallery manual tests
 .DEFAULT_GOAL := all
 
 all: $(BUILD)/captiond ## build build/captiond
@@ -141,6 +143,10 @@ check-mpi: ## prove that several processes learn as one does; installs OpenMPI i
 
 tests: $(UNIT_TESTS) $(INTEGRATION_TESTS)
 
+check-format: ## does clang-format agree with every source? installs it if it is missing
+	@tools/packages.sh format
+	@find model server tests tools -name '*.[ch]' | xargs clang-format --dry-run --Werror
+
 fuzz: ## fuzz what reads files, FUZZ_SECONDS (20) each; installs clang if it is missing
 	@tools/packages.sh build fuzz
 	@$(MAKE) --no-print-directory CC=clang SANITIZE=address,undefined,fuzzer-no-link BUILD=build/fuzz fuzzers
@@ -172,21 +178,35 @@ install: all $(BUILD)/libcaption.pc $(BUILD)/captiond.1 $(BUILD)/captiond.servic
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/include/captiond/model $(DOOR)
 	install -D -m 644 $(BUILD)/libcaption.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/libcaption.pc
 
+uninstall: ## remove again what install put below PREFIX
+	@stage=$$(mktemp -d) && $(MAKE) -s install DESTDIR=$$stage >/dev/null && cd $$stage && \
+	    find . -type f | while read -r file; do rm -f "$(DESTDIR)/$$file"; done && \
+	    find . -depth -type d -path '*/captiond*' | while read -r each; do rmdir "$(DESTDIR)/$$each" 2>/dev/null; done; \
+	    rm -rf $$stage
+
 clean: ## remove build/
 	rm -rf build
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
-	@echo "variables: CC=clang  SANITIZE=address,undefined|thread  MPI=1  HEIF= (no HEIC, AVIF)  TIFF= (no TIFF)  WERROR=1  PREFIX=/usr"
+	@echo "variables: CC=clang  CPPFLAGS=  PKG_CONFIG=  OBJCOPY=  SANITIZE=address,undefined|thread  MPI=1  HEIF= (no HEIC, AVIF)  TIFF= (no TIFF)  WERROR=1  PREFIX=/usr"
 
 # ---- how it is built -------------------------------------------------------------------------------------------
 
 $(BUILD)/captiond: $(SERVER_OBJECTS) $(BUILD)/libcaption.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(SERVER_LIBS) $(MODEL_LIBS)
 
-$(BUILD)/libcaption.a: $(MODEL_OBJECTS)
+# For tests, which look inside; and of the same objects the library that is installed: one object in which everything
+# but what the public headers declare is local, so that a program may have its own `evaluate`.
+$(BUILD)/libcaption-internal.a: $(MODEL_OBJECTS)
 	@rm -f $@
 	$(AR) rcs $@ $^
+
+$(BUILD)/libcaption.a: $(MODEL_OBJECTS)
+	@rm -f $@
+	$(CC) -nostdlib -r -o $(BUILD)/libcaption.o $^
+	$(OBJCOPY) --localize-hidden $(BUILD)/libcaption.o
+	$(AR) rcs $@ $(BUILD)/libcaption.o
 
 FORCE:
 
@@ -201,29 +221,35 @@ $(BUILD)/libcaption.pc: Makefile FORCE
 $(BUILD)/captiond.service: docker/systemd/captiond.service FORCE
 	@sed 's|@BINDIR@|$(PREFIX)/bin|' $< >$@
 
-$(BUILD)/captiond.1: $(BUILD)/captiond docs/man/man.sh docs/man/captiond.1.in
-	@docs/man/man.sh $< $(VERSION) >$@
+# A file of the sources, so that a cross build need not run what it has built; tests/installed.sh compares it with what
+# the program says.
+$(BUILD)/captiond.1: docs/man/captiond.1 FORCE
+	@mkdir -p $(@D)
+	@sed 's/@VERSION@/$(VERSION)/' $< >$@
 
-$(BUILD)/import_encoder: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/*.c)) $(BUILD)/libcaption.a
+manual: all ## write docs/man/captiond.1 again, after a command or an option has changed
+	@docs/man/man.sh $(BUILD)/captiond @VERSION@ >docs/man/captiond.1
+
+$(BUILD)/import_encoder: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/*.c)) $(BUILD)/libcaption-internal.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(call pkg,libs,libcjson) $(MODEL_LIBS)
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -c -o $@ $<
+	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 $(BUILD)/%.float.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -c -o $@ $<
+	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 $(BUILD)/%.double.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -DREAL_IS_DOUBLE -c -o $@ $<
+	$(CC) $(CPPFLAGS) $(CFLAGS) -DREAL_IS_DOUBLE -c -o $@ $<
 
 # Arithmetic on memory that its caller owns: ThreadSanitizer has nothing to find in it and would take most of its time.
 define simd_rule
 $(BUILD)/%.$(1).o: %.c
 	@mkdir -p $$(@D)
-	$$(CC) $$(CFLAGS) $(if $(filter thread,$(SANITIZE)),-fno-sanitize=thread) -ffp-contract=fast $$(simd_flags_$(1)) -DSIMD_SET=$(1) -c -o $$@ $$<
+	$$(CC) $$(CPPFLAGS) $$(CFLAGS) $(if $(filter thread,$(SANITIZE)),-fno-sanitize=thread) -ffp-contract=fast $$(simd_flags_$(1)) -DSIMD_SET=$(1) -c -o $$@ $$<
 endef
 $(foreach set,$(SIMD_SETS) avx512bf16 amx,$(eval $(call simd_rule,$(set))))
 
@@ -234,7 +260,7 @@ $(EMBEDDED:%=$(BUILD)/%.embedded.o): $(BUILD)/%.embedded.o: %
 	printf '%s\n' '.section .rodata' ".global $$name, $${name}_end" "$$name: .incbin \"$<\"" "$${name}_end: .byte 0" \
 	    '.section .note.GNU-stack,"",%progbits' | $(CC) -x assembler -c -o $@ -
 
-$(UNIT_TESTS): $(BUILD)/%: $(BUILD)/%.o $(SUPPORT_OBJECTS) $(BUILD)/libserver.a $(BUILD)/libcaption.a
+$(UNIT_TESTS): $(BUILD)/%: $(BUILD)/%.o $(SUPPORT_OBJECTS) $(BUILD)/libserver.a $(BUILD)/libcaption-internal.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(TEST_LIBS) $(SERVER_LIBS) $(MODEL_LIBS)
 
 # For unit tests of the server's parts.
@@ -247,13 +273,13 @@ $(BUILD)/tests/support/photo.o: override CFLAGS += -fno-sanitize=shift
 
 $(BUILD)/tests/unit/test_tfjs: $(BUILD)/tools/tfjs.o
 
-$(INTEGRATION_TESTS): $(BUILD)/%: $(BUILD)/%.o $(SUPPORT_OBJECTS) $(BUILD)/libcaption.a | $(BUILD)/captiond
+$(INTEGRATION_TESTS): $(BUILD)/%: $(BUILD)/%.o $(SUPPORT_OBJECTS) $(BUILD)/libcaption-internal.a | $(BUILD)/captiond
 	$(CC) $(LDFLAGS) -o $@ $^ $(TEST_LIBS) $(MODEL_LIBS)
 
 # For LD_PRELOAD; sanitizers bring an allocator of their own.
 $(BUILD)/tests/preload/%.so: tests/preload/%.c
 	@mkdir -p $(@D)
-	$(CC) $(filter-out -fPIE -fsanitize%,$(CFLAGS)) -fPIC -shared -o $@ $<
+	$(CC) $(filter-out -fPIE -fvisibility=hidden -fsanitize%,$(CFLAGS)) -fPIC -shared -o $@ $<
 
 $(BUILD)/tests/integration/test_allocations: | $(BUILD)/tests/preload/fail_malloc.so
 
@@ -266,9 +292,9 @@ $(BUILD)/captiond-faulty: $(SERVER_OBJECTS:%/helper.o=%/helper.faulty.o) $(BUILD
 
 $(BUILD)/%.faulty.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -DDECODE_FAULTS -c -o $@ $<
+	$(CC) $(CPPFLAGS) $(CFLAGS) -DDECODE_FAULTS -c -o $@ $<
 
-$(FUZZERS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/tests/fuzz/memory_file.o $(BUILD)/tests/fuzz/daemon.o $(BUILD)/libserver.a $(BUILD)/libcaption.a
+$(FUZZERS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/tests/fuzz/memory_file.o $(BUILD)/tests/fuzz/daemon.o $(BUILD)/libserver.a $(BUILD)/libcaption-internal.a
 	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(SERVER_LIBS) $(MODEL_LIBS)
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

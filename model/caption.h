@@ -29,6 +29,8 @@
 
 #include "model/error.h"
 
+#pragma GCC visibility push(default) /* all else in the library is hidden */
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -257,4 +259,6 @@ double caption_mixed_speed(double seconds);
 #ifdef __cplusplus
 }
 #endif
+
+#pragma GCC visibility pop
 #endif

@@ -12,6 +12,8 @@
 
 #include "model/error.h"
 
+#pragma GCC visibility push(default) /* all else in the library is hidden */
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -41,4 +43,6 @@ int caption_dataset_check(const char *caption, size_t length, caption_error *err
 #ifdef __cplusplus
 }
 #endif
+
+#pragma GCC visibility pop
 #endif

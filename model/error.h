@@ -11,6 +11,8 @@
 #ifndef CAPTION_ERROR_H
 #define CAPTION_ERROR_H
 
+#pragma GCC visibility push(default) /* all else in the library is hidden */
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -39,4 +41,6 @@ int caption_fail(caption_error *err, enum caption_status code, const char *forma
 #ifdef __cplusplus
 }
 #endif
+
+#pragma GCC visibility pop
 #endif

@@ -16,6 +16,8 @@
 
 #include "model/error.h"
 
+#pragma GCC visibility push(default) /* all else in the library is hidden */
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -43,4 +45,6 @@ int caption_gradcheck_run(uint64_t seed, const char *layer,
 #ifdef __cplusplus
 }
 #endif
+
+#pragma GCC visibility pop
 #endif

@@ -19,6 +19,8 @@
 #include "model/dataset.h"
 #include "model/error.h"
 
+#pragma GCC visibility push(default) /* all else in the library is hidden */
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -50,4 +52,6 @@ unsigned caption_faults(const char *text);
 #ifdef __cplusplus
 }
 #endif
+
+#pragma GCC visibility pop
 #endif

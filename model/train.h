@@ -20,6 +20,8 @@
 #include "model/dataset.h"
 #include "model/score.h"
 
+#pragma GCC visibility push(default) /* all else in the library is hidden */
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -134,24 +136,6 @@ int caption_train_check(const caption_train_options *options, caption_error *err
 /* Checks the options, then trains. The dataset, encoder and options are only read. */
 int caption_train(const caption_train_options *options, caption_encoder *encoder, caption_error *err);
 
-/* ---- how fast it learns ------------------------------------------------------------------------------------------ */
-
-typedef struct caption_train_load {
-    const char *kind;
-    int batch, shortest, steps;    /* N captions of `shortest` to T words, every length as often as another */
-    int words, hidden, vocabulary; /* W, H, V */
-    int mixed;                     /* as in caption_train_options */
-} caption_train_load;
-
-typedef struct caption_train_speed {
-    double captions_per_second;
-    double operations; /* multiplications and additions that one caption takes, forward and backward */
-} caption_train_speed;
-
-/* Takes training steps (loss with dropout and label smoothing, gradients, clipping, Adam) on made-up captions of that
- * size for about `seconds`, at least one. CAPTION_EINVAL for an unknown kind or a size that makes no sense. */
-int caption_train_measure(caption_train_speed *out, const caption_train_load *load, double seconds, caption_error *err);
-
 /* ---- several processes -------------------------------------------------------------------------------------------
  *
  * Built with MPI=1, the processes that mpirun started can learn together, on one machine or on several:
@@ -192,4 +176,6 @@ int caption_features_add(caption_features *features, const void *bytes, size_t s
 #ifdef __cplusplus
 }
 #endif
+
+#pragma GCC visibility pop
 #endif

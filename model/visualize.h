@@ -22,6 +22,8 @@
 
 #include "model/caption.h"
 
+#pragma GCC visibility push(default) /* all else in the library is hidden */
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -220,14 +222,9 @@ int caption_invert(caption_encoder *encoder, const caption_image *image, const c
 int caption_dream(caption_encoder *encoder, const caption_picture *photo, const caption_visual_options *options,
                   caption_picture *out, caption_error *err);
 
-/* ---- measuring --------------------------------------------------------------------------------------------------- */
-
-/* Milliseconds that the gradient of a class score takes, forward and back to the pixels of 224 x 224, on this thread:
- * the best and the mean of all passes within about `seconds`. */
-int caption_gradient_measure(caption_encoder *encoder, double seconds, double *best_ms, double *mean_ms, int *passes,
-                             caption_error *err);
-
 #ifdef __cplusplus
 }
 #endif
+
+#pragma GCC visibility pop
 #endif

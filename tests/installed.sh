@@ -59,6 +59,28 @@ else
     skip "the manual is well formed" "mandoc is not installed"
 fi
 
+"$PWD/docs/man/man.sh" "$usr/bin/captiond" @VERSION@ >"$directory/manual" 2>&1
+reason=$(diff docs/man/captiond.1 "$directory/manual" | head -20)
+verdict "the manual in the sources is what make manual would write" "${reason:+$reason (make manual)}"
+
+# ---- the library -----------------------------------------------------------------------------------------------
+
+export PKG_CONFIG_PATH=$usr/lib/pkgconfig
+flags=$(pkg-config --define-variable=prefix="$usr" --cflags --libs libcaption 2>&1)
+# shellcheck disable=SC2086 # a list of words is meant
+reason=$("${CC:-cc}" -std=c11 -Wall -Wextra -Werror -o "$directory/stranger" tests/stranger.c $flags 2>&1) &&
+    reason=$("$directory/stranger" weights/efficientnet-b0.safetensors weights/lstm.safetensors "$photo" 2>&1) &&
+    { grep -qE '^[a-z]+ [a-z ]+$' <<<"$reason" && reason=; }
+verdict "a program with functions named as the library's own links and captions" "$reason"
+
+reason=$(nm -g --defined-only "$usr/lib/libcaption.a" | awk 'NF == 3 && $3 !~ /^caption_/ { print $3 }')
+verdict "the library exports names that begin with caption_ alone" "$reason"
+
+declared=$(cat "$usr"/include/captiond/model/*.h | tr '\n' ' ' | grep -oE 'caption_[a-z_0-9]+\(' | tr -d '(' | sort -u)
+exported=$(nm -g --defined-only "$usr/lib/libcaption.a" | awk 'NF == 3 { print $3 }' | sort -u)
+reason=$(comm -13 <(echo "$declared") <(echo "$exported") | grep -vE '^caption_(train|gradient)_measure$')
+verdict "what it exports is declared in the installed headers" "$reason"
+
 # ---- completion ------------------------------------------------------------------------------------------------
 
 # What a shell offers behind these words, the last of which is begun; sorted, on one line.
@@ -120,6 +142,18 @@ if command -v systemd-analyze >/dev/null; then
 else
     skip "systemd understands the service" "systemd is not installed"
 fi
+
+# ---- the end ---------------------------------------------------------------------------------------------------
+
+touch "$usr/bin/other" "$usr/share/captiond/weights/mine.safetensors"
+reason=$(make -s BUILD="${BUILD:-build}" DESTDIR="$directory/root" PREFIX=/usr uninstall 2>&1)
+reason+=$(cd "$directory/root" && find . -type f ! -name other ! -name mine.safetensors)
+[ -e "$usr/bin/other" ] && [ -e "$usr/share/captiond/weights/mine.safetensors" ] || reason+=" something else is gone too"
+verdict "uninstall removes what was installed and nothing else" "$reason"
+
+reason=$(make -n -B BUILD=/nowhere CC=other-cc AR=other-ar OBJCOPY=other-objcopy CPPFLAGS=-DOTHER PKG_CONFIG=false \
+    all 2>/dev/null | grep -E -- ' -c -o .*\.o ' | grep -vE '^other-cc .*-DOTHER|\| other-cc' | head -5)
+verdict "every source is compiled as CC and CPPFLAGS say" "$reason"
 
 echo "1..$count"
 [ "$failures" -eq 0 ]

@@ -6,7 +6,7 @@
 #
 # replaces OLD, which must stand in FILE exactly once, by NEW, compiles that file in double and links it in front of
 # libcaption, whose own copy the linker then leaves out. CHECK is a gradient that must be found wrong. Needs CC, CFLAGS
-# and LINK (objects and libraries) from the Makefile.
+# and LINK (objects and libraries) from the Makefile. TEST_JOBS errors are tried at once, in directories of their own.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
@@ -14,26 +14,26 @@ directory=$(mktemp -d)
 trap 'rm -rf "$directory"' EXIT
 . tests/support/verdict.sh
 
-# Builds $directory/captiond with these sources in place of libcaption's own; prints what went wrong. The options behind
+# Builds $here/captiond with these sources in place of libcaption's own; prints what went wrong. The options behind
 # CFLAGS: the build is to be quick, and what an error leaves unused is no matter.
 # shellcheck disable=SC2086 # CFLAGS and LINK are lists of words
 build() {
     local objects=() source
     for source in "$@"; do
-        objects+=("$directory/$(basename "$source" .c).o")
+        objects+=("$here/$(basename "$source" .c).o")
         $CC $CFLAGS -O1 -g0 -w -DREAL_IS_DOUBLE -c -o "${objects[-1]}" "$source" 2>&1 || return
     done
-    $CC -o "$directory/captiond" "${objects[@]}" $LINK 2>&1
+    $CC -o "$here/captiond" "${objects[@]}" $LINK 2>&1
 }
 
 # Runs that; prints how it differed from an end with status $1 in which check $2 (if any) has FAILED.
 run() {
     local status
-    "$directory/captiond" selftest >"$directory/report" 2>&1
+    "$here/captiond" selftest >"$here/report" 2>&1
     status=$?
     [ "$status" -eq "$1" ] || echo "exit status $status, not $1"
-    [ -z "$2" ] || grep -q "^${2//./\\.} .* FAILED$" "$directory/report" || echo "$2 has passed"
-    [ "$status" -le 1 ] || tail -3 "$directory/report"
+    [ -z "$2" ] || grep -q "^${2//./\\.} .* FAILED$" "$here/report" || echo "$2 has passed"
+    [ "$status" -le 1 ] || tail -3 "$here/report"
 }
 
 # Prints FILE with OLD replaced, or fails if OLD does not stand there exactly once.
@@ -48,19 +48,31 @@ replace() { # file, old, new
         }' "$1"
 }
 
-plant() { # file, check, sentence, old, new
-    local source reason
-    source=$directory/$(basename "$1")
-    if ! replace "$1" "$4" "$5" >"$source"; then
-        reason="this does not stand exactly once in $1: $4"
+# Prints why the error was not noticed.
+try() { # file, check, old, new
+    local reason here
+    here=$(mktemp -d -p "$directory")
+    if ! replace "$1" "$3" "$4" >"$here/$(basename "$1")"; then
+        echo "this does not stand exactly once in $1: $3"
     else
-        reason=$(build "$source")
+        reason=$(build "$here/$(basename "$1")")
         [ -n "$reason" ] || reason=$(run 1 "$2")
+        echo "$reason"
     fi
-    verdict "$2 catches: $3" "$reason"
+    rm -rf "$here"
+}
+
+planted=0 sentences=()
+plant() { # file, check, sentence, old, new
+    while [ "$(jobs -rp | wc -l)" -ge "${TEST_JOBS:-$(nproc)}" ]; do wait -n; done
+    try "$1" "$2" "$4" "$5" >"$directory/reason.$planted" &
+    sentences[planted]="$2 catches: $3"
+    planted=$((planted + 1))
 }
 
 # Without an error, built in the same way, everything passes: so what fails below fails because of the error.
+here=$directory/whole
+mkdir "$here"
 reason=$(build model/layers/*.c model/decoder/{decoder_loss,decoder_parameters,decoder_step,map_reader}.c model/encoder/encoder_gradient.c)
 [ -n "$reason" ] || reason=$(run 0 "")
 verdict "without an error the self-test passes" "$reason"
@@ -231,5 +243,7 @@ plant $at encoder.dimage "a layer's seed replaces what came from above" 'g->dmap
 plant $at encoder.dimage "the features' own seed is forgotten" 'g->dfeatures[c] += seeds->features[c];' ';'
 plant $at encoder.dimage "the stem's taps overwrite each other" 'to[c] += taps[c];' 'to[c] = taps[c];'
 
+wait
+for ((i = 0; i < planted; i++)); do verdict "${sentences[i]}" "$(cat "$directory/reason.$i")"; done
 echo "1..$count"
 [ "$failures" -eq 0 ]

@@ -13,6 +13,7 @@ packages_of() {
     clients) echo nodejs npm ;;
     deploy) echo haproxy nginx-light curl ca-certificates python3-yaml mandoc systemd debootstrap buildah ;;
     fuzz) echo clang libclang-rt-dev ;;
+    format) echo clang-format ;;
     mpi) echo libopenmpi-dev openmpi-bin ;;
     *) echo "$0: unknown group $1" >&2; return 2 ;;
     esac

@@ -22,7 +22,8 @@ commands() {
 # A flag's name is followed by two blanks, any other option's by one and the value's name.
 options() { # command
     printf '.SH OPTIONS OF %s\n' "$(echo "$*" | tr '[:lower:]' '[:upper:]')"
-    help "$@" | sed -n 's/^  \(--[a-z0-9-]*\)  *$/\1\t\t/; s/^  \(--[a-z0-9-]*\)   *\(.*\)/\1\t\t\2/p; t
+    help "$@" | sed -n 's/^  \(--[a-z]*\), -[a-z]/  \1    /
+                        s/^  \(--[a-z0-9-]*\)  *$/\1\t\t/; s/^  \(--[a-z0-9-]*\)   *\(.*\)/\1\t\t\2/p; t
                         s/^  \(--[a-z0-9-]*\) \([^ ]*\)  *\(.*\)/\1\t\2\t\3/p' | escape |
         awk -F '\t' '{ printf ".TP\n"; if ($2 == "") printf ".B %s\n", $1; else printf ".BI %s \" %s\"\n", $1, $2; print $3 }'
 }

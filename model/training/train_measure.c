@@ -2,6 +2,7 @@
  * captions. What is left out (shuffling, reading the cache, scoring on dev) is small beside it. */
 #include <stdlib.h>
 
+#include "model/bench.h"
 #include "model/decoder/decoder_init.h"
 #include "model/decoder/model.h"
 #include "model/decoder/vocabulary.h"

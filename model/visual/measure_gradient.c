@@ -1,5 +1,6 @@
 /* measure_gradient.c: how long the way to the pixels and back takes. */
 
+#include "model/bench.h"
 #include "model/encoder/encoder_gradient.h"
 #include "model/seconds.h"
 #include "model/visual/pixels.h"

@@ -1,6 +1,7 @@
 /* bench_gradient.c: how fast a class score is followed back to the pixels, on one thread. */
 #include <stdio.h>
 
+#include "model/bench.h"
 #include "model/visualize.h"
 #include "server/app/bench.h"
 #include "server/base/options.h"

@@ -2,6 +2,7 @@
  * reaches is measured first: that is what training could reach at best in the machine's present state. */
 #include <stdio.h>
 
+#include "model/bench.h"
 #include "model/train.h"
 #include "server/app/bench.h"
 #include "server/base/options.h"

@@ -164,7 +164,7 @@ static void numbers_that_are_not_finite_are_refused(void **state)
     unsigned char *checksums = memmem(bytes, size, "checksums", 9);
     assert_non_null(checksums);
     memcpy(checksums, "checkless", 9); /* as a writer would that has none */
-    for (size_t i = 0; i < 3; i++) { /* the last number in the file is the last of b_vocab */
+    for (size_t i = 0; i < 3; i++) {   /* the last number in the file is the last of b_vocab */
         memcpy(bytes + size - sizeof bad[i], &bad[i], sizeof bad[i]);
         assert_refused(scratch_write("bad.safetensors", bytes, size), CAPTION_EFORMAT, "tensor b_vocab: element 6 is");
     }

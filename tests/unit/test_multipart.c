@@ -11,8 +11,8 @@
 
 #include <cmocka.h>
 
-#include "server/http/multipart.h"
 #include "server/base/base64.h"
+#include "server/http/multipart.h"
 
 static const char corpus[] = "tests/fuzz/corpus/multipart";
 static const char image[] = "\x89PNG\r\n\x1a\n\r\n--\r\r\n--BOUNDAR\n--BOUNDARY\r--\0\xff\r\n";
