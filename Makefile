@@ -81,16 +81,18 @@ THREADED := $(INTEGRATION_TESTS) $(BUILD)/tests/unit/test_feature_cache
 
 # What says nothing new under a sanitizer: captiond built again for every planted error, other people's programs as its
 # clients, installed, deployed, in a browser.
-PLANTED := $(if $(SANITIZE),,tests/planted_errors.sh)
+PLANTED := $(if $(SANITIZE),,tests/planted_errors.sh tests/mutants.sh)
 DEPLOY  := $(addprefix tests/,installed.sh manifests.py balancer.sh proxied.sh container.sh)
 OTHERS  := $(if $(SANITIZE),,tests/fooled.sh tests/clients.sh $(DEPLOY) $(BROWSER_TESTS))
 PLANT    = CC='$(CC)' CFLAGS='$(CFLAGS)' \
-           LINK='$(LDFLAGS) $(SERVER_OBJECTS) $(BUILD)/libcaption-internal.a $(SERVER_LIBS) $(MODEL_LIBS)'
+           LINK='$(LDFLAGS) $(SERVER_OBJECTS) $(BUILD)/libcaption-internal.a $(SERVER_LIBS) $(MODEL_LIBS)' \
+           SUPPORT='$(SUPPORT_OBJECTS)' MUTANT_LINK='$(LDFLAGS) $(BUILD)/libserver.a $(BUILD)/libcaption-internal.a $(TEST_LIBS) \
+           $(SERVER_LIBS) $(MODEL_LIBS)'
 
 # ---- what people call ------------------------------------------------------------------------------------------
 
-.PHONY: FORCE all run test check check-planted check-threads check-deploy check-browser check-mpi check-format bench soak fuzz fuzzers help install \
-        uninstall clean import-encoder screenshots gallery manual tests
+.PHONY: FORCE all run test check check-planted check-mutants check-threads check-deploy check-browser check-mpi check-format bench soak fuzz fuzzers \
+        help install uninstall clean import-encoder screenshots gallery manual tests
 .DEFAULT_GOAL := all
 
 all: $(BUILD)/captiond ## build build/captiond
@@ -115,6 +117,9 @@ check: all tests ## the same without installing anything
 
 check-planted: all ## prove that the gradient self-test notices planted errors
 	@BUILD=$(BUILD) $(PLANT) tests/run.sh tests/planted_errors.sh
+
+check-mutants: all tests ## prove that the daemon's tests notice planted faults
+	@BUILD=$(BUILD) $(PLANT) tests/run.sh tests/mutants.sh
 
 check-threads: all $(THREADED) ## what SANITIZE=thread is for (after `make test` installed what it needs)
 	@BUILD=$(BUILD) tests/run.sh $(THREADED)

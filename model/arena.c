@@ -1,3 +1,5 @@
+/* arena.c: one block of memory from which pieces are handed out in order and freed together; sized by a dry run
+ * (arena.h). */
 #include "model/arena.h"
 
 #include <stdint.h>

@@ -1,3 +1,4 @@
+/* error.c: formats the reason of a failure into the caller's buffer and returns its status (error.h). */
 #include "model/error.h"
 
 #include <stdarg.h>

@@ -1,3 +1,5 @@
+/* session.c: makes and frees a session: the scratch memory of one thread, sized once for its largest batch
+ * (session.h). */
 #include "model/session.h"
 
 #include <stdlib.h>

@@ -13,6 +13,7 @@ cd "$(dirname "$0")/.." || exit 1
 directory=$(mktemp -d)
 trap 'rm -rf "$directory"' EXIT
 . tests/support/verdict.sh
+. tests/support/replace.sh
 
 # Builds $here/captiond with these sources in place of libcaption's own; prints what went wrong. The options behind
 # CFLAGS: the build is to be quick, and what an error leaves unused is no matter.
@@ -34,18 +35,6 @@ run() {
     [ "$status" -eq "$1" ] || echo "exit status $status, not $1"
     [ -z "$2" ] || grep -q "^${2//./\\.} .* FAILED$" "$here/report" || echo "$2 has passed"
     [ "$status" -le 1 ] || tail -3 "$here/report"
-}
-
-# Prints FILE with OLD replaced, or fails if OLD does not stand there exactly once.
-replace() { # file, old, new
-    OLD=$2 NEW=$3 awk '
-        { text = text $0 "\n" }
-        END {
-            at = index(text, ENVIRON["OLD"])
-            rest = substr(text, at + length(ENVIRON["OLD"]))
-            if (at == 0 || index(rest, ENVIRON["OLD"]) > 0) exit 1
-            printf "%s%s%s", substr(text, 1, at - 1), ENVIRON["NEW"], rest
-        }' "$1"
 }
 
 # Prints why the error was not noticed.

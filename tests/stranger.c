@@ -1,5 +1,5 @@
-/* stranger.c: somebody else's program, linked with what `make install` installs (tests/installed.sh). It has functions of
- * its own under names that the library uses inside: were those exported, one would be linked in place of the other
+/* stranger.c: somebody else's program, linked with what `make install` installs (tests/installed.sh). It has functions
+ * of its own under names that the library uses inside: were those exported, one would be linked in place of the other
  * without a warning.    stranger ENCODER MODEL IMAGE */
 #include <stdio.h>
 #include <stdlib.h>

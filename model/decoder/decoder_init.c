@@ -1,3 +1,5 @@
+/* decoder_init.c: random weights that a decoder starts from: each scaled by the number of its inputs, so that signals
+ * keep their size; the LSTM's forget gates begin open. */
 #include "model/decoder/decoder_init.h"
 
 #include <math.h>

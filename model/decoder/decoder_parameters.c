@@ -1,3 +1,5 @@
+/* decoder_parameters.c: where each weight lies in the one block that the optimizer sees, and the views that layers
+ * take of it. Compiled twice (real.h). */
 #include "model/decoder/decoder_parameters.h"
 
 #include <string.h>

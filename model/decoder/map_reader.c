@@ -1,3 +1,5 @@
+/* map_reader.c: attention over the encoder's map, forward and backward: keys and values once an image, then one query
+ * a word (equations: map_reader.h). Compiled twice (real.h). */
 #include "model/decoder/map_reader.h"
 
 #include <string.h>

@@ -1,3 +1,5 @@
+/* packing.c: sorts a batch's captions by length and lays their words out step by step, without padding (packing.h).
+ * */
 #include "model/decoder/packing.h"
 
 #include "model/decoder/vocabulary.h"

@@ -1,3 +1,5 @@
+/* numeric_gradient.c: central differences, (f(x + h) - f(x - h)) / 2h, for each element of an input, weighted by dy
+ * and compared with the analytic gradient. */
 #include "model/gradcheck/numeric_gradient.h"
 
 #include <math.h>

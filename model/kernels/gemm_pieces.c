@@ -1,3 +1,5 @@
+/* gemm_pieces.c: cuts thin products into pieces that OpenBLAS multiplies without packing them first (gemm_pieces.h).
+ * */
 #include "model/kernels/gemm_pieces.h"
 
 #include <stdbool.h>

@@ -1,3 +1,4 @@
+/* mixed.c: the thread's scope of mixed precision, and its scratch memory (mixed.h). */
 #include "model/kernels/mixed.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* watch.c: the thread's question whether its products are to be given up, asked between pieces of them (watch.h). */
 #include "model/kernels/watch.h"
 
 #include <stddef.h>

@@ -1,3 +1,5 @@
+/* affine.c: y = x W + b and its gradients: dx = dy W^T, dW += x^T dy, db += sum of dy (affine.h). Compiled twice
+ * (real.h). */
 #include "model/layers/affine.h"
 
 #include "model/kernels/gemm.h"

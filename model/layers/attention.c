@@ -1,3 +1,5 @@
+/* attention.c: scaled dot-product attention over positions, forward and backward (equations and shapes: attention.h).
+ * Compiled twice (real.h). */
 #include "model/layers/attention.h"
 
 #include <math.h>

@@ -1,3 +1,5 @@
+/* dropout.c: inverted dropout: the mask is drawn again from its seed backwards, so none is kept (dropout.h). Compiled
+ * twice (real.h). */
 #include "model/layers/dropout.h"
 
 #include "model/random.h"

@@ -1,3 +1,4 @@
+/* embedding.c: rows of a table by word, and the sum of their gradients (embedding.h). Compiled twice (real.h). */
 #include "model/layers/embedding.h"
 
 #include <string.h>

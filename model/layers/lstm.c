@@ -1,3 +1,5 @@
+/* lstm.c: the LSTM, one step and whole sequences, forward and backward; gates in the order i, f, o, g (equations:
+ * lstm.h). Compiled twice (real.h): X(lstm_forward) is lstm_forward_f and lstm_forward_d. */
 #include "model/layers/lstm.h"
 
 #include <string.h>

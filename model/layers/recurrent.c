@@ -1,3 +1,5 @@
+/* recurrent.c: what RNN and LSTM share: the products over all steps of a sequence (recurrent.h). Compiled twice
+ * (real.h). */
 #include "model/layers/recurrent.h"
 
 #include <string.h>

@@ -1,3 +1,5 @@
+/* rnn.c: the vanilla RNN, h_t = tanh(x_t Wx + h_t-1 Wh + b), one step and whole sequences, forward and backward
+ * (rnn.h). Compiled twice (real.h): X(rnn_forward) is rnn_forward_f and rnn_forward_d. */
 #include "model/layers/rnn.h"
 
 #include "model/kernels/activation.h"

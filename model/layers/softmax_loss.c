@@ -1,3 +1,5 @@
+/* softmax_loss.c: cross entropy over the vocabulary for every word of a batch, and its gradient in place: p - q
+ * (softmax_loss.h). Compiled twice (real.h). */
 #include "model/layers/softmax_loss.h"
 
 #include <string.h>

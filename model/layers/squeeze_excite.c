@@ -1,3 +1,5 @@
+/* squeeze_excite.c: squeeze-and-excitation: two small affine layers between a mean and a sigmoid gate
+ * (squeeze_excite.h). Compiled twice (real.h). */
 #include "model/layers/squeeze_excite.h"
 
 #include <string.h>

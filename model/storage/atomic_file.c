@@ -1,3 +1,4 @@
+/* atomic_file.c: a temporary file beside the target, flushed and renamed over it (atomic_file.h). */
 #include "model/storage/atomic_file.h"
 
 #include <errno.h>

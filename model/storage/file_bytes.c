@@ -1,3 +1,4 @@
+/* file_bytes.c: reads a regular file whole, never mapping it (file_bytes.h). */
 #include "model/storage/file_bytes.h"
 
 #include <errno.h>

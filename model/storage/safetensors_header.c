@@ -1,3 +1,5 @@
+/* safetensors_header.c: reads the header of a safetensors file and checks every size and offset before anybody uses
+ * it. */
 #include "model/storage/safetensors_header.h"
 
 #include <stdlib.h>

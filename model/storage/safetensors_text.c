@@ -1,3 +1,5 @@
+/* safetensors_text.c: the small part of JSON that safetensors headers consist of, read strictly and within bounds
+ * (safetensors_text.h). */
 #include "model/storage/safetensors_text.h"
 
 #include <stdint.h>

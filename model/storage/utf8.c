@@ -1,3 +1,4 @@
+/* utf8.c: checks UTF-8: no overlong forms, no surrogates, nothing past U+10FFFF. */
 #include "model/storage/utf8.h"
 
 /* The bytes of the sequence that starts at `s`, or 0. The second byte's range depends on the first (RFC 3629, 4):

@@ -1,3 +1,5 @@
+/* batches.c: shuffles the captions of an epoch, sorts windows of them by length and cuts those into batches
+ * (batches.h). */
 #include "model/training/batches.h"
 
 #include <stdlib.h>

@@ -1,3 +1,5 @@
+/* checkpoint.c: writes and reads a training run as a safetensors file: parameters, optimizer, counters
+ * (checkpoint.h). */
 #include "model/training/checkpoint.h"
 
 #include <errno.h>

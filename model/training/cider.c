@@ -1,3 +1,5 @@
+/* cider.c: CIDEr-D: cosine similarity of tf-idf-weighted n-grams, n = 1..4, with a penalty on length (equations:
+ * cider.h). */
 #include "model/training/cider.h"
 
 #include <math.h>

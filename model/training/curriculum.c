@@ -1,3 +1,5 @@
+/* curriculum.c: takes the next batch of a run, of captions or of samples with their rewards, as the options say
+ * (curriculum.h). */
 #include "model/training/curriculum.h"
 
 #include <stdlib.h>

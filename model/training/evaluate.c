@@ -1,3 +1,4 @@
+/* evaluate.c: captions a dataset from cached features and scores the captions (evaluate.h). */
 #include "model/training/evaluate.h"
 
 #include <stdlib.h>

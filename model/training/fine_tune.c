@@ -1,3 +1,5 @@
+/* fine_tune.c: a run's first parameters from a saved captioner: its words keep their ids, new ones are added
+ * (fine_tune.h). */
 #include "model/training/fine_tune.h"
 
 #include <math.h>

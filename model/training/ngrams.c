@@ -1,3 +1,4 @@
+/* ngrams.c: counts n-grams as stretches of the sentence, sorted (ngrams.h). */
 #include "model/training/ngrams.h"
 
 #include <stdlib.h>

@@ -1,3 +1,5 @@
+/* optimizer.c: Adam with clipping of the gradient's norm, decoupled weight decay and a moving average of the weights
+ * (optimizer.h). */
 #include "model/training/optimizer.h"
 
 #include <math.h>

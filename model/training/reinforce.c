@@ -1,3 +1,5 @@
+/* reinforce.c: self-critical sequence training: samples captions, weighs each by its reward minus that of the others
+ * (reinforce.h). */
 #include "model/training/reinforce.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* rewards.c: CIDEr-D of sampled captions against the references of their image (rewards.h). */
 #include "model/training/rewards.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* standardise.c: means and scales of the features, folded into the first layer of what is saved (standardise.h). */
 #include "model/training/standardise.h"
 
 #include <math.h>

@@ -1,3 +1,5 @@
+/* train_data.c: opens the two datasets of a run, builds the vocabulary and computes the features that are missing
+ * (train_data.h). */
 #include "model/training/train_data.h"
 
 #include <libgen.h>

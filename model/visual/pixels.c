@@ -1,3 +1,4 @@
+/* pixels.c: pictures of normalised numbers: conversion, shift, blur, resize, penalties (pixels.h). No state. */
 #include "model/visual/pixels.h"
 
 #include <math.h>

@@ -1,3 +1,5 @@
+/* target.c: the score of a class or a word as a function of the encoder's outputs, and its gradient (equations:
+ * target.h). */
 #include "model/visual/target.h"
 
 #include <stdio.h>

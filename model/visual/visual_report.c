@@ -1,3 +1,4 @@
+/* visual_report.c: tells the caller of each step, with a preview now and then (visual_report.h). */
 #include "model/visual/visual_report.h"
 
 #include "model/image/picture.h"

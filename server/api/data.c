@@ -62,7 +62,7 @@ static int start_jobs(server *s, caption_error *err)
     if (!status)
         status = models_open(&s->models, s->registry, directory, err);
     if (!status)
-        status = events_start(&s->events, s->job_store, c->event_streams, err);
+        status = events_start(&s->events, s->job_store, c->event_streams, 1000 * c->event_keep_alive_s, err);
     if (status)
         return status;
     const job_context context = {c,           s->registry, s->models, s->store, s->job_store, s->job_cage,

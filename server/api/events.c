@@ -16,7 +16,7 @@
 #include "server/base/log.h"
 #include "server/jobs/job_store.h"
 
-enum { PIECE_BYTES = 32768, KEEP_ALIVE_MS = 15000, LOOK_MS = 250 };
+enum { PIECE_BYTES = 32768, LOOK_MS = 250 };
 
 typedef struct stream {
     events *events;
@@ -36,7 +36,7 @@ typedef struct stream {
 
 struct events {
     job_store *store;
-    int limit;
+    int limit, keep_alive_ms;
     pthread_t feeder;
     pthread_mutex_t lock; /* guards the rest */
     pthread_cond_t changed;
@@ -234,7 +234,7 @@ static void give_text(stream *s, char *text, size_t size)
 
 static void keep_alive(stream *s)
 {
-    char *text = clock_ms() - s->wrote >= KEEP_ALIVE_MS ? strdup(":\n\n") : NULL;
+    char *text = clock_ms() - s->wrote >= s->events->keep_alive_ms ? strdup(":\n\n") : NULL;
     if (text)
         give_text(s, text, strlen(text));
 }
@@ -325,13 +325,14 @@ static void release(events *e)
     free(e);
 }
 
-int events_start(events **out, job_store *store, int limit, caption_error *err)
+int events_start(events **out, job_store *store, int limit, int keep_alive_ms, caption_error *err)
 {
     events *e = calloc(1, sizeof *e);
     if (!e)
         return caption_fail(err, CAPTION_ENOMEM, "out of memory for events");
     e->store = store;
     e->limit = limit;
+    e->keep_alive_ms = keep_alive_ms;
     pthread_mutex_init(&e->lock, NULL);
     clock_condition_init(&e->changed);
     int code = pthread_create(&e->feeder, NULL, run, e);

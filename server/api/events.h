@@ -20,8 +20,8 @@
 
 typedef struct events events;
 
-/* Starts the feeder. limit: streams at once. */
-int events_start(events **out, job_store *store, int limit, caption_error *err);
+/* Starts the feeder. limit: streams at once; one that saw no event for keep_alive_ms gets a comment. */
+int events_start(events **out, job_store *store, int limit, int keep_alive_ms, caption_error *err);
 
 /* Answers with the events of an existing job that are newer than `after`, or with a problem. Not on an HTTP thread. */
 void events_answer(events *e, http_request *request, long long job, long long after);

@@ -1,3 +1,4 @@
+/* decode_options.c: the decoding options of the command line, from the library's own table (decode_options.h). */
 #include "server/app/decode_options.h"
 
 #include <string.h>

@@ -1,3 +1,5 @@
+/* eval_report.c: counts what `captiond eval` tells besides scores: lengths, distinct words, repetitions
+ * (eval_report.h). */
 #include "server/app/eval_report.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* visual.c: options, photo, PNG files and progress of the commands that show pictures (visual.h). */
 #include "server/app/visual.h"
 
 #include <errno.h>

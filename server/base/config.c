@@ -67,6 +67,7 @@ static config defaults(void)
         .job_events = 1000,
         .event_streams = 64,
         .confine = 1,
+        .event_keep_alive_s = 15,
         .log_level = "info",
         .log_format = "logfmt",
     };
@@ -184,6 +185,8 @@ int config_parse(config *c, int argc, char **argv, int *status)
         {"job-memory", OPTION_INTEGER, &c->job_memory, 1, 1000000, "N", "ended jobs that are remembered"},
         {"job-events", OPTION_INTEGER, &c->job_events, 2, 1000000, "N", "events of a job that are remembered"},
         {"event-streams", OPTION_INTEGER, &c->event_streams, 1, 65536, "N", "clients that follow events at once"},
+        {"event-keep-alive-s", OPTION_INTEGER, &c->event_keep_alive_s, 1, 3600, "N",
+         "a comment goes to clients that saw no event for so long"},
         {"admin-key", OPTION_TEXT, &c->admin_key, 0, 0, "KEY", "for writing and training; else only from this machine"},
         {"caption-key", OPTION_TEXT, &c->caption_key, 0, 0, "KEY", "for captions; else everybody may ask"},
         {"cors-origin", OPTION_LIST, &c->cors_origins, 0, 0, "ORIGIN",

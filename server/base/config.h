@@ -27,7 +27,7 @@ typedef struct config {
     const char *background;    /* how trainings and features give way to captions: background.h */
     int training_jobs, training_threads, training_memory_mb;
     int picture_jobs, max_picture_jobs, picture_side, picture_steps, saliency_samples;
-    int max_jobs, job_memory, job_events, event_streams;
+    int max_jobs, job_memory, job_events, event_streams, event_keep_alive_s;
     const char *admin_key;       /* the operator's; NULL: none */
     const char *caption_key;     /* NULL: everybody may caption */
     option_list cors_origins;    /* pages of these may ask: cors.h */

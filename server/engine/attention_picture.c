@@ -1,3 +1,5 @@
+/* attention_picture.c: attention weights as a heat map over the photo, one word or all words in a strip
+ * (attention_picture.h). */
 #include "server/engine/attention_picture.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* results.c: copies an image's captions, with their tokens in one block, out of the worker's session (results.h). */
 #include "server/engine/results.h"
 
 #include <math.h>

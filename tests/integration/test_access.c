@@ -74,9 +74,10 @@ static void without_the_operators_key_its_routes_are_401(void **state)
 /* These post a photo and change nothing. */
 static int only_looks_at_a_photo(const char *path)
 {
-    static const char *const paths[] = {"/v1/caption",         "/v1/saliency",   "/v1/score",
-                                        "/models/{name}",      "/model/predict", "/v2/models/{name}/infer",
-                                        "/v1/chat/completions"};
+    static const char *const paths[] = {"/v1/caption",          "/v1/saliency",   "/v1/score",
+                                        "/models/{name}",       "/model/predict", "/v2/models/{name}/infer",
+                                        "/v1/chat/completions", "/v1/responses",  "/api/show",
+                                        "/api/generate",        "/api/chat"};
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
         if (strcmp(path, paths[i]) == 0)
             return 1;
@@ -133,6 +134,24 @@ static void a_wrong_key_is_told_before_the_body_is_sent(void **state)
     reply_free(&r);
     captiond_wait_log(c, "path=/v1/datasets/pets/items status=401 received=0", 1);
     captiond_stop(c);
+}
+
+/* A chunked body that outgrows the limit is refused while it comes, past libmicrohttpd; the key is asked for there,
+ * too. */
+static void a_body_that_outgrows_the_limit_is_still_asked_for_a_key(void **state)
+{
+    (void)state;
+    enum { BYTES = 8 << 20 };
+    char *large = calloc(1, BYTES);
+    assert_non_null(large);
+    captiond *c = captiond_serve((const char *[]){"--admin-key", "secret-key", "--max-body-mb", "1", NULL});
+    reply r = client_ask(c, &(request){.path = "/v1/train", .body = large, .size = BYTES, .chunked = 1});
+    client_expect_problem(&r, 401, "unauthorized");
+    assert_non_null(reply_header(&r, "WWW-Authenticate"));
+    assert_string_equal(reply_header(&r, "WWW-Authenticate"), "Bearer realm=\"captiond\"");
+    reply_free(&r);
+    captiond_stop(c);
+    free(large);
 }
 
 static void paths_and_methods_are_told_without_a_key(void **state)
@@ -301,6 +320,7 @@ int main(void)
         cmocka_unit_test(every_route_that_changes_something_is_the_operators),
         cmocka_unit_test(with_it_they_answer),
         cmocka_unit_test(a_wrong_key_is_told_before_the_body_is_sent),
+        cmocka_unit_test(a_body_that_outgrows_the_limit_is_still_asked_for_a_key),
         cmocka_unit_test(paths_and_methods_are_told_without_a_key),
         cmocka_unit_test(the_operators_key_does_not_close_captions),
         cmocka_unit_test(captions_can_have_a_key_of_their_own),

@@ -23,7 +23,8 @@ static long long finished; /* a job with many events */
 
 static captiond *serve(void)
 {
-    return captiond_serve((const char *[]){"--event-streams", "4", "--job-events", "30", NULL});
+    return captiond_serve(
+        (const char *[]){"--event-streams", "4", "--job-events", "30", "--event-keep-alive-s", "1", NULL});
 }
 
 static int start(void **state)

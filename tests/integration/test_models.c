@@ -1,4 +1,5 @@
 /* Models that swap: under load without a lost request, never for a broken file, by hand as well as over HTTP. */
+#include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -7,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -311,6 +314,66 @@ static void a_file_that_cannot_be_used_keeps_its_name_until_it_is_deleted(void *
     delete ("broken");
 }
 
+/* The directory's time of change, to the nanosecond. */
+static void set_time(long seconds)
+{
+    const struct timespec times[2] = {{seconds, 0}, {seconds, 0}};
+    assert_int_equal(utimensat(AT_FDCWD, scratch_path("data/models"), times, 0), 0);
+}
+
+static void wait_served(const char *name)
+{
+    for (int tries = 0; tries < 3000; tries++) {
+        reply r = dataset_ask(server, "GET", "/v1/models/%s", name);
+        long status = r.status;
+        reply_free(&r);
+        if (status == 200)
+            return;
+        usleep(10000);
+    }
+    fail_msg("%s is not in service", name);
+}
+
+/* File systems keep time in steps: a second change may leave the time that the first one left. */
+static void a_change_in_the_same_tick_as_the_last_is_seen(void **state)
+{
+    (void)state;
+    size_t size;
+    unsigned char *bytes = training_model("one", &size);
+    const long now = (long)time(NULL) + 3600; /* fresh for as long as the test takes */
+    put_model("tick1", bytes, size);
+    set_time(now);
+    wait_served("tick1");
+    usleep(600000); /* the daemon has looked at that time */
+    put_model("tick2", bytes, size);
+    set_time(now);
+    wait_served("tick2");
+    set_time((long)time(NULL) - 60);
+    delete ("tick1");
+    delete ("tick2");
+    free(bytes);
+}
+
+/* The models before it move up when one of them goes. */
+static void the_default_stays_the_default_when_another_is_deleted(void **state)
+{
+    (void)state;
+    size_t size;
+    unsigned char *bytes = training_model("one", &size);
+    put_model("gone", bytes, size);
+    wait_served("gone");
+    put_model("kept", bytes, size);
+    wait_served("kept");
+    activate("kept");
+    delete ("gone");
+    assert_string_equal(default_model(), "kept");
+    refuse_deletion("kept", "kept");
+    activate("one");
+    delete ("kept");
+    assert_string_equal(default_model(), "one");
+    free(bytes);
+}
+
 static void an_unknown_model_is_404(void **state)
 {
     static const char *const names[] = {"nobody", "..", "%2e%2e%2fpasswd", "efficientnet-b0"};
@@ -335,6 +398,8 @@ int main(void)
         cmocka_unit_test(a_model_whose_word_is_being_visualised_cannot_be_deleted),
         cmocka_unit_test(what_somebody_put_under_the_name_of_a_job_stays),
         cmocka_unit_test(a_file_that_cannot_be_used_keeps_its_name_until_it_is_deleted),
+        cmocka_unit_test(a_change_in_the_same_tick_as_the_last_is_seen),
+        cmocka_unit_test(the_default_stays_the_default_when_another_is_deleted),
         cmocka_unit_test(an_unknown_model_is_404),
     };
     return cmocka_run_group_tests(tests, start, end);

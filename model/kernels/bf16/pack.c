@@ -1,3 +1,4 @@
+/* pack.c: packs float matrices as pairs of bfloat16, in the order in which the products of gemm_bf16.c read them. */
 #include "model/kernels/bf16/pack.h"
 
 #include <immintrin.h>
