@@ -29,7 +29,7 @@ void caption_init(void)
     image_hevc_register();
 #endif
 #ifdef CAPTION_WITH_TIFF
-    image_tiff_silence();
+    image_tiff_prepare();
 #endif
 }
 

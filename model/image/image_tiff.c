@@ -24,8 +24,16 @@ enum {
 };
 enum { RGBA = 4, REDUCED = 1, MAX_BLOCK = 512 << 20 };
 
-void image_tiff_silence(void)
+static int compare(const void *a, const void *b)
 {
+    return *(const int *)a - *(const int *)b;
+}
+
+/* libtiff sorts its table of fields, and the C library's qsort asks once how much memory there is. */
+void image_tiff_prepare(void)
+{
+    int numbers[1024] = {0};
+    qsort(numbers, sizeof numbers / sizeof *numbers, sizeof *numbers, compare);
     TIFFSetErrorHandler(NULL);
     TIFFSetWarningHandler(NULL);
 }
@@ -258,7 +266,8 @@ static int decode(const unsigned char *bytes, size_t size, const image_header *h
     uint32_t colour;
     if (t.width != (uint32_t)h->width || t.height != (uint32_t)h->height)
         status = caption_fail(err, CAPTION_EFORMAT, "TIFF: corrupt: two sizes");
-    else if (t.photometric == PHOTOMETRIC_PALETTE && !image_tiff_value(bytes, size, TIFFTAG_COLORMAP, &colour))
+    else if (value(bytes, size, TIFFTAG_PHOTOMETRIC, 0) == PHOTOMETRIC_PALETTE &&
+             !image_tiff_value(bytes, size, TIFFTAG_COLORMAP, &colour))
         status = caption_fail(err, CAPTION_EFORMAT, "TIFF: truncated or corrupt: the palette is missing");
     else
         status = has_plain_rows(&t) ? send_plain_rows(&t, sink, err) : send_bands(&t, sink, err);

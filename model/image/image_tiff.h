@@ -2,7 +2,7 @@
 #ifndef CAPTION_IMAGE_TIFF_H
 #define CAPTION_IMAGE_TIFF_H
 
-/* It prints nothing. */
-void image_tiff_silence(void);
+/* It prints nothing, and what is asked of the system once is asked now. Before any decoding, from one thread. */
+void image_tiff_prepare(void);
 
 #endif

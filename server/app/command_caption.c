@@ -325,7 +325,7 @@ static int parse(caption_command *o, captioner *c, int *argc, char ***argv, int 
     const options_usage usage = {
         "caption",
         "PATH...",
-        "Prints a line with the caption of each photo (JPEG, PNG, BMP, GIF): files, what is in "
+        "Prints a line with the caption of each photo (JPEG, PNG, WebP, HEIC, AVIF, TIFF, GIF, BMP): files, what is in "
         "directories and in tar files;\n- is standard input. Exit status: 0, all went well; "
         "3, some photos failed; 1, nothing worked; 2, wrong usage.",
         table,

@@ -10,7 +10,7 @@ export const isPhoto = (file) => file.type.startsWith("image/");
 export function photoPlace(place, take, { multiple = false, also = "" } = {}) {
     const input = h("input", { type: "file", accept: TYPES + (also && `,${also}`), multiple, class: "visually-hidden" });
     const left = h("p", { class: "notice", role: "alert" });
-    const wanted = multiple ? `Photos (JPEG, PNG, BMP, GIF)${also && ` or a ${also} file`} are wanted.` : "One photo (JPEG, PNG, BMP, GIF) is wanted.";
+    const wanted = multiple ? `Photos (JPEG, PNG, WebP, HEIC, AVIF, TIFF, GIF, BMP)${also && ` or a ${also} file`} are wanted.` : "One photo (JPEG, PNG, WebP, HEIC, AVIF, TIFF, GIF, BMP) is wanted.";
     const give = (list) => {
         const files = [...list].filter((f) => isPhoto(f) || (also && f.name.endsWith(also))), taken = multiple ? files : files.slice(0, 1);
         const others = [...list].filter((f) => !taken.includes(f)).map((f) => f.name);
