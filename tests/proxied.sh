@@ -37,7 +37,7 @@ serve() { # NAME OPTIONS...: on $directory/NAME.sock
 
 # nginx on sockets in the file system, too: no port can be taken by somebody else
 cat >"$directory/nginx.conf" <<CONF
-daemon off; pid $directory/nginx.pid; error_log $directory/error.log;
+user $(id -un) $(id -gn); daemon off; pid $directory/nginx.pid; error_log $directory/error.log;
 events {}
 http {
     access_log off;
