@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -450,10 +451,26 @@ caption_decoder cage_decoder(cage *c)
 
 /* ---- life -------------------------------------------------------------------------------------------------------- */
 
+/* A limit on the size of files (RLIMIT_FSIZE) counts for this memory, too, which is no file: it is lifted meanwhile. */
+static int give_size(int fd, size_t size)
+{
+    struct rlimit limit;
+    if (ftruncate(fd, (off_t)size) == 0)
+        return 0;
+    if (errno != EFBIG || getrlimit(RLIMIT_FSIZE, &limit))
+        return -1;
+    const struct rlimit lifted = {limit.rlim_max, limit.rlim_max};
+    int status = setrlimit(RLIMIT_FSIZE, &lifted) || ftruncate(fd, (off_t)size) ? -1 : 0;
+    const int reason = errno;
+    setrlimit(RLIMIT_FSIZE, &limit);
+    errno = reason;
+    return status;
+}
+
 static int make_slot(slot *s, size_t size, caption_error *err)
 {
     s->memory_fd = memfd_create("captiond-decode", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (s->memory_fd < 0 || ftruncate(s->memory_fd, (off_t)size) ||
+    if (s->memory_fd < 0 || give_size(s->memory_fd, size) ||
         fcntl(s->memory_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
         return caption_fail(err, CAPTION_ENOMEM, "no memory can be shared with a decoder: %s", strerror(errno));
     void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, s->memory_fd, 0);

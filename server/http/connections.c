@@ -311,7 +311,8 @@ static ssize_t receive(connection *c, void *to, size_t room, int flags)
     return good > 0 ? recvfrom(c->fd, to, good, flags, NULL, NULL) : refuse(c);
 }
 
-ssize_t recv(int fd, void *to, size_t room, int flags)
+/* Visible, or libmicrohttpd would call libc's. */
+__attribute__((visibility("default"))) ssize_t recv(int fd, void *to, size_t room, int flags)
 {
     connection *c = fd >= 0 && (size_t)fd < sockets ? atomic_load(&by_socket[fd]) : NULL;
     return c && room > 0 ? receive(c, to, room, flags) : recvfrom(fd, to, room, flags, NULL, NULL);
