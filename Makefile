@@ -174,7 +174,7 @@ import-encoder: $(BUILD)/import_encoder ## make weights/efficientnet-b0.safetens
 install: all $(BUILD)/libcaption.pc $(BUILD)/captiond.1 $(BUILD)/captiond.service ## install program, library, weights, manual, service below PREFIX
 	install -D -m 755 $(BUILD)/captiond $(DESTDIR)$(PREFIX)/bin/captiond
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/captiond/weights weights/*.safetensors
-	for each in README.md LICENSE NOTICE weights/MODEL_CARD.md docs/*.md docs/images/* docs/gallery/* docker/*.*; do \
+	for each in README.md LICENSE NOTICE weights/MODEL_CARD.md docs/*.md docs/images/* docs/gallery/* docker/*.* docker/kubernetes/* docker/slurm/*; do \
 	    install -D -m 644 $$each $(DESTDIR)$(PREFIX)/share/doc/captiond/$$each || exit 1; done
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 $(BUILD)/captiond.1
 	install -D -m 644 docker/completion.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/captiond

@@ -24,7 +24,8 @@ typedef struct caption_train_speed {
  * size for about `seconds`, at least one. CAPTION_EINVAL for an unknown kind or a size that makes no sense. */
 int caption_train_measure(caption_train_speed *out, const caption_train_load *load, double seconds, caption_error *err);
 
-/* ---- how fast a gradient is --------------------------------------------------------------------------------------------------- */
+/* ---- how fast a gradient is
+ * --------------------------------------------------------------------------------------------------- */
 
 /* Milliseconds that the gradient of a class score takes, forward and back to the pixels of 224 x 224, on this thread:
  * the best and the mean of all passes within about `seconds`. */

@@ -44,8 +44,7 @@ static double captioner(gradcheck_bench *b, manner m, int back)
     };
     const X(decoder_image_gradients) dimages = {b->gradient[features], looks ? b->gradient[map] : NULL,
                                                 m.concepts ? b->gradient[concepts] : NULL};
-    return X(decoder_loss)(&shape, b->in[0], &batch, back ? b->gradient[0] : NULL, back ? &dimages : NULL,
-                           &b->scratch);
+    return X(decoder_loss)(&shape, b->in[0], &batch, back ? b->gradient[0] : NULL, back ? &dimages : NULL, &b->scratch);
 }
 
 #define CAPTIONER(name, ...)                                                                                           \

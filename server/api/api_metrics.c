@@ -25,8 +25,7 @@ void api_write_metrics(FILE *out, void *context)
     fprintf(out, "captiond_build_info{version=\"%s\",simd=\"%s\",blas=\"%s\"} 1\n", CAPTIOND_VERSION,
             caption_simd_name(), caption_blas_name());
     metrics_write_gauge(out, "captiond_ready", "1 while captions are served, 0 while loading or shutting down.",
-                        atomic_load(&s->http.state) == SERVER_READY &&
-                            !registry_default_broken(s->registry, &ignored));
+                        atomic_load(&s->http.state) == SERVER_READY && !registry_default_broken(s->registry, &ignored));
     write_models(out, s->registry);
 }
 

@@ -65,8 +65,8 @@ static int start_jobs(server *s, caption_error *err)
         status = events_start(&s->events, s->job_store, c->event_streams, 1000 * c->event_keep_alive_s, err);
     if (status)
         return status;
-    const job_context context = {c,           s->registry, s->models, s->store, s->job_store, s->job_cage,
-                                 events_tell, s->events};
+    const job_context context = {c,           s->registry, s->models, s->store, s->job_store,
+                                 s->job_cage, events_tell, s->events};
     return jobs_start(&s->jobs, &context, err);
 }
 

@@ -43,9 +43,9 @@ static void print_usage(FILE *out)
 }
 
 /* OpenBLAS decides before main begins, by its environment alone, so what it shall decide is said there and the program
- * starts over, once. It would make a thread for each core and take memory for it, for ever if there is none: captiond has
- * threads of its own and wants none of those. And an old one does not know new CPUs: what it is to take this one for is
- * said for it, unless the caller did. Where that fails the program goes on: slower, and right. */
+ * starts over, once. It would make a thread for each core and take memory for it, for ever if there is none: captiond
+ * has threads of its own and wants none of those. And an old one does not know new CPUs: what it is to take this one
+ * for is said for it, unless the caller did. Where that fails the program goes on: slower, and right. */
 static void begin_with_blas(char **argv)
 {
     const char *threads = getenv("OPENBLAS_NUM_THREADS");

@@ -120,16 +120,11 @@ static void what_is_needed_works_and_nothing_else(void **state)
         int (*what)(void);
         int expected;
     } all[] = {
-        {write_data, 0},
-        {map_data, 0},
-        {core_limit, 0},
-        {write_outside, EACCES},
-        {truncate_outside, EPERM},
-        {read_passwords, EACCES},
-        {list_home, EACCES},
-        {run_shell, EACCES},
-        {call_out, EPERM},
-        {trace, EPERM},
+        {write_data, 0},           {map_data, 0},
+        {core_limit, 0},           {write_outside, EACCES},
+        {truncate_outside, EPERM}, {read_passwords, EACCES},
+        {list_home, EACCES},       {run_shell, EACCES},
+        {call_out, EPERM},         {trace, EPERM},
         {map_code, EPERM},
     };
     (void)state;

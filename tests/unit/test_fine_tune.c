@@ -191,9 +191,9 @@ static void a_base_of_another_encoder_is_refused(void **state)
     static const char *const nothing[][2] = {{NULL, NULL}};
     strcpy(other, scratch_path("other.safetensors"));
     assert_int_equal(caption_model_open(&model, base, &err), CAPTION_OK);
-    assert_int_equal(
-        model_write(other, &model->shape, model->words, NULL, "0000", model->parameters, SAFETENSORS_F16, nothing, &err),
-        CAPTION_OK);
+    assert_int_equal(model_write(other, &model->shape, model->words, NULL, "0000", model->parameters, SAFETENSORS_F16,
+                                 nothing, &err),
+                     CAPTION_OK);
     caption_model_release(model);
     caption_train_options o = options_from_base();
     o.base = other;

@@ -156,7 +156,7 @@ static void idle_workers_share_what_has_come(void **state)
     begin(&a, q);
     begin(&b, q);
     assert_int_equal(queue_submit(q, &o.ticket), 0);
-    while (!atomic_load(&o.finished))
+    while (!(atomic_load(&a.n) && atomic_load(&b.n)) && atomic_load(&a.n) + atomic_load(&b.n) < 6)
         usleep(1000);
     queue_stop(q); /* one that got nothing sleeps */
     pthread_join(a.thread, NULL);
