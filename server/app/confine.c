@@ -392,12 +392,16 @@ static int filter_calls(void)
     return failed;
 }
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { HAS_SANITIZER = 1 };
+#else
+enum { HAS_SANITIZER = 0 };
+#endif
+
 int confine_calls(caption_error *left_out)
 {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    return caption_fail(left_out, CAPTION_EUNSUPPORTED, "seccomp: this build has a sanitizer");
-#else
+    if (HAS_SANITIZER)
+        return caption_fail(left_out, CAPTION_EUNSUPPORTED, "seccomp: this build has a sanitizer");
     int failed = filter_calls();
     return failed ? caption_fail(left_out, CAPTION_EUNSUPPORTED, "seccomp: %s", strerror(-failed)) : CAPTION_OK;
-#endif
 }
