@@ -166,6 +166,23 @@ static void plain_captions_may_be_cut(void **state)
     reply_free(&whole);
 }
 
+/* Every caption of the tiny model is less than certain, and none less sure than 0. */
+static void an_unsure_caption_has_no_text(void **state)
+{
+    (void)state;
+    reply sure = ask("/v1/caption?min_confidence=0", NULL), unsure = ask("/v1/caption?min_confidence=1", NULL);
+    const cJSON *one = cJSON_GetArrayItem(cJSON_GetObjectItem(sure.json, "captions"), 0);
+    const cJSON *none = cJSON_GetArrayItem(cJSON_GetObjectItem(unsure.json, "captions"), 0);
+    const cJSON *confidence = cJSON_GetObjectItem(one, "confidence");
+    assert_true(*cJSON_GetStringValue(cJSON_GetObjectItem(one, "text")) && !cJSON_GetObjectItem(one, "unsure"));
+    assert_true(cJSON_GetNumberValue(confidence) >= 0 && cJSON_GetNumberValue(confidence) < 1);
+    assert_string_equal(cJSON_GetStringValue(cJSON_GetObjectItem(none, "text")), "");
+    assert_true(cJSON_IsTrue(cJSON_GetObjectItem(none, "unsure")));
+    assert_true(cJSON_Compare(confidence, cJSON_GetObjectItem(none, "confidence"), 1));
+    reply_free(&sure);
+    reply_free(&unsure);
+}
+
 static void options_come_in_json_with_their_own_types(void **state)
 {
     (void)state;
@@ -226,6 +243,7 @@ static void wrong_options_are_refused_by_name(void **state)
         {"decode=sample&n=17", "n"},
         {"logprobs=maybe", "logprobs"},
         {"plain=maybe", "plain"},
+        {"min_confidence=1.5", "min_confidence"},
         {"attention=yes", "attention"},
         {"attention=true", "attention: model tiny"}, /* an LSTM looks nowhere */
         {"attention=overlay", "attention: model tiny"},
@@ -406,6 +424,7 @@ int main(void)
         cmocka_unit_test(a_seed_gives_the_same_samples_again),
         cmocka_unit_test(a_large_seed_is_answered_to_its_last_digit),
         cmocka_unit_test(plain_captions_may_be_cut),
+        cmocka_unit_test(an_unsure_caption_has_no_text),
         cmocka_unit_test(options_come_in_json_with_their_own_types),
         cmocka_unit_test(wrong_options_are_refused_by_name),
         cmocka_unit_test(attention_is_seven_rows_of_seven_that_sum_to_one),
