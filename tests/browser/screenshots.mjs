@@ -57,7 +57,7 @@ check(existsSync("build/photos/chelsea.png"), "there are no photos: tests/photos
 await run([], async ({ page, daemon, test }) => {
     await test("are_made", async () => {
         await page.setViewportSize(CARD);
-        await captions(page, "docs/images/camera.jpg", "camera");
+        await captions(page, "docs/images/camera.jpg", "tripod");
         await shoot(page, "captions");
         await page.setViewportSize(DESKTOP);
         await visualise(page, "fool", "chelsea.png", { class: "goldfish" });
