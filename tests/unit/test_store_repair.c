@@ -347,7 +347,7 @@ static void a_removed_index_is_noticed_before_the_next_item_is_acknowledged(void
                                      .height = 1,
                                      .captions = (const char *const[]){"late"},
                                      .n_captions = 1};
-        char name[16];
+        char name[24];
         snprintf(name, sizeof name, "removed%d", i);
         build(name);
         store *s = opened(name);
