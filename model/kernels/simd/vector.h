@@ -179,8 +179,8 @@ static inline vec vec_tanh(vec x)
 }
 
 /* 1 + e^-x = 1 + 2^k e^-r with k = round(-x / ln 2), as in vec_exp; e^-r by the degree 5 polynomial of least relative
- * error (Remez: 9.2e-8). With FMA one constant is ln 2 enough: it is off by 1.9e-9 and its product is not rounded. The
- * sum is infinite from x = -88.4 down. */
+ * error (Remez: 9.2e-8). ln 2 is the sum of two constants, as in vec_exp: with one, the result would depend on whether
+ * the compiler made a product and a sum one operation. The sum is infinite from x = -88.4 down. */
 static inline vec vec_one_plus_exp_minus(vec x)
 {
     const real log2_e = 1.44269504f;
@@ -189,11 +189,7 @@ static inline vec vec_one_plus_exp_minus(vec x)
     x = vec_max(vec_min(x, vec_all(88)), vec_all(-88.7f));
     vec shifted = rounding - x * log2_e;
     vec k = shifted - rounding;
-#if defined(__FMA__) || defined(__aarch64__)
-    vec r = x + k * 0.693147182f;
-#else
     vec r = x + k * 0.693359375f + k * -2.12194440e-4f;
-#endif
     vec p = r * -8.29022937e-3f + 4.18983921e-2f;
     p = p * r - 0.166676402f;
     p = p * r + 0.499991447f;
