@@ -102,12 +102,21 @@ static int has_hung_up(const slot *s)
     return poll(&look, 1, 0) > 0;
 }
 
-/* Ends the helper of a slot that the caller has, or holds the lock over; returns what waitpid says of it. */
+/* Ends the helper of a slot, under the lock; returns what waitpid says of it. */
 static int bury(slot *s)
 {
     const int status = helper_end(&s->process);
     metrics_shift(&running, -1);
     s->is_dead = 0;
+    return status;
+}
+
+/* The same for a slot that the caller has taken: the keeper looks at it, too. */
+static int bury_taken(cage *c, slot *s)
+{
+    pthread_mutex_lock(&c->lock);
+    const int status = bury(s);
+    pthread_mutex_unlock(&c->lock);
     return status;
 }
 
@@ -311,7 +320,7 @@ static ending await(const slot *s, background_level level, double allowed_ms, do
 static int explain_end(cage *c, slot *s, ending end, const allowance *allowed, const cage_budget *budget,
                        caption_error *err)
 {
-    const int status = bury(s);
+    const int status = bury_taken(c, s);
     const int number = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
     const stop_reason what = end != DIED ? TIME : number == SIGSYS ? FORBIDDEN : number == SIGKILL ? KILLED : CRASH;
     metrics_add(&stops[what], 1);
@@ -406,7 +415,7 @@ static int ask(cage *c, slot *s, const cage_work *work, const allowance *allowed
     if (end == ANSWERED) {
         status = read_answer(c, s, work, err);
     } else if (end == DIED && !read_it) {
-        bury(s);
+        bury_taken(c, s);
         status = ASK_AGAIN;
     } else {
         status = explain_end(c, s, end, allowed, work->budget, err);
