@@ -68,9 +68,9 @@ EMBEDDED := server/api/openapi.json $(filter-out %.c %.h,$(wildcard server/ui/*)
 SERVER_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard server/*/*.c server/*/*/*.c)) $(EMBEDDED:%=$(BUILD)/%.embedded.o)
 SERVER_LIBS    := $(call pkg,libs,$(SERVER_PACKAGES))
 
-ALLOCATING        := tests/integration/test_allocations.c # which brings an allocator, as sanitizers do
+ALLOCATING        := tests/integration/test_allocations.c # takes many minutes, and not under a sanitizer: check-allocations
 UNIT_TESTS        := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*.c))
-INTEGRATION_TESTS := $(patsubst %.c,$(BUILD)/%,$(filter-out $(if $(SANITIZE),$(ALLOCATING)),$(wildcard tests/integration/*.c)))
+INTEGRATION_TESTS := $(patsubst %.c,$(BUILD)/%,$(filter-out $(ALLOCATING),$(wildcard tests/integration/*.c)))
 SUPPORT_OBJECTS   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
 BROWSER_TESTS     := $(if $(shell command -v node),$(wildcard tests/browser/test_*.mjs),tests/browser/missing.sh)
 FUZZERS           := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
@@ -91,7 +91,7 @@ PLANT    = CC='$(CC)' CFLAGS='$(CFLAGS)' \
 
 # ---- what people call ------------------------------------------------------------------------------------------
 
-.PHONY: FORCE all run test check check-planted check-mutants check-threads check-deploy check-browser check-mpi check-format bench soak fuzz fuzzers \
+.PHONY: FORCE all run test check check-allocations check-planted check-mutants check-threads check-deploy check-browser check-mpi check-format bench soak fuzz fuzzers \
         help install uninstall clean import-encoder screenshots gallery manual tests
 .DEFAULT_GOAL := all
 
@@ -120,6 +120,9 @@ check-planted: all ## prove that the gradient self-test notices planted errors
 
 check-mutants: all tests ## prove that the daemon's tests notice planted faults
 	@BUILD=$(BUILD) $(PLANT) tests/run.sh tests/mutants.sh
+
+check-allocations: all $(ALLOCATING:%.c=$(BUILD)/%) ## fail each allocation in turn (many minutes)
+	@BUILD=$(BUILD) TEST_TIMEOUT=7200 tests/run.sh $(ALLOCATING:%.c=$(BUILD)/%)
 
 check-threads: all $(THREADED) ## what SANITIZE=thread is for (after `make test` installed what it needs)
 	@BUILD=$(BUILD) tests/run.sh $(THREADED)
@@ -279,7 +282,7 @@ $(BUILD)/tests/support/photo.o: override CFLAGS += -fno-sanitize=shift
 
 $(BUILD)/tests/unit/test_tfjs: $(BUILD)/tools/tfjs.o
 
-$(INTEGRATION_TESTS): $(BUILD)/%: $(BUILD)/%.o $(SUPPORT_OBJECTS) $(BUILD)/libcaption-internal.a | $(BUILD)/captiond
+$(INTEGRATION_TESTS) $(ALLOCATING:%.c=$(BUILD)/%): $(BUILD)/%: $(BUILD)/%.o $(SUPPORT_OBJECTS) $(BUILD)/libcaption-internal.a | $(BUILD)/captiond
 	$(CC) $(LDFLAGS) -o $@ $^ $(TEST_LIBS) $(MODEL_LIBS)
 
 # For LD_PRELOAD; sanitizers bring an allocator of their own.
