@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,7 +14,7 @@ enum { AHEAD = 16 }; /* photos a thread may be ahead of the line that is due */
 
 static const double progress_ms = 250;
 
-static volatile sig_atomic_t caught;
+static atomic_int caught; /* read by the workers, so more than a volatile sig_atomic_t */
 
 static void catch_signal(int number)
 {
