@@ -16,10 +16,9 @@
 #include "server/http/disk.h"
 #include "server/http/input.h"
 #include "server/jobs/job_files.h"
+#include "server/jobs/job_run.h"
 #include "server/jobs/job_store.h"
 #include "server/jobs/jobs.h"
-#include "server/jobs/picture_files.h"
-#include "server/jobs/picture_job.h"
 #include "server/jobs/visual_request.h"
 #include "server/store/store.h"
 
@@ -117,7 +116,7 @@ static int add_job(server *s, const visual_request *request, long long *id, prob
     if (!json)
         return problem_set(p, PROBLEM_MEMORY_FULL, "out of memory");
     const job_order order = {.kind = caption_visual_name(request->visual),
-                             .lane = picture_lane.name,
+                             .lane = job_pictures_lane.name,
                              .open = s->config->max_picture_jobs,
                              .needs = needs,
                              .request = json,

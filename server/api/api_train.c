@@ -7,8 +7,8 @@
 #include "server/api/job_json.h"
 #include "server/http/disk.h"
 #include "server/http/input.h"
+#include "server/jobs/job_run.h"
 #include "server/jobs/job_store.h"
-#include "server/jobs/job_train.h"
 #include "server/jobs/jobs.h"
 #include "server/jobs/train_request.h"
 

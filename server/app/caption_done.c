@@ -1,3 +1,4 @@
+/* caption_done.c: see caption_done.h. The names found in the file are sorted once and searched by bisection. */
 #include "server/app/caption_done.h"
 
 #include <errno.h>

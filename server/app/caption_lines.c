@@ -1,3 +1,4 @@
+/* caption_lines.c: see caption_lines.h. A line is put together in memory, so that it can be written whole. */
 #include "server/app/caption_lines.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* photo_archive.c: see photo_archive.h. libarchive does the reading. */
 #include "server/app/photo_archive.h"
 
 #include <archive.h>

@@ -1,9 +1,9 @@
+/* xmp_sidecar.c: see xmp_sidecar.h. Exempi reads and writes the XMP. */
 #include "server/app/xmp_sidecar.h"
 
 #include <errno.h>
 #include <exempi/xmp.h>
 #include <exempi/xmpconsts.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,23 +62,10 @@ static int describe(XmpPtr xmp, const char *language, const char *text)
            xmp_set_property(xmp, NS_PHOTOSHOP, "CaptionWriter", writer, 0);
 }
 
-/* Whole or not at all: written beside it, then put in its place. */
 static int replace(const char *path, const char *bytes, size_t size, caption_error *err)
 {
-    char beside[PATH_MAX];
-    if (snprintf(beside, sizeof beside, "%s.captiond", path) >= PATH_MAX)
-        return caption_fail(err, CAPTION_EIO, "%s: path too long", path);
-    int fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    int failed = fd < 0 || durable_write(fd, bytes, size, 0) != 0;
-    if (fd >= 0)
-        failed |= close(fd) != 0;
-    if (failed || rename(beside, path) != 0) {
-        const int error = errno;
-        if (fd >= 0)
-            unlink(beside);
-        return caption_fail(err, CAPTION_EIO, "%s: %s", path, strerror(error));
-    }
-    return CAPTION_OK;
+    return durable_replace(path, 0666, bytes, size, 0) ? caption_fail(err, CAPTION_EIO, "%s: %s", path, strerror(errno))
+                                                       : CAPTION_OK;
 }
 
 static int write_packet(XmpPtr xmp, const char *path, caption_error *err)

@@ -3,6 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 int durable_write(int fd, const void *bytes, size_t size, int flush)
@@ -18,6 +22,44 @@ int durable_write(int fd, const void *bytes, size_t size, int flush)
         }
     }
     return flush ? fsync(fd) : 0;
+}
+
+int durable_file(const char *path, int flags, mode_t mode, const void *bytes, size_t size, int flush)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | flags, mode);
+    if (fd < 0)
+        return -1;
+    int error = durable_write(fd, bytes, size, flush) ? errno : 0;
+    if (close(fd) != 0 && !error)
+        error = errno;
+    if (!error)
+        return 0;
+    unlink(path);
+    errno = error;
+    return -1;
+}
+
+static int flush_parent(const char *path)
+{
+    char *parent = strdup(path);
+    int failed = parent ? durable_directory(dirname(parent)) : -1;
+    free(parent);
+    return failed;
+}
+
+int durable_replace(const char *path, mode_t mode, const void *bytes, size_t size, int flush)
+{
+    char *beside;
+    if (asprintf(&beside, "%s" DURABLE_SUFFIX, path) < 0)
+        return -1;
+    int failed = durable_file(beside, O_TRUNC, mode, bytes, size, flush);
+    if (!failed && (failed = rename(beside, path)) != 0) {
+        int error = errno;
+        unlink(beside);
+        errno = error;
+    }
+    free(beside);
+    return failed || !flush ? failed : flush_parent(path);
 }
 
 int durable_directory(const char *path)

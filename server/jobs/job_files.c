@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,4 +133,107 @@ int job_files_any(const char *data)
     int any = 0;
     job_files_each(data, note, &any);
     return any;
+}
+
+const char picture_input[] = "input", picture_result[] = "result.json";
+
+static const char preview_prefix[] = "preview-", suffix[] = ".png";
+
+/* ---- pictures --------------------------------------------------------------------------------------------------- */
+
+int picture_files_put(const char *directory, const char *name, const void *bytes, size_t size, caption_error *err)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/%s", directory, name);
+    if (durable_replace(path, 0600, bytes, size, 1) == 0)
+        return CAPTION_OK;
+    int error = errno;
+    fail(path, err);
+    errno = error;
+    return CAPTION_EIO;
+}
+
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
+
+/* Reads up to `size` bytes; returns how many there were. */
+static size_t read_all(int fd, unsigned char *bytes, size_t size)
+{
+    size_t n = 0;
+    for (ssize_t piece; n < size && (piece = read(fd, bytes + n, size - n)) != 0;)
+        if (piece > 0)
+            n += (size_t)piece;
+        else if (errno != EINTR)
+            break;
+    return n;
+}
+
+static int open_file(const char *path, size_t *size)
+{
+    struct stat info;
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd >= 0 && fstat(fd, &info) == 0 && S_ISREG(info.st_mode)) {
+        *size = (size_t)info.st_size;
+        return fd;
+    }
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+int picture_files_get(const char *directory, const char *name, unsigned char **bytes, size_t *size, caption_error *err)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/%s", directory, name);
+    int fd = open_file(path, size);
+    if (fd < 0)
+        return fail(path, err);
+    *bytes = malloc(*size + 1);
+    if (*bytes) {
+        *size = read_all(fd, *bytes, *size);
+        (*bytes)[*size] = '\0';
+    }
+    close(fd);
+    return *bytes ? CAPTION_OK : caption_fail(err, CAPTION_ENOMEM, "out of memory for %.400s", path);
+}
+
+/* ---- names ------------------------------------------------------------------------------------------------------- */
+
+int picture_files_is_picture(const char *name)
+{
+    size_t stem = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-");
+    return stem > 0 && stem + sizeof suffix <= PICTURE_NAME_BYTES && strcmp(name + stem, suffix) == 0;
+}
+
+int picture_files_open(const char *data, long long job, const char *name, size_t *size)
+{
+    char path[PATH_MAX];
+    if (!picture_files_is_picture(name) ||
+        snprintf(path, sizeof path, "%s/jobs/%lld/%s", data, job, name) >= (int)sizeof path)
+        return -1;
+    return open_file(path, size);
+}
+
+void picture_files_url(long long job, const char *name, char out[PICTURE_URL_BYTES])
+{
+    snprintf(out, PICTURE_URL_BYTES, "/v1/jobs/%lld/pictures/%s", job, name);
+}
+
+/* ---- removing ---------------------------------------------------------------------------------------------------- */
+
+void picture_files_drop(const char *directory, const char *name)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/%s", directory, name);
+    unlink(path);
+}
+
+void picture_files_drop_previews(const char *path)
+{
+    DIR *directory = opendir(path);
+    for (const struct dirent *file; directory && (file = readdir(directory));)
+        if (strncmp(file->d_name, preview_prefix, sizeof preview_prefix - 1) == 0 ||
+            strstr(file->d_name, DURABLE_SUFFIX))
+            unlinkat(dirfd(directory), file->d_name, 0);
+    if (directory)
+        closedir(directory);
 }

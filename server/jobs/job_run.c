@@ -6,6 +6,29 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* ---- kinds ------------------------------------------------------------------------------------------------------- */
+
+const job_lane *const job_lanes[] = {&job_train_lane, &job_pictures_lane, NULL};
+
+const job_kind job_kinds[] = {
+    {job_train_name, &job_train_lane, 0, job_train_run, job_train_publish},
+    {"fool", &job_pictures_lane, 1, job_pictures_run, NULL},
+    {"visualize", &job_pictures_lane, 1, job_pictures_run, NULL},
+    {"invert", &job_pictures_lane, 1, job_pictures_run, NULL},
+    {"dream", &job_pictures_lane, 1, job_pictures_run, NULL},
+    {0},
+};
+
+const job_kind *job_kind_find(const char *name)
+{
+    for (const job_kind *kind = job_kinds; kind->name; kind++)
+        if (strcmp(kind->name, name) == 0)
+            return kind;
+    return NULL;
+}
+
+/* ---- a run ------------------------------------------------------------------------------------------------------- */
+
 struct job_run {
     const job_context *shared;
     const job_kind *kind;

@@ -37,7 +37,7 @@ typedef struct job_lane {
 
 extern const job_lane *const job_lanes[]; /* ends with NULL */
 
-/* A kind of job; job_kinds.c lists them. */
+/* A kind of job; job_run.c lists them. */
 typedef struct job_kind {
     const char *name;
     const job_lane *lane;
@@ -53,6 +53,13 @@ typedef struct job_kind {
 } job_kind;
 
 extern const job_kind job_kinds[]; /* ends with a NULL name */
+
+/* Defined in job_train.c and job_pictures.c. */
+extern const char job_train_name[]; /* "train" */
+extern const job_lane job_train_lane, job_pictures_lane;
+int job_train_run(job_run *run, caption_error *err);
+int job_train_publish(job_run *run, problem *p);
+int job_pictures_run(job_run *run, caption_error *err);
 
 /* NULL if there is no such kind. */
 const job_kind *job_kind_find(const char *name);

@@ -1,17 +1,21 @@
-/* job_store.c: the tables, and looking into them; see job_store.h. */
+/* job_store.c: see job_store.h. First the tables and looking into them, then events, then a job's way from queued to
+ * its end: one transaction a step. */
 #include "server/jobs/job_store.h"
 
-#include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "server/http/json.h"
 #include "server/jobs/job_files.h"
-#include "server/jobs/job_store_open.h"
+#include "server/store/database.h"
+
+struct job_store {
+    database *db;
+    job_limits limits;
+};
 
 /* AUTOINCREMENT: the number of a forgotten job or event is never given out again. */
 static const char *const steps[] = {
@@ -82,23 +86,8 @@ static int open_database(database **out, const char *directory, caption_error *e
     return status ? caption_fail(err, (enum caption_status)status, "%s", reason.message) : CAPTION_OK;
 }
 
-/* Moves DATA/NAME to DATA/quarantine/NAME.SECONDS. */
-static int set_aside(const char *directory, const char *name, caption_error *err)
-{
-    char from[PATH_MAX], to[PATH_MAX];
-    if (snprintf(to, sizeof to, "%s/quarantine", directory) >= PATH_MAX || (mkdir(to, 0700) != 0 && errno != EEXIST))
-        return caption_fail(err, CAPTION_EIO, "%.400s: %s", to, strerror(errno));
-    if (snprintf(from, sizeof from, "%s/%s", directory, name) >= PATH_MAX ||
-        snprintf(to, sizeof to, "%s/quarantine/%s.%lld", directory, name, (long long)time(NULL)) >= PATH_MAX)
-        return caption_fail(err, CAPTION_EIO, "%.400s: the path is too long", directory);
-    if (rename(from, to) != 0 && errno != ENOENT)
-        return caption_fail(err, CAPTION_EIO, "%.400s: %s", from, strerror(errno));
-    return CAPTION_OK;
-}
-
 int job_store_repair(const char *directory, int *was_set_aside, caption_error *err)
 {
-    static const char *const names[] = {"jobs", "jobs.db", "jobs.db-wal", "jobs.db-shm"};
     database *db = NULL;
     caption_error reason;
     int status = open_database(&db, directory, &reason);
@@ -106,10 +95,8 @@ int job_store_repair(const char *directory, int *was_set_aside, caption_error *e
     *was_set_aside = status == CAPTION_EFORMAT;
     if (!*was_set_aside)
         return status ? caption_fail(err, (enum caption_status)status, "%s", reason.message) : CAPTION_OK;
-    status = CAPTION_OK;
-    for (size_t i = 0; i < sizeof names / sizeof *names && !status; i++)
-        status = set_aside(directory, names[i], err);
-    return status;
+    status = database_set_aside(directory, "jobs", err);
+    return status ? status : database_set_aside(directory, "jobs.db", err);
 }
 
 int job_store_open(job_store **out, const char *directory, const job_limits *limits, caption_error *err)
@@ -180,7 +167,8 @@ static int unknown(problem *p, long long id)
     return problem_set(p, PROBLEM_UNKNOWN_JOB, "there is no job %lld", id);
 }
 
-int job_store_find(job_store *s, long long id, job_record *out, problem *p)
+/* As job_store_get, with the database locked. */
+static int find_job(job_store *s, long long id, job_record *out, problem *p)
 {
     sqlite3_stmt *q = database_prepare(s->db, "SELECT " COLUMNS " FROM jobs WHERE id = ?1");
     sqlite3_bind_int64(q, 1, id);
@@ -195,7 +183,7 @@ int job_store_find(job_store *s, long long id, job_record *out, problem *p)
 int job_store_get(job_store *s, long long id, job_record *out, problem *p)
 {
     database_lock(s->db);
-    int failed = job_store_find(s, id, out, p);
+    int failed = find_job(s, id, out, p);
     database_unlock(s->db);
     return failed;
 }
@@ -233,4 +221,403 @@ int job_store_list(job_store *s, long long before, int limit, int (*each)(void *
     int failed = list_locked(s, before, limit, each, context, more, p);
     database_unlock(s->db);
     return failed;
+}
+
+/* ---- events: within a transaction ------------------------------------------------------------------------------ */
+
+/* Adds an event and deletes those beyond the limit. */
+static int add_event(job_store *s, long long job, const char *type, const char *data, problem *p)
+{
+    sqlite3_stmt *q = database_prepare(s->db, "INSERT INTO events(job, type, data) VALUES(?1, ?2, ?3)");
+    sqlite3_bind_int64(q, 1, job);
+    database_bind_text(q, 2, type);
+    database_bind_text(q, 3, data);
+    if (database_run(s->db, q, p))
+        return 1;
+    q = database_prepare(s->db, "DELETE FROM events WHERE job = ?1 AND id <= "
+                                "(SELECT id FROM events WHERE job = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)");
+    sqlite3_bind_int64(q, 1, job);
+    sqlite3_bind_int(q, 2, s->limits.history);
+    return database_run(s->db, q, p);
+}
+
+/* The same for a change of state. end: how the job ended, or NULL. */
+static int add_state_event(job_store *s, long long job, job_state state, const job_end *end, problem *p)
+{
+    cJSON *object = cJSON_CreateObject();
+    int good = cJSON_AddStringToObject(object, "state", job_state_name(state)) &&
+               (!end || !end->error || cJSON_AddStringToObject(object, "error", end->error)) &&
+               (!end || !end->result || cJSON_AddRawToObject(object, "result", end->result));
+    char *data = json_finish(object, good);
+    if (!data)
+        return problem_set(p, PROBLEM_MEMORY_FULL, "out of memory");
+    int failed = add_event(s, job, job_state_is_final(state) ? "end" : "state", data, p);
+    free(data);
+    return failed;
+}
+
+/* ---- reading events
+ * ---------------------------------------------------------------------------------------------------- */
+
+int job_store_newest_event(job_store *s, long long *id, problem *p)
+{
+    database_lock(s->db);
+    sqlite3_stmt *q = database_prepare(s->db, "SELECT coalesce(max(id), 0) FROM events");
+    int row = database_step(s->db, q, p);
+    if (row == DATABASE_ROW) {
+        *id = sqlite3_column_int64(q, 0);
+        sqlite3_reset(q);
+    }
+    database_unlock(s->db);
+    return row != DATABASE_ROW;
+}
+
+/* 1 if `each` stopped; the last row told is then not the last there is. */
+static int tell_events(job_store *s, long long job, long long after, int (*each)(void *context, const job_event *event),
+                       void *context, int *stopped, problem *p)
+{
+    int row;
+    sqlite3_stmt *q =
+        database_prepare(s->db, "SELECT id, type, data FROM events WHERE job = ?1 AND id > ?2 ORDER BY id");
+    sqlite3_bind_int64(q, 1, job);
+    sqlite3_bind_int64(q, 2, after);
+    while ((row = database_step(s->db, q, p)) == DATABASE_ROW) {
+        const job_event event = {sqlite3_column_int64(q, 0), (const char *)sqlite3_column_text(q, 1),
+                                 (const char *)sqlite3_column_text(q, 2)};
+        *stopped = each(context, &event);
+        if (*stopped) {
+            sqlite3_reset(q);
+            return 0;
+        }
+    }
+    return row == DATABASE_FAULT;
+}
+
+int job_store_events(job_store *s, long long job, long long after, int (*each)(void *context, const job_event *event),
+                     void *context, int *ended, problem *p)
+{
+    job_record record;
+    int stopped = 0;
+    database_lock(s->db);
+    int failed = find_job(s, job, &record, p);
+    if (!failed) { /* the state first: an event that comes in between is told, the end is never told too early */
+        *ended = job_state_is_final(record.state);
+        job_record_free(&record);
+        failed = tell_events(s, job, after, each, context, &stopped, p);
+        *ended = *ended && !stopped;
+    }
+    database_unlock(s->db);
+    return failed;
+}
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* ---- from outside ---------------------------------------------------------------------------------------------- */
+
+static int count_states(job_store *s, job_state first, job_state last, int *n, problem *p)
+{
+    sqlite3_stmt *q = database_prepare(s->db, "SELECT count(*) FROM jobs WHERE state BETWEEN ?1 AND ?2");
+    sqlite3_bind_int(q, 1, first);
+    sqlite3_bind_int(q, 2, last);
+    if (database_step(s->db, q, p) != DATABASE_ROW)
+        return 1;
+    *n = sqlite3_column_int(q, 0);
+    sqlite3_reset(q);
+    return 0;
+}
+
+/* Forgets the jobs beyond the limit that ended first, with their events. `ended` stays: it has just ended, however long
+ * ago it was queued, and whatever the clock says. */
+static int forget_old(job_store *s, long long ended, problem *p)
+{
+    sqlite3_stmt *q = database_prepare(s->db, "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE state >= ?1"
+                                              " ORDER BY id = ?3 DESC, ended DESC, id DESC LIMIT -1 OFFSET ?2)");
+    sqlite3_bind_int64(q, 3, ended);
+    sqlite3_bind_int(q, 1, JOB_SUCCEEDED);
+    sqlite3_bind_int(q, 2, s->limits.kept);
+    return database_run(s->db, q, p);
+}
+
+static int check_claim(job_store *s, const char *claim, problem *p)
+{
+    sqlite3_stmt *q = database_prepare(s->db, "SELECT id FROM jobs WHERE claim = ?1 AND state <= ?2");
+    database_bind_text(q, 1, claim);
+    sqlite3_bind_int(q, 2, JOB_RUNNING);
+    int row = database_step(s->db, q, p);
+    if (row != DATABASE_ROW)
+        return row == DATABASE_FAULT;
+    long long other = sqlite3_column_int64(q, 0);
+    sqlite3_reset(q);
+    const char *name = strchr(claim, ':'); /* JOB_NAME_MODEL */
+    return problem_set(p, PROBLEM_NAME_TAKEN, "job %lld is about to make %s", other, name ? name + 1 : claim);
+}
+
+static const char *lane_of(const job_order *order)
+{
+    return order->lane ? order->lane : order->kind;
+}
+
+static int check_lane(job_store *s, const job_order *order, problem *p)
+{
+    sqlite3_stmt *q = database_prepare(s->db, "SELECT count(*) FROM jobs WHERE lane = ?1 AND state <= ?2");
+    database_bind_text(q, 1, lane_of(order));
+    sqlite3_bind_int(q, 2, JOB_RUNNING);
+    if (database_step(s->db, q, p) != DATABASE_ROW)
+        return 1;
+    int open = sqlite3_column_int(q, 0);
+    sqlite3_reset(q);
+    if (open < order->open)
+        return 0;
+    return problem_set(p, PROBLEM_QUEUE_FULL, "%d jobs of this sort are queued or running, the limit", open);
+}
+
+static int insert_job(job_store *s, const job_order *order, long long *id, problem *p)
+{
+    sqlite3_stmt *q = database_prepare(s->db, "INSERT INTO jobs(kind, state, claim, request, created, lane, needs)"
+                                              " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)");
+    database_bind_text(q, 1, order->kind);
+    sqlite3_bind_int(q, 2, JOB_QUEUED);
+    database_bind_text(q, 3, order->claim);
+    database_bind_text(q, 4, order->request);
+    sqlite3_bind_double(q, 5, now());
+    database_bind_text(q, 6, lane_of(order));
+    database_bind_text(q, 7, order->needs ? order->needs : "");
+    if (database_run(s->db, q, p))
+        return 1;
+    *id = database_inserted(s->db);
+    return add_state_event(s, *id, JOB_QUEUED, NULL, p);
+}
+
+static int add_in_transaction(job_store *s, const job_order *order, long long *id, problem *p)
+{
+    int open;
+    if (count_states(s, JOB_QUEUED, JOB_RUNNING, &open, p))
+        return 1;
+    if (open >= s->limits.open)
+        return problem_set(p, PROBLEM_QUEUE_FULL, "%d jobs are queued or running, the limit", open);
+    return (order->open > 0 && check_lane(s, order, p)) || (order->claim && check_claim(s, order->claim, p)) ||
+           (order->check && order->check(order->context, p)) || insert_job(s, order, id, p) ||
+           (order->prepare && order->prepare(order->context, *id, p));
+}
+
+int job_store_add(job_store *s, const job_order *order, long long *id, problem *p)
+{
+    if (database_begin(s->db, p))
+        return 1;
+    return database_end(s->db, add_in_transaction(s, order, id, p), p);
+}
+
+/* Changes the state of a job that is in one of the states first..last; tells no event. */
+static int change_state(job_store *s, long long id, job_state first, job_state last, job_state state, int *done,
+                        problem *p)
+{
+    sqlite3_stmt *q = database_prepare(s->db, "UPDATE jobs SET state = ?1,"
+                                              " started = iif(?1 = 1 AND started = 0, ?2, started),"
+                                              " ended = iif(?1 > 1, ?2, 0)"
+                                              " WHERE id = ?3 AND state BETWEEN ?4 AND ?5");
+    sqlite3_bind_int(q, 1, state);
+    sqlite3_bind_double(q, 2, now());
+    sqlite3_bind_int64(q, 3, id);
+    sqlite3_bind_int(q, 4, first);
+    sqlite3_bind_int(q, 5, last);
+    if (database_run(s->db, q, p))
+        return 1;
+    *done = database_changes(s->db) == 1;
+    return 0;
+}
+
+/* The same with its event. */
+static int move_job(job_store *s, long long id, job_state from, job_state to, int *done, problem *p)
+{
+    return change_state(s, id, from, from, to, done, p) || (*done && add_state_event(s, id, to, NULL, p));
+}
+
+static int cancel_in_transaction(job_store *s, long long id, problem *p)
+{
+    int done;
+    job_record record;
+    if (change_state(s, id, JOB_QUEUED, JOB_RUNNING, JOB_CANCELLED, &done, p))
+        return 1;
+    if (done)
+        return add_state_event(s, id, JOB_CANCELLED, NULL, p) || forget_old(s, id, p);
+    if (find_job(s, id, &record, p))
+        return 1;
+    problem_set(p, PROBLEM_JOB_ENDED, "job %lld has %s%s", id, record.state == JOB_CANCELLED ? "been " : "",
+                job_state_name(record.state));
+    job_record_free(&record);
+    return 1;
+}
+
+int job_store_cancel(job_store *s, long long id, problem *p)
+{
+    if (database_begin(s->db, p))
+        return 1;
+    return database_end(s->db, cancel_in_transaction(s, id, p), p);
+}
+
+/* ---- from who runs it ------------------------------------------------------------------------------------------ */
+
+int job_store_next(job_store *s, const char *lane, int limit, long long after, long long *id, problem *p)
+{
+    *id = 0;
+    database_lock(s->db);
+    sqlite3_stmt *q =
+        database_prepare(s->db, "SELECT id FROM jobs WHERE lane = ?1 AND state = ?2 AND id > ?3 AND ?4 > "
+                                "(SELECT count(*) FROM jobs WHERE lane = ?1 AND state = ?5) ORDER BY id LIMIT 1");
+    database_bind_text(q, 1, lane);
+    sqlite3_bind_int(q, 2, JOB_QUEUED);
+    sqlite3_bind_int64(q, 3, after);
+    sqlite3_bind_int(q, 4, limit);
+    sqlite3_bind_int(q, 5, JOB_RUNNING);
+    int row = database_step(s->db, q, p);
+    if (row == DATABASE_ROW) {
+        *id = sqlite3_column_int64(q, 0);
+        sqlite3_reset(q);
+    }
+    database_unlock(s->db);
+    return row == DATABASE_FAULT;
+}
+
+static int start_in_transaction(job_store *s, long long id, int limit, int *done, problem *p)
+{
+    sqlite3_stmt *q = database_prepare(s->db, "SELECT count(*) FROM jobs WHERE state = ?1 AND "
+                                              "lane = (SELECT lane FROM jobs WHERE id = ?2)");
+    sqlite3_bind_int(q, 1, JOB_RUNNING);
+    sqlite3_bind_int64(q, 2, id);
+    if (database_step(s->db, q, p) != DATABASE_ROW)
+        return 1;
+    int running = sqlite3_column_int(q, 0);
+    sqlite3_reset(q);
+    return running >= limit ? 0 : move_job(s, id, JOB_QUEUED, JOB_RUNNING, done, p);
+}
+
+int job_store_start(job_store *s, long long id, int limit, int *done, problem *p)
+{
+    *done = 0;
+    if (database_begin(s->db, p))
+        return 1;
+    return database_end(s->db, start_in_transaction(s, id, limit, done, p), p);
+}
+
+int job_store_requeue(job_store *s, long long id, int *done, problem *p)
+{
+    *done = 0;
+    if (database_begin(s->db, p))
+        return 1;
+    return database_end(s->db, move_job(s, id, JOB_RUNNING, JOB_QUEUED, done, p), p);
+}
+
+static int set_outcome(job_store *s, long long id, const job_end *end, problem *p)
+{
+    sqlite3_stmt *q = database_prepare(s->db, "UPDATE jobs SET result = ?1, error = ?2 WHERE id = ?3");
+    database_bind_text(q, 1, end->result);
+    database_bind_text(q, 2, end->error);
+    sqlite3_bind_int64(q, 3, id);
+    return database_run(s->db, q, p);
+}
+
+static int end_in_transaction(job_store *s, long long id, const job_end *end, int *done, problem *p)
+{
+    if (change_state(s, id, JOB_RUNNING, JOB_RUNNING, end->state, done, p))
+        return 1;
+    return *done && (set_outcome(s, id, end, p) || add_state_event(s, id, end->state, end, p) || forget_old(s, id, p) ||
+                     (end->commit && end->commit(end->context, p)));
+}
+
+int job_store_end(job_store *s, long long id, const job_end *end, int *done, problem *p)
+{
+    *done = 0;
+    if (database_begin(s->db, p))
+        return 1;
+    return database_end(s->db, end_in_transaction(s, id, end, done, p), p);
+}
+
+static int progress_in_transaction(job_store *s, long long id, const char *progress, int n, const char *const *types,
+                                   const char *const *data, problem *p)
+{
+    sqlite3_stmt *q =
+        database_prepare(s->db, "UPDATE jobs SET progress = coalesce(?1, progress) WHERE id = ?2 AND state = ?3");
+    database_bind_text(q, 1, progress);
+    sqlite3_bind_int64(q, 2, id);
+    sqlite3_bind_int(q, 3, JOB_RUNNING);
+    int failed = database_run(s->db, q, p);
+    if (database_changes(s->db) == 0)
+        n = 0; /* it ended: nothing follows its last event */
+    for (int i = 0; i < n && !failed; i++)
+        failed = add_event(s, id, types[i], data[i], p);
+    return failed;
+}
+
+int job_store_progress(job_store *s, long long id, const char *progress, int n, const char *const *types,
+                       const char *const *data, problem *p)
+{
+    if (database_begin(s->db, p))
+        return 1;
+    return database_end(s->db, progress_in_transaction(s, id, progress, n, types, data, p), p);
+}
+
+int job_store_running(job_store *s, int (*each)(void *context, long long id), void *context, problem *p)
+{
+    int row;
+    database_lock(s->db);
+    sqlite3_stmt *q = database_prepare(s->db, "SELECT id FROM jobs WHERE state = ?1");
+    sqlite3_bind_int(q, 1, JOB_RUNNING);
+    while ((row = database_step(s->db, q, p)) == DATABASE_ROW)
+        if (each(context, sqlite3_column_int64(q, 0))) {
+            sqlite3_reset(q);
+            break;
+        }
+    database_unlock(s->db);
+    return row == DATABASE_FAULT;
+}
+
+int job_store_count_open(job_store *s, int *queued, int *running, problem *p)
+{
+    database_lock(s->db);
+    int failed =
+        count_states(s, JOB_QUEUED, JOB_QUEUED, queued, p) || count_states(s, JOB_RUNNING, JOB_RUNNING, running, p);
+    database_unlock(s->db);
+    return failed;
+}
+
+int job_store_hold(job_store *s, int (*change)(void *context, problem *p), void *context, problem *p)
+{
+    if (database_begin(s->db, p))
+        return 1;
+    return database_end(s->db, change(context, p), p);
+}
+
+int job_store_check_unneeded(job_store *s, const char *name, problem_kind kind, problem *p)
+{
+    sqlite3_stmt *q = database_prepare(
+        s->db, "SELECT id FROM jobs WHERE state <= ?1 AND instr(' ' || needs || ' ', ' ' || ?2 || ' ') > 0");
+    sqlite3_bind_int(q, 1, JOB_RUNNING);
+    database_bind_text(q, 2, name);
+    int row = database_step(s->db, q, p);
+    if (row != DATABASE_ROW)
+        return row == DATABASE_FAULT;
+    long long id = sqlite3_column_int64(q, 0);
+    sqlite3_reset(q);
+    return problem_set(p, kind, "job %lld needs it: cancel that first, or wait for its end", id);
+}
+
+static int release_in_transaction(job_store *s, long long id, const char *name, problem *p)
+{
+    sqlite3_stmt *q = database_prepare(
+        s->db, "UPDATE jobs SET needs = trim(replace(' ' || needs || ' ', ' ' || ?1 || ' ', ' ')) WHERE id = ?2");
+    database_bind_text(q, 1, name);
+    sqlite3_bind_int64(q, 2, id);
+    return database_run(s->db, q, p);
+}
+
+int job_store_release(job_store *s, long long id, const char *name, problem *p)
+{
+    if (database_begin(s->db, p))
+        return 1;
+    return database_end(s->db, release_in_transaction(s, id, name, p), p);
 }

@@ -3,12 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "server/base/durable.h"
@@ -334,6 +336,22 @@ static int open_file(database *d, const database_schema *schema, database_absenc
     for (int i = 0; i < FILES && !status; i++)
         identify(d, i, &d->files[i]);
     return status;
+}
+
+int database_set_aside(const char *directory, const char *name, caption_error *err)
+{
+    char from[PATH_MAX], to[PATH_MAX];
+    if (snprintf(to, sizeof to, "%s/quarantine", directory) >= PATH_MAX || (mkdir(to, 0700) != 0 && errno != EEXIST))
+        return caption_fail(err, CAPTION_EIO, "%.400s: %s", to, strerror(errno));
+    for (int i = 0; i < FILES; i++) {
+        if (snprintf(from, sizeof from, "%s/%s%s", directory, name, suffixes[i]) >= PATH_MAX ||
+            snprintf(to, sizeof to, "%s/quarantine/%s.%lld%s", directory, name, (long long)time(NULL), suffixes[i]) >=
+                PATH_MAX)
+            return caption_fail(err, CAPTION_EIO, "%.400s: the path is too long", directory);
+        if (rename(from, to) != 0 && errno != ENOENT)
+            return caption_fail(err, CAPTION_EIO, "%.400s: %s", from, strerror(errno));
+    }
+    return CAPTION_OK;
 }
 
 int database_lock_directory(const char *path, caption_error *err)

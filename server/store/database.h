@@ -43,6 +43,9 @@ int database_open(database **out, const char *path, const database_schema *schem
                   caption_error *err);
 void database_close(database *d); /* NULL is allowed */
 
+/* Moves DIRECTORY/NAME and its journal to DIRECTORY/quarantine/NAME.SECONDS; what does not exist is passed over. */
+int database_set_aside(const char *directory, const char *name, caption_error *err);
+
 /* Takes the mutex and SQLite's write lock, which other processes respect. */
 int database_begin(database *d, problem *p);
 

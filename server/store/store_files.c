@@ -57,14 +57,9 @@ int store_file_write(store *s, const void *bytes, size_t size, store_flush flush
         *path = NULL;
         return problem_set(p, PROBLEM_MEMORY_FULL, "out of memory");
     }
-    int fd = open(*path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    int error = fd < 0 || durable_write(fd, bytes, size, flush == STORE_FLUSH_NOW) ? errno : 0;
-    if (fd >= 0 && close(fd) != 0 && !error)
-        error = errno;
-    if (!error)
+    if (durable_file(*path, O_EXCL, 0600, bytes, size, flush == STORE_FLUSH_NOW) == 0)
         return 0;
-    store_file_fault(p, *path, error);
-    unlink(*path);
+    store_file_fault(p, *path, errno);
     free(*path);
     *path = NULL;
     return 1;

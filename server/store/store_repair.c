@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "server/base/durable.h"
@@ -45,8 +44,7 @@ static int fail(const char *path, caption_error *err)
     return caption_fail(err, CAPTION_EIO, "%.400s: %s", path, strerror(errno));
 }
 
-/* ---- one image: rows for what its sidecar says
- * ----------------------------------------------------------------------- */
+/* ---- one image: rows for what its sidecar says ------------------------------------------------------------------ */
 
 /* Runs a statement that is bound. */
 static int run(repair *r, sqlite3_stmt *q, caption_error *err)
@@ -258,23 +256,6 @@ static int fill(repair *r, caption_error *err)
     return status;
 }
 
-/* Moves the old index and its journal into the quarantine, under the second at which it happened. */
-static int set_old_aside(const store *s, const char *path, caption_error *err)
-{
-    char from[PATH_MAX], to[PATH_MAX];
-    if (mkdir(s->quarantine, 0700) != 0 && errno != EEXIST)
-        return fail(s->quarantine, err);
-    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
-        if (snprintf(from, sizeof from, "%s%s", path, suffixes[i]) >= PATH_MAX ||
-            snprintf(to, sizeof to, "%s/captiond.db.%lld%s", s->quarantine, (long long)time(NULL), suffixes[i]) >=
-                PATH_MAX)
-            return caption_fail(err, CAPTION_EIO, "%.400s: the path is too long", path);
-        if (rename(from, to) != 0 && errno != ENOENT)
-            return fail(from, err);
-    }
-    return CAPTION_OK;
-}
-
 static void remove_new(const char *path)
 {
     char name[PATH_MAX];
@@ -288,7 +269,7 @@ static int publish_new(repair *r, const char *new_path, const char *path, captio
 {
     database_close(r->store->db);
     r->store->db = NULL;
-    int status = set_old_aside(r->store, path, err);
+    int status = database_set_aside(r->store->directory, "captiond.db", err);
     if (!status && (rename(new_path, path) != 0 || durable_directory(r->store->directory) != 0))
         status = fail(path, err);
     return status;

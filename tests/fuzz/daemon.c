@@ -1,3 +1,4 @@
+/* daemon.c: see daemon.h. */
 #include "tests/fuzz/daemon.h"
 
 #include <errno.h>

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/jobs/train_report.h"
+#include "server/jobs/job_report.h"
 #include "server/jobs/train_request.h"
 #include "server/jobs/visual_request.h"
 

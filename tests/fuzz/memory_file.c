@@ -1,3 +1,4 @@
+/* memory_file.c: see memory_file.h. */
 #include "tests/fuzz/memory_file.h"
 
 #include <stdio.h>

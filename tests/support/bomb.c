@@ -1,3 +1,4 @@
+/* bomb.c: see bomb.h. */
 #include "tests/support/bomb.h"
 
 #include <setjmp.h>

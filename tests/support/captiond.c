@@ -1,3 +1,4 @@
+/* captiond.c: see captiond.h. */
 #include "tests/support/captiond.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* captioner.c: see captioner.h. */
 #include "tests/support/captioner.h"
 
 #include <setjmp.h>

@@ -1,3 +1,4 @@
+/* client.c: see client.h. */
 #include "tests/support/client.h"
 
 #include <arpa/inet.h>

@@ -1,3 +1,4 @@
+/* dataset.c: see dataset.h. */
 #include "tests/support/dataset.h"
 
 #include <dirent.h>

@@ -1,3 +1,4 @@
+/* decode_faults.c: see decode_faults.h. */
 #include "tests/support/decode_faults.h"
 
 #include <fcntl.h>

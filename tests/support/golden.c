@@ -1,3 +1,4 @@
+/* golden.c: see golden.h. */
 #include "tests/support/golden.h"
 
 #include <math.h>

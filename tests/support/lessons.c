@@ -1,3 +1,4 @@
+/* lessons.c: see lessons.h. */
 #include "tests/support/lessons.h"
 
 #include <stdio.h>

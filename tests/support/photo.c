@@ -1,3 +1,4 @@
+/* photo.c: see photo.h. */
 #include "tests/support/photo.h"
 
 #include <math.h>

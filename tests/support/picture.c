@@ -1,3 +1,4 @@
+/* picture.c: see picture.h. */
 #include "tests/support/picture.h"
 
 #include <setjmp.h>

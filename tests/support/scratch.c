@@ -1,3 +1,4 @@
+/* scratch.c: see scratch.h. */
 #include "tests/support/scratch.h"
 
 #include <dirent.h>

@@ -1,3 +1,4 @@
+/* served.c: see served.h. */
 #include "tests/support/served.h"
 
 captiond *served;

@@ -1,3 +1,4 @@
+/* tiny_model.c: see tiny_model.h. */
 #include "tests/support/tiny_model.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* training.c: see training.h. */
 #include "tests/support/training.h"
 
 #include <setjmp.h>

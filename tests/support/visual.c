@@ -1,3 +1,4 @@
+/* visual.c: see visual.h. */
 #include "tests/support/visual.h"
 
 #include <dirent.h>

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "server/jobs/curve.h"
+#include "server/jobs/job_report.h"
 
 static void short_curves_are_kept_as_they_are(void **state)
 {

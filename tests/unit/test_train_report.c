@@ -7,7 +7,7 @@
 #include <cjson/cJSON.h>
 #include <cmocka.h>
 
-#include "server/jobs/train_report.h"
+#include "server/jobs/job_report.h"
 
 static const caption_train_progress learnt = {.stage = CAPTION_TRAIN_LEARNING,
                                               .done = 10,

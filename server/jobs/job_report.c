@@ -1,11 +1,103 @@
-/* train_report.c: see train_report.h. */
-#include "server/jobs/train_report.h"
+/* job_report.c: see job_report.h. */
+#include "server/jobs/job_report.h"
 
+#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
-#include "server/jobs/curve.h"
+enum { DIGITS = 4 };
 
-enum { EPOCHS = 256, SAMPLES = 4, DIGITS = 4 };
+/* ---- a curve --------------------------------------------------------------------------------------------------- */
+
+static void halve(curve *c)
+{
+    c->n /= 2;
+    for (int i = 0; i < c->n; i++) {
+        c->x[i] = c->x[2 * i + 1];
+        c->y[i] = (c->y[2 * i] + c->y[2 * i + 1]) / 2;
+    }
+    c->stride *= 2;
+}
+
+void curve_add(curve *c, double x, double y)
+{
+    if (c->stride == 0)
+        c->stride = 1;
+    while (c->n > 0 && c->x[c->n - 1] >= x)
+        c->n--;
+    if (c->n == CURVE_POINTS && c->pending == 0)
+        halve(c);
+    c->sum += y;
+    if (++c->pending < c->stride)
+        return;
+    c->x[c->n] = x;
+    c->y[c->n++] = c->sum / c->pending;
+    c->sum = c->pending = 0;
+}
+
+cJSON *curve_json(const curve *c)
+{
+    cJSON *points = cJSON_CreateArray();
+    int good = points != NULL;
+    for (int i = 0; good && i < c->n; i++) {
+        char point[64];
+        snprintf(point, sizeof point, "[%.0f,%.4f]", c->x[i], c->y[i]);
+        good = cJSON_AddItemToArray(points, cJSON_CreateRaw(point));
+    }
+    if (good)
+        return points;
+    cJSON_Delete(points);
+    return NULL;
+}
+
+void curve_restore(curve *c, const cJSON *points)
+{
+    const cJSON *point;
+    cJSON_ArrayForEach(point, points)
+    {
+        const cJSON *x = cJSON_GetArrayItem(point, 0), *y = cJSON_GetArrayItem(point, 1);
+        if (cJSON_IsNumber(x) && cJSON_IsNumber(y))
+            curve_add(c, x->valuedouble, y->valuedouble);
+    }
+}
+
+/* ---- a job that makes pictures -------------------------------------------------------------------------------- */
+
+/* What an untouched picture scores is no point of the curve. */
+void picture_report_add(picture_report *r, const caption_visual_progress *p)
+{
+    snprintf(r->stage, sizeof r->stage, "%s", p->stage);
+    snprintf(r->name, sizeof r->name, "%s", p->name);
+    r->step = p->step;
+    r->steps = p->steps;
+    r->value = p->value;
+    if (isfinite(p->value))
+        curve_add(&r->history, p->step, p->value);
+}
+
+static int add_history(cJSON *object, const picture_report *r)
+{
+    cJSON *history = curve_json(&r->history);
+    if (history && cJSON_AddItemToObject(object, "history", history))
+        return 1;
+    cJSON_Delete(history);
+    return 0;
+}
+
+char *picture_report_json(const picture_report *r, int with_history)
+{
+    cJSON *object = cJSON_CreateObject();
+    return json_finish(object, cJSON_AddStringToObject(object, "stage", r->stage) &&
+                                   cJSON_AddNumberToObject(object, "step", r->step) &&
+                                   cJSON_AddNumberToObject(object, "steps", r->steps) &&
+                                   json_add_rounded(object, r->name, r->value, DIGITS) &&
+                                   (!with_history || add_history(object, r)) &&
+                                   (!*r->preview || cJSON_AddStringToObject(object, "preview", r->preview)));
+}
+
+/* ---- a training job --------------------------------------------------------------------------------------------- */
+
+enum { EPOCHS = 256, SAMPLES = 4 };
 
 struct train_report {
     const caption_dataset *dev;
