@@ -49,10 +49,7 @@ static cJSON *image_json(const caption_call *c, int i)
     int good = item && (c->input.options.n == 1 || others);
     for (int k = 0; good && k < image->n_others; k++)
         good = cJSON_AddItemToArray(others, caption_json(&image->others[k], attention, under));
-    if (good)
-        return item;
-    cJSON_Delete(item);
-    return NULL;
+    return json_checked(item, good);
 }
 
 static void answer(caption_call *c)

@@ -66,13 +66,12 @@ static cJSON *score_json(const caption_result *r, caption_attention attention)
 {
     cJSON *item = cJSON_CreateObject();
     double perplexity = exp(-(double)r->logprob / (r->words + 1));
-    if (cJSON_AddStringToObject(item, "text", r->text) && json_add_rounded(item, "logprob", r->logprob, 4) &&
-        json_add_rounded(item, "confidence", r->confidence, 4) && cJSON_AddNumberToObject(item, "words", r->words) &&
-        json_add_rounded(item, "perplexity", perplexity, 4) && add_unknown(item, r) &&
-        cJSON_AddItemToObject(item, "tokens", caption_json_tokens(r, attention, NULL)))
-        return item;
-    cJSON_Delete(item);
-    return NULL;
+    return json_checked(item, cJSON_AddStringToObject(item, "text", r->text) &&
+                                  json_add_rounded(item, "logprob", r->logprob, 4) &&
+                                  json_add_rounded(item, "confidence", r->confidence, 4) &&
+                                  cJSON_AddNumberToObject(item, "words", r->words) &&
+                                  json_add_rounded(item, "perplexity", perplexity, 4) && add_unknown(item, r) &&
+                                  cJSON_AddItemToObject(item, "tokens", caption_json_tokens(r, attention, NULL)));
 }
 
 static void answer(caption_call *c)

@@ -57,10 +57,7 @@ static cJSON *token_json(const caption_token *t, caption_attention attention, co
         good = cJSON_AddTrueToObject(token, "unknown") != NULL;
     if (good && attention)
         good = add_weights(token, t->attention) && (!overlay || add_overlay(token, t->attention, overlay));
-    if (good)
-        return token;
-    cJSON_Delete(token);
-    return NULL;
+    return json_checked(token, good);
 }
 
 cJSON *caption_json_tokens(const caption_result *result, caption_attention attention, const caption_overlay *overlay)
@@ -69,10 +66,7 @@ cJSON *caption_json_tokens(const caption_result *result, caption_attention atten
     int good = tokens != NULL;
     for (int t = 0; good && t < result->words + result->finished; t++)
         good = cJSON_AddItemToArray(tokens, token_json(&result->tokens[t], attention, overlay));
-    if (good)
-        return tokens;
-    cJSON_Delete(tokens);
-    return NULL;
+    return json_checked(tokens, good);
 }
 
 cJSON *caption_json(const caption_result *result, caption_attention attention, const caption_overlay *overlay)
@@ -86,10 +80,7 @@ cJSON *caption_json(const caption_result *result, caption_attention attention, c
                cJSON_AddBoolToObject(item, "finished", result->finished);
     if (good && result->tokens)
         good = cJSON_AddItemToObject(item, "tokens", caption_json_tokens(result, attention, overlay));
-    if (good)
-        return item;
-    cJSON_Delete(item);
-    return NULL;
+    return json_checked(item, good);
 }
 
 static int add_timing(cJSON *answer, const caption_call *c)

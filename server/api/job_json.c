@@ -21,12 +21,11 @@ static int add_details(cJSON *object, const job_record *r)
 cJSON *job_json(const job_record *r, int whole)
 {
     cJSON *object = cJSON_CreateObject();
-    if (cJSON_AddNumberToObject(object, "id", (double)r->id) && cJSON_AddStringToObject(object, "kind", r->kind) &&
-        cJSON_AddStringToObject(object, "state", job_state_name(r->state)) && add_time(object, "created", r->created) &&
-        add_time(object, "started", r->started) && add_time(object, "ended", r->ended) &&
-        (!whole || add_details(object, r)) &&
-        (r->error ? cJSON_AddStringToObject(object, "error", r->error) : cJSON_AddNullToObject(object, "error")))
-        return object;
-    cJSON_Delete(object);
-    return NULL;
+    return json_checked(
+        object,
+        cJSON_AddNumberToObject(object, "id", (double)r->id) && cJSON_AddStringToObject(object, "kind", r->kind) &&
+            cJSON_AddStringToObject(object, "state", job_state_name(r->state)) &&
+            add_time(object, "created", r->created) && add_time(object, "started", r->started) &&
+            add_time(object, "ended", r->ended) && (!whole || add_details(object, r)) &&
+            (r->error ? cJSON_AddStringToObject(object, "error", r->error) : cJSON_AddNullToObject(object, "error")));
 }

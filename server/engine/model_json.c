@@ -43,39 +43,31 @@ static int add_openai(cJSON *item, const registry_facts *facts)
 cJSON *model_json_openai(const registry_facts *facts)
 {
     cJSON *item = cJSON_CreateObject();
-    if (add_openai(item, facts))
-        return item;
-    cJSON_Delete(item);
-    return NULL;
+    return json_checked(item, add_openai(item, facts));
 }
 
 cJSON *model_json_broken(const registry_broken *facts)
 {
     cJSON *item = cJSON_CreateObject();
-    if (cJSON_AddStringToObject(item, "name", facts->name) &&
-        cJSON_AddBoolToObject(item, "default", facts->is_default) &&
-        cJSON_AddBoolToObject(item, "trained", facts->trained) &&
-        cJSON_AddStringToObject(item, "reason", facts->reason))
-        return item;
-    cJSON_Delete(item);
-    return NULL;
+    return json_checked(item, cJSON_AddStringToObject(item, "name", facts->name) &&
+                                  cJSON_AddBoolToObject(item, "default", facts->is_default) &&
+                                  cJSON_AddBoolToObject(item, "trained", facts->trained) &&
+                                  cJSON_AddStringToObject(item, "reason", facts->reason));
 }
 
 cJSON *model_json(const registry_facts *facts, const caption_model *model)
 {
     cJSON *item = cJSON_CreateObject();
-    if (add_openai(item, facts) && cJSON_AddStringToObject(item, "name", facts->name) &&
-        cJSON_AddBoolToObject(item, "default", facts->is_default) &&
-        cJSON_AddBoolToObject(item, "trained", facts->trained) &&
-        cJSON_AddStringToObject(item, "kind", caption_model_kind(model)) &&
-        cJSON_AddNumberToObject(item, "vocabulary_size", caption_model_vocabulary_size(model)) &&
-        cJSON_AddNumberToObject(item, "hidden_size", caption_model_hidden_size(model)) &&
-        cJSON_AddNumberToObject(item, "word_size", caption_model_word_size(model)) &&
-        cJSON_AddStringToObject(item, "sha256", caption_model_sha256(model)) &&
-        cJSON_AddBoolToObject(item, "verified", caption_model_verified(model)) &&
-        add_metadata(item, "encoder_sha256", model, "encoder") && add_metadata(item, "training", model, "training") &&
-        model_json_scores(item, model))
-        return item;
-    cJSON_Delete(item);
-    return NULL;
+    return json_checked(item,
+                        add_openai(item, facts) && cJSON_AddStringToObject(item, "name", facts->name) &&
+                            cJSON_AddBoolToObject(item, "default", facts->is_default) &&
+                            cJSON_AddBoolToObject(item, "trained", facts->trained) &&
+                            cJSON_AddStringToObject(item, "kind", caption_model_kind(model)) &&
+                            cJSON_AddNumberToObject(item, "vocabulary_size", caption_model_vocabulary_size(model)) &&
+                            cJSON_AddNumberToObject(item, "hidden_size", caption_model_hidden_size(model)) &&
+                            cJSON_AddNumberToObject(item, "word_size", caption_model_word_size(model)) &&
+                            cJSON_AddStringToObject(item, "sha256", caption_model_sha256(model)) &&
+                            cJSON_AddBoolToObject(item, "verified", caption_model_verified(model)) &&
+                            add_metadata(item, "encoder_sha256", model, "encoder") &&
+                            add_metadata(item, "training", model, "training") && model_json_scores(item, model));
 }

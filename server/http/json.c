@@ -40,6 +40,14 @@ int json_add_time(cJSON *object, const char *name, long long seconds)
     return cJSON_AddStringToObject(object, name, text) != NULL;
 }
 
+cJSON *json_checked(cJSON *object, int complete)
+{
+    if (complete)
+        return object;
+    cJSON_Delete(object);
+    return NULL;
+}
+
 char *json_finish(cJSON *object, int complete)
 {
     char *text = complete ? cJSON_PrintUnformatted(object) : NULL;

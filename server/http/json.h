@@ -16,6 +16,9 @@ int json_add_integer(cJSON *object, const char *name, uint64_t value);
 /* Adds seconds since 1970 as "2024-05-01T12:00:00Z". Returns 0 when out of memory. */
 int json_add_time(cJSON *object, const char *name, long long seconds);
 
+/* `object`, or if it is not complete NULL, and it is deleted. */
+cJSON *json_checked(cJSON *object, int complete);
+
 /* Prints and frees `object`; malloc'd. If `complete` is 0, something is missing in it: NULL instead. */
 char *json_finish(cJSON *object, int complete);
 

@@ -44,10 +44,7 @@ cJSON *curve_json(const curve *c)
         snprintf(point, sizeof point, "[%.0f,%.4f]", c->x[i], c->y[i]);
         good = cJSON_AddItemToArray(points, cJSON_CreateRaw(point));
     }
-    if (good)
-        return points;
-    cJSON_Delete(points);
-    return NULL;
+    return json_checked(points, good);
 }
 
 void curve_restore(curve *c, const cJSON *points)
@@ -183,11 +180,9 @@ static void add_epoch(train_report *r, const caption_train_progress *p)
 static cJSON *sample_json(const caption_dataset_image *image, const char *caption)
 {
     cJSON *sample = cJSON_CreateObject();
-    if (cJSON_AddStringToObject(sample, "image", image->file) && cJSON_AddStringToObject(sample, "caption", caption) &&
-        cJSON_AddStringToObject(sample, "reference", image->captions[0]))
-        return sample;
-    cJSON_Delete(sample);
-    return NULL;
+    return json_checked(sample, cJSON_AddStringToObject(sample, "image", image->file) &&
+                                    cJSON_AddStringToObject(sample, "caption", caption) &&
+                                    cJSON_AddStringToObject(sample, "reference", image->captions[0]));
 }
 
 /* The same few images in every epoch, spread over the dev images. */

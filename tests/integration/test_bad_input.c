@@ -12,29 +12,16 @@
 
 #include "tests/support/client.h"
 #include "tests/support/photo.h"
-
-static captiond *server;
-static photo good;
+#include "tests/support/served.h"
 
 static int start(void **state)
 {
-    if (captiond_setup(state))
-        return -1;
-    good = photo_make("png", 40, 30, 1);
-    server = captiond_serve((const char *[]){"--max-parts", "3", NULL});
-    return 0;
-}
-
-static int end(void **state)
-{
-    captiond_stop(server);
-    photo_free(&good);
-    return captiond_teardown(state);
+    return served_start(state, photo_make("png", 40, 30, 1), (const char *[]){"--max-parts", "3", NULL});
 }
 
 static void expect(const request *what, long status, const char *name)
 {
-    reply r = client_ask(server, what);
+    reply r = client_ask(served, what);
     client_expect_problem(&r, status, name);
     assert_string_equal(reply_string(&r, "instance"), "/v1/caption");
     reply_free(&r);
@@ -73,8 +60,8 @@ static void types_that_are_not_taken(void **state)
         expect(&(request){.path = "/v1/caption", .type = types[i], .body = "hello there", .size = 11}, 415,
                "unsupported-media-type");
     expect(&(request){.path = "/v1/caption",
-                      .body = good.bytes,
-                      .size = good.size,
+                      .body = served_photo.bytes,
+                      .size = served_photo.size,
                       .headers = (const char *const[]){"Content-Encoding: gzip", NULL}},
            415, "unsupported-media-type");
 }
@@ -203,7 +190,7 @@ static void members_given_twice_are_refused_by_name(void **state)
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        reply r = client_ask(server, &(request){.path = cases[i].path,
+        reply r = client_ask(served, &(request){.path = cases[i].path,
                                                 .type = "application/json",
                                                 .body = cases[i].json,
                                                 .size = strlen(cases[i].json)});
@@ -250,7 +237,7 @@ static void a_form_with_an_empty_image(void **state)
 {
     (void)state;
     photo form = {0};
-    photo_form_add(&form, "image", good.bytes, good.size);
+    photo_form_add(&form, "image", served_photo.bytes, served_photo.size);
     photo_form_add(&form, "image", "", 0);
     photo_form_end(&form);
     expect(&(request){.path = "/v1/caption", .type = PHOTO_FORM_TYPE, .body = form.bytes, .size = form.size}, 422,
@@ -273,7 +260,7 @@ static void parameters_that_are_no_object(void **state)
     (void)state;
     for (int i = 0; i < 2; i++) {
         reply r = client_ask(
-            server, &(request){.path = paths[i], .type = "application/json", .body = body, .size = sizeof body - 1});
+            served, &(request){.path = paths[i], .type = "application/json", .body = body, .size = sizeof body - 1});
         client_expect_problem(&r, 400, "bad-option");
         reply_free(&r);
     }
@@ -283,11 +270,11 @@ static void one_bad_image_refuses_its_form_and_is_named(void **state)
 {
     (void)state;
     photo form = {0};
-    photo_form_add(&form, "image", good.bytes, good.size);
-    photo_form_add(&form, "image", good.bytes, good.size / 2);
+    photo_form_add(&form, "image", served_photo.bytes, served_photo.size);
+    photo_form_add(&form, "image", served_photo.bytes, served_photo.size / 2);
     photo_form_end(&form);
     reply r = client_ask(
-        server, &(request){.path = "/v1/caption", .type = PHOTO_FORM_TYPE, .body = form.bytes, .size = form.size});
+        served, &(request){.path = "/v1/caption", .type = PHOTO_FORM_TYPE, .body = form.bytes, .size = form.size});
     client_expect_problem(&r, 422, "damaged-image");
     assert_non_null(strstr(reply_string(&r, "detail"), "image 2 of 2"));
     reply_free(&r);
@@ -299,7 +286,7 @@ static void more_images_than_allowed(void **state)
     (void)state;
     photo form = {0};
     for (int i = 0; i < 4; i++)
-        photo_form_add(&form, "image", good.bytes, good.size);
+        photo_form_add(&form, "image", served_photo.bytes, served_photo.size);
     photo_form_end(&form);
     expect(&(request){.path = "/v1/caption", .type = PHOTO_FORM_TYPE, .body = form.bytes, .size = form.size}, 413,
            "too-many-images");
@@ -328,7 +315,8 @@ static void options_are_refused_by_name_in_every_form(void **state)
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        reply r = client_ask(server, &(request){.path = cases[i].path, .body = good.bytes, .size = good.size});
+        reply r = client_ask(served,
+                             &(request){.path = cases[i].path, .body = served_photo.bytes, .size = served_photo.size});
         client_expect_problem(&r, cases[i].status, cases[i].name);
         assert_non_null(strstr(reply_string(&r, "detail"), cases[i].said));
         reply_free(&r);
@@ -355,7 +343,8 @@ static void an_option_of_the_query_and_of_the_body_is_given_twice(void **state)
 static void after_all_that_a_good_photo_is_captioned(void **state)
 {
     (void)state;
-    reply r = client_ask(server, &(request){.path = "/v1/caption", .body = good.bytes, .size = good.size});
+    reply r =
+        client_ask(served, &(request){.path = "/v1/caption", .body = served_photo.bytes, .size = served_photo.size});
     client_expect_captions(&r, 1);
     reply_free(&r);
 }
@@ -382,5 +371,5 @@ int main(void)
         cmocka_unit_test(an_option_of_the_query_and_of_the_body_is_given_twice),
         cmocka_unit_test(after_all_that_a_good_photo_is_captioned),
     };
-    return cmocka_run_group_tests_name("bad_input", tests, start, end);
+    return cmocka_run_group_tests_name("bad_input", tests, start, served_end);
 }

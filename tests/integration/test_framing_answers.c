@@ -11,24 +11,14 @@
 #include <cmocka.h>
 
 #include "tests/support/client.h"
+#include "tests/support/served.h"
 
 #define POST "POST /v1/caption HTTP/1.1\r\nHost: localhost\r\n"
 #define CHUNKED POST "Transfer-Encoding: chunked\r\n\r\n"
 
-static captiond *server;
-
 static int start(void **state)
 {
-    if (captiond_setup(state))
-        return -1;
-    server = captiond_serve(NULL);
-    return 0;
-}
-
-static int end(void **state)
-{
-    captiond_stop(server);
-    return captiond_teardown(state);
+    return served_start(state, (photo){0}, NULL);
 }
 
 /* To the end, which comes because the daemon closes. */
@@ -36,7 +26,7 @@ static void ask(const char *text, char *answer, size_t room)
 {
     size_t size = 0;
     ssize_t n;
-    int fd = client_connect(server);
+    int fd = client_connect(served);
     client_send(fd, text, 0);
     while (size < room - 1 && (n = recv(fd, answer + size, room - 1 - size, 0)) > 0)
         size += (size_t)n;
@@ -144,5 +134,5 @@ int main(void)
         cmocka_unit_test(heads_that_are_too_large_are_told_so),
         cmocka_unit_test(what_went_before_is_answered),
     };
-    return cmocka_run_group_tests_name("framing answers", tests, start, end);
+    return cmocka_run_group_tests_name("framing answers", tests, start, served_end);
 }

@@ -11,34 +11,24 @@
 
 #include "tests/support/dataset.h"
 #include "tests/support/scratch.h"
-
-static captiond *server;
+#include "tests/support/served.h"
 
 static int start(void **state)
 {
-    if (captiond_setup(state))
-        return -1;
-    server = captiond_serve((const char *[]){"--max-captions", "4", "--max-items", "12", NULL});
-    return 0;
-}
-
-static int end(void **state)
-{
-    captiond_stop(server);
-    return captiond_teardown(state);
+    return served_start(state, (photo){0}, (const char *[]){"--max-captions", "4", "--max-items", "12", NULL});
 }
 
 static int make(void **state)
 {
     (void)state;
-    dataset_make(server, "pets");
+    dataset_make(served, "pets");
     return 0;
 }
 
 static int drop(void **state)
 {
     (void)state;
-    reply r = dataset_ask(server, "DELETE", "/v1/datasets/pets");
+    reply r = dataset_ask(served, "DELETE", "/v1/datasets/pets");
     assert_int_equal(r.status, 200);
     reply_free(&r);
     return 0;
@@ -60,7 +50,7 @@ static const char *captions_of(const reply *r)
 
 static void expect_item(long long id, const photo *image, const char *type, int width, int height, const char *captions)
 {
-    reply r = dataset_ask(server, "GET", "/v1/datasets/pets/items/%lld", id);
+    reply r = dataset_ask(served, "GET", "/v1/datasets/pets/items/%lld", id);
     assert_int_equal(r.status, 200);
     assert_int_equal(reply_number(&r, "id"), id);
     assert_string_equal(reply_string(&r, "type"), type);
@@ -76,7 +66,7 @@ static void a_form_adds_an_item(void **state)
 {
     (void)state;
     photo image = photo_make("jpeg", 60, 40, 1);
-    reply r = dataset_add(server, "pets", &image, (const char *const[]){"A dog.", " runs on gr\xC3\xA4ss\n", NULL});
+    reply r = dataset_add(served, "pets", &image, (const char *const[]){"A dog.", " runs on gr\xC3\xA4ss\n", NULL});
     assert_int_equal(r.status, 201);
     long long id = (long long)reply_number(&r, "id");
     char location[64];
@@ -96,7 +86,7 @@ static void every_image_format_is_taken(void **state)
     for (int i = 0; i < 4; i++) {
         char type[32];
         photo image = photo_make(formats[i], 30, 20, 2);
-        reply r = dataset_add(server, "pets", &image, (const char *const[]){"a cat", NULL});
+        reply r = dataset_add(served, "pets", &image, (const char *const[]){"a cat", NULL});
         assert_int_equal(r.status, 201);
         snprintf(type, sizeof type, "image/%s", formats[i]);
         expect_item((long long)reply_number(&r, "id"), &image, type, 30, 20, "a cat");
@@ -113,7 +103,7 @@ static reply add_json(const char *before, const photo *image, const char *after)
     assert_non_null(body);
     snprintf(body, size, "%s%s%s", before, base64, after);
     reply r = client_ask(
-        server,
+        served,
         &(request){.path = "/v1/datasets/pets/items", .type = "application/json", .body = body, .size = strlen(body)});
     free(base64);
     free(body);
@@ -141,12 +131,12 @@ static void the_same_image_is_one_item_with_more_captions(void **state)
 {
     (void)state;
     photo image = photo_make("png", 30, 20, 4);
-    reply r = dataset_add(server, "pets", &image, (const char *const[]){"one", "two", "one", NULL});
+    reply r = dataset_add(served, "pets", &image, (const char *const[]){"one", "two", "one", NULL});
     assert_int_equal(r.status, 201);
     assert_int_equal(reply_number(&r, "captions"), 2);
     long long id = (long long)reply_number(&r, "id");
     reply_free(&r);
-    r = dataset_add(server, "pets", &image, (const char *const[]){"two", "three", NULL});
+    r = dataset_add(served, "pets", &image, (const char *const[]){"two", "three", NULL});
     assert_int_equal(r.status, 200);
     assert_int_equal(reply_number(&r, "id"), id);
     assert_int_equal(reply_number(&r, "captions"), 3);
@@ -154,7 +144,7 @@ static void the_same_image_is_one_item_with_more_captions(void **state)
     assert_null(reply_header(&r, "Location"));
     reply_free(&r);
     expect_item(id, &image, "image/png", 30, 20, "one|two|three");
-    r = dataset_ask(server, "GET", "/v1/datasets/pets");
+    r = dataset_ask(served, "GET", "/v1/datasets/pets");
     assert_int_equal(reply_number(&r, "items"), 1);
     assert_int_equal(reply_number(&r, "captions"), 3);
     reply_free(&r);
@@ -165,14 +155,14 @@ static void more_captions_than_the_limit_change_nothing(void **state)
 {
     (void)state;
     photo image = photo_make("png", 30, 20, 5);
-    reply r = dataset_add(server, "pets", &image, (const char *const[]){"a1", "a2", "a3", "a4", "a5", NULL});
+    reply r = dataset_add(served, "pets", &image, (const char *const[]){"a1", "a2", "a3", "a4", "a5", NULL});
     client_expect_problem(&r, 409, "limit-reached");
     reply_free(&r);
-    r = dataset_add(server, "pets", &image, (const char *const[]){"a1", "a2", "a3", NULL});
+    r = dataset_add(served, "pets", &image, (const char *const[]){"a1", "a2", "a3", NULL});
     assert_int_equal(r.status, 201);
     long long id = (long long)reply_number(&r, "id");
     reply_free(&r);
-    r = dataset_add(server, "pets", &image, (const char *const[]){"a4", "a5", NULL});
+    r = dataset_add(served, "pets", &image, (const char *const[]){"a4", "a5", NULL});
     client_expect_problem(&r, 409, "limit-reached");
     reply_free(&r);
     expect_item(id, &image, "image/png", 30, 20, "a1|a2|a3");
@@ -183,15 +173,15 @@ static void more_items_than_the_limit_are_refused(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < 12; i++)
-        dataset_fill(server, "pets", 100 + i, "one of many");
+        dataset_fill(served, "pets", 100 + i, "one of many");
     photo image = photo_make("png", 30, 20, 6);
-    reply r = dataset_add(server, "pets", &image, (const char *const[]){"one too many", NULL});
+    reply r = dataset_add(served, "pets", &image, (const char *const[]){"one too many", NULL});
     client_expect_problem(&r, 409, "limit-reached");
     reply_free(&r);
     photo_free(&image);
     assert_int_equal(dataset_count_files(scratch_path("data")), 12); /* the refused one left no file */
     image = photo_make("png", 40, 30, 100);                          /* dataset_fill's first */
-    r = dataset_add(server, "pets", &image, (const char *const[]){"but a caption more", NULL});
+    r = dataset_add(served, "pets", &image, (const char *const[]){"but a caption more", NULL});
     assert_int_equal(r.status, 200);
     reply_free(&r);
     photo_free(&image);
@@ -204,10 +194,10 @@ static void they_are_listed_in_order_page_by_page(void **state)
     char path[256] = "/v1/datasets/pets/items?limit=3";
     (void)state;
     for (unsigned i = 0; i < 7; i++)
-        ids[i] = dataset_fill(server, "pets", 200 + i, "one of many");
+        ids[i] = dataset_fill(served, "pets", 200 + i, "one of many");
     for (int pages = 0; *path; pages++) {
         assert_true(pages < 3);
-        reply r = dataset_ask(server, "GET", "%s", path);
+        reply r = dataset_ask(served, "GET", "%s", path);
         assert_int_equal(r.status, 200);
         const cJSON *item, *next = cJSON_GetObjectItem(r.json, "next");
         cJSON_ArrayForEach(item, cJSON_GetObjectItem(r.json, "items"))
@@ -228,16 +218,16 @@ static void a_page_goes_on_behind_a_deleted_item(void **state)
     long long ids[3];
     (void)state;
     for (unsigned i = 0; i < 3; i++)
-        ids[i] = dataset_fill(server, "pets", 300 + i, "one of three");
-    reply r = dataset_ask(server, "DELETE", "/v1/datasets/pets/items/%lld", ids[1]);
+        ids[i] = dataset_fill(served, "pets", 300 + i, "one of three");
+    reply r = dataset_ask(served, "DELETE", "/v1/datasets/pets/items/%lld", ids[1]);
     assert_int_equal(r.status, 200);
     reply_free(&r);
-    r = dataset_ask(server, "GET", "/v1/datasets/pets/items?after=%lld", ids[1]);
+    r = dataset_ask(served, "GET", "/v1/datasets/pets/items?after=%lld", ids[1]);
     assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItem(r.json, "items")), 1);
     assert_int_equal(reply_number(&r, "items/0/id"), ids[2]);
     assert_null(cJSON_GetObjectItem(r.json, "next"));
     reply_free(&r);
-    r = dataset_ask(server, "GET", "/v1/datasets/pets/items?after=x");
+    r = dataset_ask(served, "GET", "/v1/datasets/pets/items?after=x");
     client_expect_problem(&r, 400, "bad-option");
     reply_free(&r);
 }
@@ -246,16 +236,16 @@ static void the_image_comes_back_as_it_was_sent(void **state)
 {
     (void)state;
     photo image = photo_make("gif", 50, 20, 7);
-    reply r = dataset_add(server, "pets", &image, (const char *const[]){"a bird", NULL});
+    reply r = dataset_add(served, "pets", &image, (const char *const[]){"a bird", NULL});
     long long id = (long long)reply_number(&r, "id");
     reply_free(&r);
-    r = dataset_ask(server, "GET", "/v1/datasets/pets/items/%lld/image", id);
+    r = dataset_ask(served, "GET", "/v1/datasets/pets/items/%lld/image", id);
     assert_int_equal(r.status, 200);
     assert_string_equal(reply_header(&r, "Content-Type"), "image/gif");
     assert_int_equal(r.size, image.size);
     assert_memory_equal(r.body, image.bytes, image.size);
     reply_free(&r);
-    r = dataset_ask(server, "HEAD", "/v1/datasets/pets/items/%lld/image", id);
+    r = dataset_ask(served, "HEAD", "/v1/datasets/pets/items/%lld/image", id);
     assert_int_equal(r.status, 200);
     assert_int_equal(r.size, 0);
     reply_free(&r);
@@ -265,38 +255,38 @@ static void the_image_comes_back_as_it_was_sent(void **state)
 static void a_deleted_item_is_gone_with_its_file(void **state)
 {
     (void)state;
-    long long id = dataset_fill(server, "pets", 8, "soon gone");
+    long long id = dataset_fill(served, "pets", 8, "soon gone");
     assert_int_equal(dataset_count_files(scratch_path("data")), 1);
-    reply r = dataset_ask(server, "DELETE", "/v1/datasets/pets/items/%lld", id);
+    reply r = dataset_ask(served, "DELETE", "/v1/datasets/pets/items/%lld", id);
     assert_int_equal(r.status, 200);
     assert_int_equal(reply_number(&r, "deleted"), id);
     reply_free(&r);
     assert_int_equal(dataset_count_files(scratch_path("data")), 0);
     static const char *const methods[] = {"GET", "DELETE"};
     for (int i = 0; i < 2; i++) {
-        r = dataset_ask(server, methods[i], "/v1/datasets/pets/items/%lld", id);
+        r = dataset_ask(served, methods[i], "/v1/datasets/pets/items/%lld", id);
         client_expect_problem(&r, 404, "unknown-item");
         reply_free(&r);
     }
-    r = dataset_ask(server, "GET", "/v1/datasets/pets");
+    r = dataset_ask(served, "GET", "/v1/datasets/pets");
     assert_int_equal(reply_number(&r, "items"), 0);
     assert_int_equal(reply_number(&r, "captions"), 0);
     reply_free(&r);
-    assert_true(dataset_fill(server, "pets", 8, "back again") > id); /* ids are not used twice */
+    assert_true(dataset_fill(served, "pets", 8, "back again") > id); /* ids are not used twice */
 }
 
 static void an_item_of_another_dataset_is_not_found(void **state)
 {
     (void)state;
-    dataset_make(server, "birds");
-    long long id = dataset_fill(server, "pets", 9, "a pet");
-    reply r = dataset_ask(server, "GET", "/v1/datasets/birds/items/%lld", id);
+    dataset_make(served, "birds");
+    long long id = dataset_fill(served, "pets", 9, "a pet");
+    reply r = dataset_ask(served, "GET", "/v1/datasets/birds/items/%lld", id);
     client_expect_problem(&r, 404, "unknown-item");
     reply_free(&r);
-    r = dataset_ask(server, "DELETE", "/v1/datasets/birds/items/%lld", id);
+    r = dataset_ask(served, "DELETE", "/v1/datasets/birds/items/%lld", id);
     client_expect_problem(&r, 404, "unknown-item");
     reply_free(&r);
-    r = dataset_ask(server, "DELETE", "/v1/datasets/birds");
+    r = dataset_ask(served, "DELETE", "/v1/datasets/birds");
     reply_free(&r);
 }
 
@@ -305,7 +295,7 @@ static void wait_for_features(int items)
 {
     const struct timespec pause = {0, 20000000};
     for (int ready = -1; ready != items; nanosleep(&pause, NULL)) {
-        reply r = dataset_ask(server, "GET", "/v1/datasets/pets");
+        reply r = dataset_ask(served, "GET", "/v1/datasets/pets");
         assert_int_equal(r.status, 200);
         ready = (int)reply_number(&r, "features_ready");
         assert_in_range(ready, 0, items);
@@ -317,9 +307,9 @@ static void features_are_computed_in_the_background(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < 3; i++)
-        dataset_fill(server, "pets", 400 + i, "soon known");
+        dataset_fill(served, "pets", 400 + i, "soon known");
     wait_for_features(3);
-    reply r = dataset_ask(server, "GET", "/v1/datasets/pets/items");
+    reply r = dataset_ask(served, "GET", "/v1/datasets/pets/items");
     for (int i = 0; i < 3; i++)
         assert_true(cJSON_IsTrue(
             cJSON_GetObjectItem(cJSON_GetArrayItem(cJSON_GetObjectItem(r.json, "items"), i), "features_ready")));
@@ -344,5 +334,5 @@ int main(void)
         ITEM_TEST(an_item_of_another_dataset_is_not_found),
         ITEM_TEST(features_are_computed_in_the_background),
     };
-    return cmocka_run_group_tests_name("items", tests, start, end);
+    return cmocka_run_group_tests_name("items", tests, start, served_end);
 }

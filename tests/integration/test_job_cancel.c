@@ -13,28 +13,20 @@
 #include "tests/support/dataset.h"
 #include "tests/support/lessons.h"
 #include "tests/support/scratch.h"
+#include "tests/support/served.h"
 #include "tests/support/training.h"
-
-static captiond *server;
 
 static int start(void **state)
 {
-    if (captiond_setup(state))
+    if (served_start(state, (photo){0}, (const char *[]){"--max-jobs", "3", NULL}))
         return -1;
-    server = captiond_serve((const char *[]){"--max-jobs", "3", NULL});
-    training_upload(server, "lessons", 6);
+    training_upload(served, "lessons", 6);
     return 0;
-}
-
-static int end(void **state)
-{
-    captiond_stop(server);
-    return captiond_teardown(state);
 }
 
 static void expect_state(long long id, const char *state)
 {
-    reply r = dataset_ask(server, "GET", "/v1/jobs/%lld", id);
+    reply r = dataset_ask(served, "GET", "/v1/jobs/%lld", id);
     assert_string_equal(reply_string(&r, "state"), state);
     reply_free(&r);
 }
@@ -49,28 +41,28 @@ static int has_files(long long id)
 static void a_running_job_is_cancelled_and_its_thread_ends(void **state)
 {
     (void)state;
-    int ended = captiond_count_log(server, "event=job-ended");
-    long long id = training_submit(server, TRAINING_ENDLESS, "lessons", "running");
-    training_wait_iteration(server, id, 1);
+    int ended = captiond_count_log(served, "event=job-ended");
+    long long id = training_submit(served, TRAINING_ENDLESS, "lessons", "running");
+    training_wait_iteration(served, id, 1);
     assert_true(has_files(id));
-    training_cancel(server, id);
-    captiond_wait_log(server, "event=job-ended", ended + 1);
+    training_cancel(served, id);
+    captiond_wait_log(served, "event=job-ended", ended + 1);
     expect_state(id, "cancelled");
 }
 
 static void a_queued_job_is_cancelled_and_never_runs(void **state)
 {
     (void)state;
-    int started = captiond_count_log(server, "event=job-started");
-    long long first = training_submit(server, TRAINING_ENDLESS, "lessons", "first");
-    training_wait_state(server, first, "running");
-    long long second = training_submit(server, TRAINING_ENDLESS, "lessons", "second");
+    int started = captiond_count_log(served, "event=job-started");
+    long long first = training_submit(served, TRAINING_ENDLESS, "lessons", "first");
+    training_wait_state(served, first, "running");
+    long long second = training_submit(served, TRAINING_ENDLESS, "lessons", "second");
     expect_state(second, "queued"); /* one training at a time */
-    training_cancel(server, second);
-    training_cancel(server, first);
-    long long third = training_submit(server, TRAINING_TINY, "lessons", "third", 1);
-    training_expect(server, third, "succeeded");
-    assert_int_equal(captiond_count_log(server, "event=job-started"), started + 2);
+    training_cancel(served, second);
+    training_cancel(served, first);
+    long long third = training_submit(served, TRAINING_TINY, "lessons", "third", 1);
+    training_expect(served, third, "succeeded");
+    assert_int_equal(captiond_count_log(served, "event=job-started"), started + 2);
 }
 
 /* What a step of this one does beside its products, which are given up, takes a while. */
@@ -82,23 +74,23 @@ static void the_next_begins_when_a_cancelled_one_has_come_to_its_end(void **stat
 {
     char started[64], ended[64];
     (void)state;
-    long long heavy = training_submit(server, TRAINING_HEAVY, "lessons", "heavy");
-    training_wait_state(server, heavy, "running");
-    long long next = training_submit(server, TRAINING_TINY, "lessons", "behind-heavy", 1);
-    training_cancel(server, heavy);
+    long long heavy = training_submit(served, TRAINING_HEAVY, "lessons", "heavy");
+    training_wait_state(served, heavy, "running");
+    long long next = training_submit(served, TRAINING_TINY, "lessons", "behind-heavy", 1);
+    training_cancel(served, heavy);
     snprintf(started, sizeof started, "event=job-started job=%lld ", next);
     snprintf(ended, sizeof ended, "event=job-ended job=%lld ", heavy);
-    captiond_wait_log(server, started, 1);
-    assert_int_equal(captiond_count_log(server, ended), 1);
-    training_expect(server, next, "succeeded");
+    captiond_wait_log(served, started, 1);
+    assert_int_equal(captiond_count_log(served, ended), 1);
+    training_expect(served, next, "succeeded");
 }
 
 static void an_ended_job_cannot_be_cancelled(void **state)
 {
     (void)state;
-    long long id = training_submit(server, TRAINING_TINY, "lessons", "ended", 1);
-    training_expect(server, id, "succeeded");
-    reply r = dataset_ask(server, "DELETE", "/v1/jobs/%lld", id);
+    long long id = training_submit(served, TRAINING_TINY, "lessons", "ended", 1);
+    training_expect(served, id, "succeeded");
+    reply r = dataset_ask(served, "DELETE", "/v1/jobs/%lld", id);
     client_expect_problem(&r, 409, "job-ended");
     assert_non_null(strstr(reply_string(&r, "detail"), "has succeeded"));
     reply_free(&r);
@@ -108,17 +100,17 @@ static void an_ended_job_cannot_be_cancelled(void **state)
 static void a_cancelled_job_stays_so_after_a_restart_and_leaves_nothing(void **state)
 {
     (void)state;
-    long long id = training_submit(server, TRAINING_ENDLESS, "lessons", "gone");
-    training_wait_iteration(server, id, 1);
-    training_cancel(server, id);
-    captiond_signal(server, SIGKILL);
-    captiond_wait(server);
-    server = captiond_serve((const char *[]){"--max-jobs", "3", NULL});
-    long long next = training_submit(server, TRAINING_TINY, "lessons", "behind", 1);
-    training_expect(server, next, "succeeded");
+    long long id = training_submit(served, TRAINING_ENDLESS, "lessons", "gone");
+    training_wait_iteration(served, id, 1);
+    training_cancel(served, id);
+    captiond_signal(served, SIGKILL);
+    captiond_wait(served);
+    served = captiond_serve((const char *[]){"--max-jobs", "3", NULL});
+    long long next = training_submit(served, TRAINING_TINY, "lessons", "behind", 1);
+    training_expect(served, next, "succeeded");
     expect_state(id, "cancelled");
     assert_false(has_files(id));
-    reply r = dataset_ask(server, "POST", "/v1/models/gone/activate");
+    reply r = dataset_ask(served, "POST", "/v1/models/gone/activate");
     client_expect_problem(&r, 404, "unknown-model");
     reply_free(&r);
 }
@@ -130,13 +122,13 @@ static void more_jobs_than_the_limit_are_503(void **state)
     for (int i = 0; i < 3; i++) {
         char model[16];
         snprintf(model, sizeof model, "m%d", i);
-        ids[i] = training_submit(server, TRAINING_ENDLESS, "lessons", model);
+        ids[i] = training_submit(served, TRAINING_ENDLESS, "lessons", model);
     }
-    reply r = training_post(server, TRAINING_ENDLESS, "lessons", "m3");
+    reply r = training_post(served, TRAINING_ENDLESS, "lessons", "m3");
     client_expect_problem(&r, 503, "queue-full");
     reply_free(&r);
     for (int i = 0; i < 3; i++)
-        training_cancel(server, ids[i]);
+        training_cancel(served, ids[i]);
 }
 
 static void an_unknown_job_is_404(void **state)
@@ -146,7 +138,7 @@ static void an_unknown_job_is_404(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof ids / sizeof *ids; i++)
         for (size_t k = 0; k < 2; k++) {
-            reply r = dataset_ask(server, methods[k], "/v1/jobs/%s", ids[i]);
+            reply r = dataset_ask(served, methods[k], "/v1/jobs/%s", ids[i]);
             client_expect_problem(&r, 404, "unknown-job");
             reply_free(&r);
         }
@@ -163,5 +155,5 @@ int main(void)
         cmocka_unit_test(more_jobs_than_the_limit_are_503),
         cmocka_unit_test(an_unknown_job_is_404),
     };
-    return cmocka_run_group_tests(tests, start, end);
+    return cmocka_run_group_tests(tests, start, served_end);
 }

@@ -17,33 +17,25 @@
 #include "tests/support/dataset.h"
 #include "tests/support/lessons.h"
 #include "tests/support/scratch.h"
+#include "tests/support/served.h"
 #include "tests/support/training.h"
 #include "tests/support/visual.h"
 
 enum { CLIENTS = 4, SWAPS = 30 };
 
-static captiond *server;
-
 static int start(void **state)
 {
-    if (captiond_setup(state))
+    if (served_start(state, (photo){0}, NULL))
         return -1;
-    server = captiond_serve(NULL);
-    training_upload(server, "lessons", 6);
-    training_expect(server, training_submit(server, TRAINING_TINY, "lessons", "one", 1), "succeeded");
-    training_expect(server, training_submit(server, TRAINING_TINY, "lessons", "two", 2), "succeeded");
+    training_upload(served, "lessons", 6);
+    training_expect(served, training_submit(served, TRAINING_TINY, "lessons", "one", 1), "succeeded");
+    training_expect(served, training_submit(served, TRAINING_TINY, "lessons", "two", 2), "succeeded");
     return 0;
-}
-
-static int end(void **state)
-{
-    captiond_stop(server);
-    return captiond_teardown(state);
 }
 
 static void activate(const char *name)
 {
-    reply r = dataset_ask(server, "POST", "/v1/models/%s/activate", name);
+    reply r = dataset_ask(served, "POST", "/v1/models/%s/activate", name);
     assert_int_equal(r.status, 200);
     reply_free(&r);
 }
@@ -54,7 +46,7 @@ static const char *default_model(void)
     static char name[64];
     size_t size;
     unsigned char *bmp = lesson_picture(0, &size);
-    reply r = client_ask(server, &(request){.path = "/v1/caption", .type = "image/bmp", .body = bmp, .size = size});
+    reply r = client_ask(served, &(request){.path = "/v1/caption", .type = "image/bmp", .body = bmp, .size = size});
     client_expect_captions(&r, 1);
     snprintf(name, sizeof name, "%s", reply_string(&r, "model"));
     reply_free(&r);
@@ -78,7 +70,7 @@ static void *keep_asking(void *context)
     CURL *curl = curl_easy_init();
     const request ask = {.path = "/v1/caption", .type = "image/bmp", .body = c->bmp, .size = c->size};
     while (!atomic_load(c->stop)) {
-        reply r = client_ask_with(curl, server, &ask);
+        reply r = client_ask_with(curl, served, &ask);
         c->asked++;
         c->failed += r.error != CURLE_OK || r.status != 200;
         reply_free(&r);
@@ -116,7 +108,7 @@ static void a_request_may_name_any_model(void **state)
     (void)state;
     activate("one");
     assert_string_equal(default_model(), "one");
-    char *text = training_caption(server, 0, "two");
+    char *text = training_caption(served, 0, "two");
     assert_non_null(text);
     free(text);
 }
@@ -129,20 +121,20 @@ static void a_broken_file_leaves_the_old_model_serving(void **state)
     activate("one");
     unsigned char *bytes = training_model("two", &size);
     snprintf(path, sizeof path, "%s", scratch_write("data/models/two.safetensors", bytes, size / 2));
-    reply r = dataset_ask(server, "POST", "/v1/models/two/activate");
+    reply r = dataset_ask(served, "POST", "/v1/models/two/activate");
     client_expect_problem(&r, 422, "damaged-model");
     assert_non_null(strstr(reply_string(&r, "detail"), "two.safetensors"));
     reply_free(&r);
     assert_string_equal(default_model(), "one");
 
-    captiond_stop(server);
-    server = captiond_serve(NULL); /* starts all the same */
-    captiond_wait_log(server, "event=model-ignored", 1);
+    captiond_stop(served);
+    served = captiond_serve(NULL); /* starts all the same */
+    captiond_wait_log(served, "event=model-ignored", 1);
     assert_string_equal(default_model(), "one");
-    r = dataset_ask(server, "POST", "/v1/models/two/activate");
+    r = dataset_ask(served, "POST", "/v1/models/two/activate");
     client_expect_problem(&r, 422, "damaged-model");
     reply_free(&r);
-    r = dataset_ask(server, "GET", "/v1/models");
+    r = dataset_ask(served, "GET", "/v1/models");
     assert_string_equal(reply_string(&r, "broken/0/name"), "two");
     reply_free(&r);
 
@@ -166,7 +158,7 @@ static void an_active_model_whose_file_breaks_goes_on_until_the_end(void **state
     assert_int_equal(unlink(path), 0);
     assert_string_equal(default_model(), "two");
     activate("one"); /* looks at the directory: the file is gone, and so is the model */
-    reply r = dataset_ask(server, "POST", "/v1/models/two/activate");
+    reply r = dataset_ask(served, "POST", "/v1/models/two/activate");
     assert_true(r.status == 404 || r.status == 422);
     reply_free(&r);
     scratch_write("data/models/two.safetensors", bytes, size);
@@ -193,10 +185,10 @@ static void a_link_waits_for_its_model(void **state)
     snprintf(path, sizeof path, "%s", scratch_path("data/models/active"));
     assert_int_equal(unlink(path), 0);
     assert_int_equal(symlink("late", path), 0);
-    captiond_wait_log(server, "event=not-activated model=late", 1);
+    captiond_wait_log(served, "event=not-activated model=late", 1);
     put_model("late", bytes, size);
-    captiond_wait_log(server, "event=activated model=late", 1);
-    assert_int_equal(captiond_count_log(server, "event=not-activated"), 1);
+    captiond_wait_log(served, "event=activated model=late", 1);
+    assert_int_equal(captiond_count_log(served, "event=not-activated"), 1);
     assert_string_equal(default_model(), "late");
     free(bytes);
 }
@@ -221,10 +213,10 @@ static void what_was_trained_stays_although_there_is_no_room_for_it(void **state
     size_t size, trained_size;
     (void)state;
     unsigned char *bytes = training_model("one", &size);
-    long long id = training_submit(server, TRAINING_TINY, "lessons", "homeless", 60);
-    training_wait_iteration(server, id, 1);
+    long long id = training_submit(served, TRAINING_TINY, "lessons", "homeless", 60);
+    training_wait_iteration(served, id, 1);
     fill(bytes, size, 1);
-    reply job = training_wait(server, id, "failed");
+    reply job = training_wait(served, id, "failed");
     assert_non_null(strstr(reply_string(&job, "error"), "the limit"));
     reply_free(&job);
     free(training_model("homeless", &trained_size));
@@ -236,7 +228,7 @@ static void what_was_trained_stays_although_there_is_no_room_for_it(void **state
 
 static void refuse_deletion(const char *name, const char *why)
 {
-    reply r = dataset_ask(server, "DELETE", "/v1/models/%s", name);
+    reply r = dataset_ask(served, "DELETE", "/v1/models/%s", name);
     client_expect_problem(&r, 409, "model-in-use");
     assert_non_null(strstr(reply_string(&r, "detail"), why));
     reply_free(&r);
@@ -244,7 +236,7 @@ static void refuse_deletion(const char *name, const char *why)
 
 static void delete (const char *name)
 {
-    reply r = dataset_ask(server, "DELETE", "/v1/models/%s", name);
+    reply r = dataset_ask(served, "DELETE", "/v1/models/%s", name);
     assert_int_equal(r.status, 200);
     reply_free(&r);
 }
@@ -253,16 +245,16 @@ static void a_model_that_a_training_goes_on_from_cannot_be_deleted(void **state)
 {
     (void)state;
     activate("one");
-    long long id = training_submit(server, "{\"dataset\":\"lessons\",\"model\":\"onward\",\"base\":\"two\","
+    long long id = training_submit(served, "{\"dataset\":\"lessons\",\"model\":\"onward\",\"base\":\"two\","
                                            "\"epochs\":100000,\"patience\":0,\"minimum_count\":1,\"flip\":false}");
     refuse_deletion("two", "needs it");
-    training_wait_iteration(server, id, 1);
+    training_wait_iteration(served, id, 1);
     refuse_deletion("two", "needs it");
-    captiond_stop(server);
-    server = captiond_serve(NULL);
+    captiond_stop(served);
+    served = captiond_serve(NULL);
     refuse_deletion("two", "needs it");
-    training_wait_iteration(server, id, 1);
-    training_cancel(server, id);
+    training_wait_iteration(served, id, 1);
+    training_cancel(served, id);
     size_t size;
     unsigned char *bytes = training_model("two", &size);
     delete ("two");
@@ -277,9 +269,9 @@ static void a_model_whose_word_is_being_visualised_cannot_be_deleted(void **stat
     (void)state;
     char word[32];
     sscanf(lesson_caption(0), "%31s", word);
-    long long id = visual_submit(server, NULL, "/v1/visualize?model=two&octaves=1&steps=1000&word=%s", word);
+    long long id = visual_submit(served, NULL, "/v1/visualize?model=two&octaves=1&steps=1000&word=%s", word);
     refuse_deletion("two", "needs it");
-    reply r = dataset_ask(server, "DELETE", "/v1/jobs/%lld", id);
+    reply r = dataset_ask(served, "DELETE", "/v1/jobs/%lld", id);
     reply_free(&r);
 }
 
@@ -288,10 +280,10 @@ static void what_somebody_put_under_the_name_of_a_job_stays(void **state)
     (void)state;
     size_t size, left_size;
     unsigned char *bytes = training_model("one", &size);
-    long long id = training_submit(server, TRAINING_TINY, "lessons", "squatted", 60);
-    training_wait_iteration(server, id, 1);
+    long long id = training_submit(served, TRAINING_TINY, "lessons", "squatted", 60);
+    training_wait_iteration(served, id, 1);
     put_model("squatted", bytes, size);
-    reply job = training_wait(server, id, "failed");
+    reply job = training_wait(served, id, "failed");
     assert_non_null(strstr(reply_string(&job, "error"), "there is a file"));
     reply_free(&job);
     unsigned char *left = training_model("squatted", &left_size);
@@ -306,11 +298,11 @@ static void a_file_that_cannot_be_used_keeps_its_name_until_it_is_deleted(void *
 {
     (void)state;
     scratch_write("data/models/broken.safetensors", "not a model", 11);
-    reply r = training_post(server, TRAINING_TINY, "lessons", "broken", 1);
+    reply r = training_post(served, TRAINING_TINY, "lessons", "broken", 1);
     client_expect_problem(&r, 409, "name-taken");
     reply_free(&r);
     delete ("broken");
-    training_expect(server, training_submit(server, TRAINING_TINY, "lessons", "broken", 1), "succeeded");
+    training_expect(served, training_submit(served, TRAINING_TINY, "lessons", "broken", 1), "succeeded");
     delete ("broken");
 }
 
@@ -324,7 +316,7 @@ static void set_time(long seconds)
 static void wait_served(const char *name)
 {
     for (int tries = 0; tries < 3000; tries++) {
-        reply r = dataset_ask(server, "GET", "/v1/models/%s", name);
+        reply r = dataset_ask(served, "GET", "/v1/models/%s", name);
         long status = r.status;
         reply_free(&r);
         if (status == 200)
@@ -379,7 +371,7 @@ static void an_unknown_model_is_404(void **state)
     static const char *const names[] = {"nobody", "..", "%2e%2e%2fpasswd", "efficientnet-b0"};
     (void)state;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        reply r = dataset_ask(server, "POST", "/v1/models/%s/activate", names[i]);
+        reply r = dataset_ask(served, "POST", "/v1/models/%s/activate", names[i]);
         assert_int_equal(r.status, 404);
         reply_free(&r);
     }
@@ -402,5 +394,5 @@ int main(void)
         cmocka_unit_test(the_default_stays_the_default_when_another_is_deleted),
         cmocka_unit_test(an_unknown_model_is_404),
     };
-    return cmocka_run_group_tests(tests, start, end);
+    return cmocka_run_group_tests(tests, start, served_end);
 }

@@ -8,29 +8,20 @@
 #include <cmocka.h>
 
 #include "tests/support/client.h"
-
-static captiond *server;
+#include "tests/support/served.h"
 
 static const char browser[] = "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8";
 
 static int start(void **state)
 {
-    if (captiond_setup(state))
-        return -1;
-    server = captiond_serve((const char *[]){"--models", "tiny", "--model", "tiny", "--caption-key", "secret", NULL});
-    return 0;
-}
-
-static int end(void **state)
-{
-    captiond_stop(server);
-    return captiond_teardown(state);
+    return served_start(state, (photo){0},
+                        (const char *[]){"--models", "tiny", "--model", "tiny", "--caption-key", "secret", NULL});
 }
 
 /* header: NULL for none. */
 static reply get(const char *path, const char *header)
 {
-    reply r = client_ask(server, &(request){.path = path, .headers = (const char *[]){header, NULL}});
+    reply r = client_ask(served, &(request){.path = path, .headers = (const char *[]){header, NULL}});
     assert_int_equal(r.error, CURLE_OK);
     return r;
 }
@@ -148,5 +139,5 @@ int main(void)
         cmocka_unit_test(what_a_browser_has_is_not_sent_again),
         cmocka_unit_test(other_files_are_not_there),
     };
-    return cmocka_run_group_tests_name("page", tests, start, end);
+    return cmocka_run_group_tests_name("page", tests, start, served_end);
 }

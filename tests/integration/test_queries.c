@@ -9,26 +9,16 @@
 #include <cmocka.h>
 
 #include "tests/support/client.h"
-
-static captiond *server;
+#include "tests/support/served.h"
 
 static int start(void **state)
 {
-    if (captiond_setup(state))
-        return -1;
-    server = captiond_serve(NULL);
-    return 0;
-}
-
-static int end(void **state)
-{
-    captiond_stop(server);
-    return captiond_teardown(state);
+    return served_start(state, (photo){0}, NULL);
 }
 
 static void expect_refused(const char *method, const char *path, const char *name, const char *named)
 {
-    reply r = client_ask(server, &(request){.path = path, .method = method});
+    reply r = client_ask(served, &(request){.path = path, .method = method});
     if (r.status != 400)
         fprintf(stderr, "%s %s: %ld\n", method, path, r.status);
     client_expect_refused(&r, 400, name, named);
@@ -57,7 +47,7 @@ static void every_route_refuses_a_parameter_that_it_does_not_know(void **state)
     const cJSON *route;
     int checked = 0;
     (void)state;
-    reply r = client_ask(server, &(request){.path = "/"});
+    reply r = client_ask(served, &(request){.path = "/"});
     cJSON_ArrayForEach(route, cJSON_GetObjectItem(r.json, "routes"))
     {
         char filled[128], path[160];
@@ -108,7 +98,7 @@ static void what_others_may_add_parameters_to_takes_any(void **state)
                                         "/metrics?name=a&name=b", "/v2/health/live?x=1"};
     (void)state;
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
-        reply r = client_ask(server, &(request){.path = paths[i]});
+        reply r = client_ask(served, &(request){.path = paths[i]});
         assert_int_equal(r.status, 200);
         reply_free(&r);
     }
@@ -121,5 +111,5 @@ int main(void)
         cmocka_unit_test(a_parameter_given_twice_is_refused),
         cmocka_unit_test(what_others_may_add_parameters_to_takes_any),
     };
-    return cmocka_run_group_tests_name("queries", tests, start, end);
+    return cmocka_run_group_tests_name("queries", tests, start, served_end);
 }

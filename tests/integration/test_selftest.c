@@ -13,34 +13,21 @@
 
 #include "tests/support/client.h"
 #include "tests/support/photo.h"
+#include "tests/support/served.h"
 
 #define GRADIENTS "/v1/selftest/gradients"
 #define NEVER "3600000"
 
 enum { TOGETHER = 6, ROUNDS = 1000, CAPTIONS = 20 };
 
-static captiond *server;
-static photo picture;
-
 static int start(void **state)
 {
-    if (captiond_setup(state))
-        return -1;
-    picture = photo_make("jpeg", 90, 60, 4);
-    server = captiond_serve((const char *[]){"--models", "tiny", NULL});
-    return 0;
-}
-
-static int end(void **state)
-{
-    captiond_stop(server);
-    photo_free(&picture);
-    return captiond_teardown(state);
+    return served_start(state, photo_make("jpeg", 90, 60, 4), (const char *[]){"--models", "tiny", NULL});
 }
 
 static reply get(const char *path)
 {
-    reply r = client_ask(server, &(request){.path = path});
+    reply r = client_ask(served, &(request){.path = path});
     assert_int_equal(r.error, CURLE_OK);
     return r;
 }
@@ -201,10 +188,10 @@ static void what_cannot_be_meant_is_refused(void **state)
         client_expect_problem(&r, 400, cases[i].problem);
         reply_free(&r);
     }
-    reply r = client_ask(server, &(request){.path = GRADIENTS, .method = "GET", .body = "{}", .size = 2});
+    reply r = client_ask(served, &(request){.path = GRADIENTS, .method = "GET", .body = "{}", .size = 2});
     client_expect_problem(&r, 400, "bad-option");
     reply_free(&r);
-    r = client_ask(server, &(request){.path = GRADIENTS, .method = "POST"});
+    r = client_ask(served, &(request){.path = GRADIENTS, .method = "POST"});
     assert_string_equal(reply_header(&r, "Allow"), "GET, HEAD");
     client_expect_problem(&r, 405, "method-not-allowed");
     reply_free(&r);
@@ -256,7 +243,7 @@ static void who_asks_the_same_shares_one_run(void **state)
     (void)state;
     for (int round = 0; round < ROUNDS && !shared; round++) {
         reply replies[TOGETHER];
-        ask_together(server, 1, replies);
+        ask_together(served, 1, replies);
         for (int i = 0; i < TOGETHER; i++) {
             expect_report(&replies[i]);
             for (int j = 0; j < i; j++)
@@ -274,7 +261,7 @@ static void who_asks_something_else_meanwhile_is_told_to_come_back(void **state)
     (void)state;
     for (int round = 0; round < ROUNDS && !refused; round++) {
         reply replies[TOGETHER];
-        ask_together(server, TOGETHER, replies);
+        ask_together(served, TOGETHER, replies);
         for (int i = 0; i < TOGETHER; i++) {
             if (replies[i].status == 409) {
                 client_expect_problem(&replies[i], 409, "selftest-busy");
@@ -301,7 +288,7 @@ static void *keep_asking(void *context)
 {
     void *good = context;
     while (!atomic_load(&enough)) {
-        reply r = client_ask(server, &(request){.path = GRADIENTS});
+        reply r = client_ask(served, &(request){.path = GRADIENTS});
         if (r.status != 200)
             good = NULL;
         reply_free(&r);
@@ -315,15 +302,16 @@ static void captions_are_written_meanwhile(void **state)
     void *good;
     (void)state;
     atomic_store(&enough, 0);
-    int before = captiond_count_log(server, "event=selftest");
-    assert_int_equal(pthread_create(&thread, NULL, keep_asking, server), 0);
-    captiond_wait_log(server, "event=selftest", before + 1);
+    int before = captiond_count_log(served, "event=selftest");
+    assert_int_equal(pthread_create(&thread, NULL, keep_asking, served), 0);
+    captiond_wait_log(served, "event=selftest", before + 1);
     for (int i = 0; i < CAPTIONS; i++) {
-        reply r = client_ask(server, &(request){.path = "/v1/caption", .body = picture.bytes, .size = picture.size});
+        reply r = client_ask(served,
+                             &(request){.path = "/v1/caption", .body = served_photo.bytes, .size = served_photo.size});
         client_expect_captions(&r, 1);
         reply_free(&r);
     }
-    captiond_wait_log(server, "event=selftest", before + 2);
+    captiond_wait_log(served, "event=selftest", before + 2);
     atomic_store(&enough, 1);
     pthread_join(thread, &good);
     assert_non_null(good);
@@ -334,7 +322,7 @@ static void it_needs_no_caption_worker(void **state)
     (void)state;
     captiond *c = captiond_serve(
         (const char *[]){"--workers", "1", "--batch", "2", "--batch-wait-ms", NEVER, "--deadline-ms", NEVER, NULL});
-    const request what = {.path = "/v1/caption", .body = picture.bytes, .size = picture.size};
+    const request what = {.path = "/v1/caption", .body = served_photo.bytes, .size = served_photo.size};
     asking *held = client_begin(c, &what);
     captiond_wait_log(c, "event=queued", 1);
     reply r = client_ask(c, &(request){.path = GRADIENTS});
@@ -390,5 +378,5 @@ int main(void)
         cmocka_unit_test(it_needs_no_caption_worker),
         cmocka_unit_test(it_does_not_hold_the_end),
     };
-    return cmocka_run_group_tests_name("selftest", tests, start, end);
+    return cmocka_run_group_tests_name("selftest", tests, start, served_end);
 }

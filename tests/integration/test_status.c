@@ -7,26 +7,16 @@
 #include <cmocka.h>
 
 #include "tests/support/client.h"
-
-static captiond *server;
+#include "tests/support/served.h"
 
 static int start(void **state)
 {
-    if (captiond_setup(state))
-        return -1;
-    server = captiond_serve((const char *[]){"--models", "tiny,other", "--model", "other", NULL});
-    return 0;
-}
-
-static int end(void **state)
-{
-    captiond_stop(server);
-    return captiond_teardown(state);
+    return served_start(state, (photo){0}, (const char *[]){"--models", "tiny,other", "--model", "other", NULL});
 }
 
 static reply get(const char *path)
 {
-    reply r = client_ask(server, &(request){.path = path});
+    reply r = client_ask(served, &(request){.path = path});
     assert_int_equal(r.error, CURLE_OK);
     return r;
 }
@@ -60,7 +50,7 @@ static void models_are_told_with_their_facts(void **state)
     assert_int_equal(strlen(reply_string(&r, "encoder/sha256")), 64);
     assert_true(reply_number(&r, "models/0/scores/cider") == 0.125);
     assert_string_equal(reply_string(&r, "models/0/encoder_sha256"), "of no encoder in particular");
-    captiond_wait_log(server, "event=encoder-differs model=tiny", 1);
+    captiond_wait_log(served, "event=encoder-differs model=tiny", 1);
     const cJSON *models = cJSON_GetObjectItem(r.json, "models");
     assert_true(cJSON_IsFalse(cJSON_GetObjectItem(cJSON_GetArrayItem(models, 0), "default")));
     assert_true(cJSON_IsTrue(cJSON_GetObjectItem(cJSON_GetArrayItem(models, 1), "default")));
@@ -80,7 +70,7 @@ static void the_index_names_every_route(void **state)
 static void head_is_get_without_a_body(void **state)
 {
     (void)state;
-    reply r = client_ask(server, &(request){.path = "/healthz", .method = "HEAD"});
+    reply r = client_ask(served, &(request){.path = "/healthz", .method = "HEAD"});
     assert_int_equal(r.status, 200);
     assert_int_equal(r.size, 0);
     assert_string_equal(reply_header(&r, "Content-Type"), "application/json");
@@ -107,7 +97,7 @@ static void a_wrong_method_is_405_and_told_what_is_allowed(void **state)
                  {"/v1/models", "DELETE", "GET, HEAD"}, {"/v1/models", "PROPFIND", "GET, HEAD"}};
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        reply r = client_ask(server, &(request){.path = cases[i].path, .method = cases[i].method});
+        reply r = client_ask(served, &(request){.path = cases[i].path, .method = cases[i].method});
         assert_int_equal(r.status, 405);
         assert_string_equal(reply_header(&r, "Allow"), cases[i].allow);
         if (strcmp(cases[i].method, "HEAD") != 0)
@@ -119,13 +109,13 @@ static void a_wrong_method_is_405_and_told_what_is_allowed(void **state)
 static void every_request_has_one_line_in_the_log(void **state)
 {
     (void)state;
-    reply r = client_ask(server, &(request){.path = "/nowhere%20%22x%0a?secret=1",
+    reply r = client_ask(served, &(request){.path = "/nowhere%20%22x%0a?secret=1",
                                             .headers = (const char *const[]){"X-Request-Id: logged", NULL}});
     reply_free(&r);
-    captiond_wait_log(server,
+    captiond_wait_log(served,
                       "event=request id=logged client=127.0.0.1 method=GET path=\"/nowhere \\\"x\\x0a\" status=404", 1);
-    captiond_expect_log(server, "event=request id=logged", 1);
-    assert_int_equal(captiond_count_log(server, "secret"), 0);
+    captiond_expect_log(served, "event=request id=logged", 1);
+    assert_int_equal(captiond_count_log(served, "secret"), 0);
 }
 
 int main(void)
@@ -139,5 +129,5 @@ int main(void)
         cmocka_unit_test(a_wrong_method_is_405_and_told_what_is_allowed),
         cmocka_unit_test(every_request_has_one_line_in_the_log),
     };
-    return cmocka_run_group_tests_name("status", tests, start, end);
+    return cmocka_run_group_tests_name("status", tests, start, served_end);
 }

@@ -16,6 +16,7 @@
 #include "tests/support/dataset.h"
 #include "tests/support/lessons.h"
 #include "tests/support/scratch.h"
+#include "tests/support/served.h"
 #include "tests/support/training.h"
 
 enum { EPOCHS = 120, KILLS = 20, PICTURES = 8, LONGEST_PAUSE_MS = 400 };
@@ -25,22 +26,13 @@ enum { EPOCHS = 120, KILLS = 20, PICTURES = 8, LONGEST_PAUSE_MS = 400 };
     "{\"dataset\":\"%s\",\"model\":\"%s\",\"epochs\":120,\"hidden\":24,\"words\":12,\"minimum_count\":1,\"batch\":3,"  \
     "\"dropout\":0.3,\"average\":0.9,\"patience\":0,\"dev_fraction\":0.25,\"seed\":7}"
 
-static captiond *server;
-
 static int start(void **state)
 {
-    if (captiond_setup(state))
+    if (served_start(state, (photo){0}, NULL))
         return -1;
-    server = captiond_serve(NULL);
-    training_upload(server, "lessons", PICTURES);
-    training_expect(server, training_submit(server, RUN, "lessons", "whole"), "succeeded");
+    training_upload(served, "lessons", PICTURES);
+    training_expect(served, training_submit(served, RUN, "lessons", "whole"), "succeeded");
     return 0;
-}
-
-static int end(void **state)
-{
-    captiond_stop(server);
-    return captiond_teardown(state);
 }
 
 static void expect_same_model(const char *name)
@@ -96,15 +88,15 @@ static void killed_at_twenty_random_moments_it_writes_the_same_model(void **stat
     unsigned long long random = 20240501;
     int adopted = 0;
     (void)state;
-    long long id = training_submit(server, RUN, "lessons", "killed");
+    long long id = training_submit(served, RUN, "lessons", "killed");
     for (int i = 0; i < KILLS; i++) {
         pause_ms(scratch_random(&random) % LONGEST_PAUSE_MS);
-        captiond_signal(server, SIGKILL);
-        adopted += captiond_count_log(server, "event=job-adopted");
-        assert_int_equal(captiond_wait(server), 128 + SIGKILL);
-        server = captiond_serve(NULL);
+        captiond_signal(served, SIGKILL);
+        adopted += captiond_count_log(served, "event=job-adopted");
+        assert_int_equal(captiond_wait(served), 128 + SIGKILL);
+        served = captiond_serve(NULL);
     }
-    reply job = training_wait(server, id, "succeeded");
+    reply job = training_wait(served, id, "succeeded");
     expect_orderly_history(&job);
     reply_free(&job);
     assert_true(adopted > 0);
@@ -127,15 +119,15 @@ static void killed_before_the_end_was_stored_it_tells_of_it_later(void **state)
 {
     enum { LONGER_THAN_THE_RUN_MS = 999 };
     (void)state;
-    long long id = training_submit(server, RUN, "lessons", "unheard");
-    training_wait_iteration(server, id, 1);
+    long long id = training_submit(served, RUN, "lessons", "unheard");
+    training_wait_iteration(served, id, 1);
     int lock = lock_jobs();
     pause_ms(LONGER_THAN_THE_RUN_MS);
-    captiond_signal(server, SIGKILL);
-    assert_int_equal(captiond_wait(server), 128 + SIGKILL);
+    captiond_signal(served, SIGKILL);
+    assert_int_equal(captiond_wait(served), 128 + SIGKILL);
     close(lock);
-    server = captiond_serve(NULL);
-    reply job = training_wait(server, id, "succeeded");
+    served = captiond_serve(NULL);
+    reply job = training_wait(served, id, "succeeded");
     expect_orderly_history(&job);
     reply_free(&job);
     expect_same_model("unheard");
@@ -145,54 +137,54 @@ static void told_to_stop_it_writes_a_checkpoint_and_goes_on_later(void **state)
 {
     int interruptions = 0;
     (void)state;
-    long long id = training_submit(server, RUN, "lessons", "stopped");
+    long long id = training_submit(served, RUN, "lessons", "stopped");
     for (int i = 0; i < 3; i++) {
-        training_wait_iteration(server, id, 10 * (i + 1));
-        captiond_signal(server, SIGTERM);
-        captiond_wait_log(server, "event=stopped", 1);
-        int interrupted = captiond_count_log(server, "event=job-interrupted");
-        assert_int_equal(captiond_wait(server), 0);
+        training_wait_iteration(served, id, 10 * (i + 1));
+        captiond_signal(served, SIGTERM);
+        captiond_wait_log(served, "event=stopped", 1);
+        int interrupted = captiond_count_log(served, "event=job-interrupted");
+        assert_int_equal(captiond_wait(served), 0);
         assert_int_equal(access(scratch_path("data/models/stopped.safetensors"), F_OK), interrupted ? -1 : 0);
         interruptions += interrupted;
-        server = captiond_serve(NULL);
+        served = captiond_serve(NULL);
     }
     assert_true(interruptions > 0); /* the last may find it done already */
-    training_expect(server, id, "succeeded");
+    training_expect(served, id, "succeeded");
     expect_same_model("stopped");
 }
 
 static void jobs_wait_in_line_across_restarts(void **state)
 {
     (void)state;
-    long long first = training_submit(server, TRAINING_ENDLESS, "lessons", "first");
-    long long second = training_submit(server, TRAINING_TINY, "lessons", "second", 1);
-    training_wait_iteration(server, first, 1);
-    captiond_signal(server, SIGKILL);
-    captiond_wait(server);
-    server = captiond_serve(NULL);
-    captiond_wait_log(server, "event=job-started", 1);
-    reply r = dataset_ask(server, "GET", "/v1/jobs/%lld", second);
+    long long first = training_submit(served, TRAINING_ENDLESS, "lessons", "first");
+    long long second = training_submit(served, TRAINING_TINY, "lessons", "second", 1);
+    training_wait_iteration(served, first, 1);
+    captiond_signal(served, SIGKILL);
+    captiond_wait(served);
+    served = captiond_serve(NULL);
+    captiond_wait_log(served, "event=job-started", 1);
+    reply r = dataset_ask(served, "GET", "/v1/jobs/%lld", second);
     assert_string_equal(reply_string(&r, "state"), "queued");
     reply_free(&r);
-    r = dataset_ask(server, "DELETE", "/v1/jobs/%lld", first);
+    r = dataset_ask(served, "DELETE", "/v1/jobs/%lld", first);
     reply_free(&r);
-    training_expect(server, second, "succeeded");
+    training_expect(served, second, "succeeded");
 }
 
 static void what_a_queued_job_is_to_learn_cannot_be_deleted(void **state)
 {
     (void)state;
-    training_upload(server, "needed", PICTURES);
-    long long first = training_submit(server, TRAINING_ENDLESS, "lessons", "occupies");
-    training_wait_state(server, first, "running");
-    long long second = training_submit(server, RUN, "needed", "waits");
-    reply r = dataset_ask(server, "DELETE", "/v1/datasets/needed");
+    training_upload(served, "needed", PICTURES);
+    long long first = training_submit(served, TRAINING_ENDLESS, "lessons", "occupies");
+    training_wait_state(served, first, "running");
+    long long second = training_submit(served, RUN, "needed", "waits");
+    reply r = dataset_ask(served, "DELETE", "/v1/datasets/needed");
     client_expect_problem(&r, 409, "dataset-in-use");
     reply_free(&r);
-    training_cancel(server, first);
-    training_expect(server, second, "succeeded");
+    training_cancel(served, first);
+    training_expect(served, second, "succeeded");
     expect_same_model("waits");
-    r = dataset_ask(server, "DELETE", "/v1/datasets/needed");
+    r = dataset_ask(served, "DELETE", "/v1/datasets/needed");
     assert_int_equal(r.status, 200);
     reply_free(&r);
 }
@@ -200,16 +192,16 @@ static void what_a_queued_job_is_to_learn_cannot_be_deleted(void **state)
 static void what_was_deleted_meanwhile_does_not_matter(void **state)
 {
     (void)state;
-    training_upload(server, "doomed", PICTURES);
-    long long id = training_submit(server, RUN, "doomed", "orphan");
-    training_wait_iteration(server, id, 1);
-    reply r = dataset_ask(server, "DELETE", "/v1/datasets/doomed");
+    training_upload(served, "doomed", PICTURES);
+    long long id = training_submit(served, RUN, "doomed", "orphan");
+    training_wait_iteration(served, id, 1);
+    reply r = dataset_ask(served, "DELETE", "/v1/datasets/doomed");
     assert_int_equal(r.status, 200);
     reply_free(&r);
-    captiond_signal(server, SIGKILL);
-    captiond_wait(server);
-    server = captiond_serve(NULL);
-    training_expect(server, id, "succeeded");
+    captiond_signal(served, SIGKILL);
+    captiond_wait(served);
+    served = captiond_serve(NULL);
+    training_expect(served, id, "succeeded");
     expect_same_model("orphan");
 }
 
@@ -223,5 +215,5 @@ int main(void)
         cmocka_unit_test(what_a_queued_job_is_to_learn_cannot_be_deleted),
         cmocka_unit_test(what_was_deleted_meanwhile_does_not_matter),
     };
-    return cmocka_run_group_tests(tests, start, end);
+    return cmocka_run_group_tests(tests, start, served_end);
 }

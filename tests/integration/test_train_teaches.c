@@ -11,29 +11,21 @@
 #include "tests/support/dataset.h"
 #include "tests/support/lessons.h"
 #include "tests/support/scratch.h"
+#include "tests/support/served.h"
 #include "tests/support/training.h"
-
-static captiond *server;
 
 static int start(void **state)
 {
-    if (captiond_setup(state))
+    if (served_start(state, (photo){0}, NULL))
         return -1;
-    server = captiond_serve(NULL);
-    training_upload(server, "lessons", LESSONS);
+    training_upload(served, "lessons", LESSONS);
     return 0;
-}
-
-static int end(void **state)
-{
-    captiond_stop(server);
-    return captiond_teardown(state);
 }
 
 static void check_lessons(const char *model, int n)
 {
     for (int i = 0; i < n; i++) {
-        char *text = training_caption(server, i, model);
+        char *text = training_caption(served, i, model);
         assert_string_equal(text, lesson_caption(i));
         free(text);
     }
@@ -73,10 +65,10 @@ static void a_tiny_captioner_learns_twenty_pictures(void **state)
 {
     char path[64];
     (void)state;
-    long long id = training_submit(server, TRAINING_TINY, "lessons", "mine", 40);
+    long long id = training_submit(served, TRAINING_TINY, "lessons", "mine", 40);
     snprintf(path, sizeof path, "/v1/jobs/%lld/events", id);
-    asking *follower = client_begin(server, &(request){.path = path});
-    reply job = training_wait(server, id, "succeeded");
+    asking *follower = client_begin(served, &(request){.path = path});
+    reply job = training_wait(served, id, "succeeded");
     assert_string_equal(reply_string(&job, "result/model"), "mine");
     assert_int_equal(reply_number(&job, "progress/iteration"), 400);
     assert_int_equal(reply_number(&job, "progress/iterations"), 400);
@@ -95,7 +87,7 @@ static void a_tiny_captioner_learns_twenty_pictures(void **state)
 static void its_model_is_listed_with_what_was_trained(void **state)
 {
     (void)state;
-    reply r = dataset_ask(server, "GET", "/v1/models");
+    reply r = dataset_ask(served, "GET", "/v1/models");
     const cJSON *model = find_model(&r, "mine");
     assert_true(is_true(model, "trained"));
     assert_false(is_true(model, "default"));
@@ -107,15 +99,15 @@ static void its_model_is_listed_with_what_was_trained(void **state)
 static void activated_it_is_the_default_also_after_a_restart(void **state)
 {
     (void)state;
-    reply r = dataset_ask(server, "POST", "/v1/models/mine/activate");
+    reply r = dataset_ask(served, "POST", "/v1/models/mine/activate");
     assert_int_equal(r.status, 200);
     assert_string_equal(reply_string(&r, "activated"), "mine");
     reply_free(&r);
     check_lessons(NULL, 1);
-    captiond_stop(server);
-    server = captiond_serve(NULL);
+    captiond_stop(served);
+    served = captiond_serve(NULL);
     check_lessons(NULL, LESSONS);
-    r = dataset_ask(server, "GET", "/v1/models");
+    r = dataset_ask(served, "GET", "/v1/models");
     assert_true(is_true(find_model(&r, "mine"), "default"));
     reply_free(&r);
 }
@@ -124,9 +116,9 @@ static void dev_scores_and_samples_tell_how_it_gets_on(void **state)
 {
     (void)state;
     long long id = training_submit(
-        server, "{\"dataset\":\"lessons\",\"model\":\"scored\",\"kind\":\"rnn\",\"epochs\":3,\"hidden\":32,"
+        served, "{\"dataset\":\"lessons\",\"model\":\"scored\",\"kind\":\"rnn\",\"epochs\":3,\"hidden\":32,"
                 "\"words\":8,\"minimum_count\":1,\"batch\":5,\"dev_fraction\":0.25,\"patience\":0}");
-    reply job = training_wait(server, id, "succeeded");
+    reply job = training_wait(served, id, "succeeded");
     for (int epoch = 0; epoch < 3; epoch++) {
         char at[64];
         snprintf(at, sizeof at, "progress/dev_scores/%d/epoch", epoch);
@@ -139,7 +131,7 @@ static void dev_scores_and_samples_tell_how_it_gets_on(void **state)
     double cider = reply_number(&job, "result/scores/cider");
     reply_free(&job);
 
-    reply models = dataset_ask(server, "GET", "/v1/models");
+    reply models = dataset_ask(served, "GET", "/v1/models");
     const cJSON *scores = cJSON_GetObjectItemCaseSensitive(find_model(&models, "scored"), "scores");
     assert_float_equal(cJSON_GetObjectItemCaseSensitive(scores, "cider")->valuedouble, cider, 1e-9);
     reply_free(&models);
@@ -148,10 +140,10 @@ static void dev_scores_and_samples_tell_how_it_gets_on(void **state)
 static void a_base_is_taught_new_words(void **state)
 {
     (void)state;
-    long long id = training_submit(server, "{\"dataset\":\"lessons\",\"model\":\"tuned\",\"base\":\"mine\","
+    long long id = training_submit(served, "{\"dataset\":\"lessons\",\"model\":\"tuned\",\"base\":\"mine\","
                                            "\"epochs\":2,\"batch\":5,\"learning_rate\":0.0001,\"dropout\":0,"
                                            "\"average\":0,\"minimum_count\":1,\"dev_fraction\":0}");
-    reply job = training_wait(server, id, "succeeded");
+    reply job = training_wait(served, id, "succeeded");
     assert_string_equal(reply_string(&job, "request/base"), "mine");
     reply_free(&job);
     check_lessons("tuned", LESSONS); /* what the base knew it still knows */
@@ -161,30 +153,30 @@ static void captions_are_written_while_it_trains(void **state)
 {
     enum { CAPTIONS = 20 };
     (void)state;
-    long long id = training_submit(server, TRAINING_ENDLESS, "lessons", "meanwhile");
-    training_wait_iteration(server, id, 1);
+    long long id = training_submit(served, TRAINING_ENDLESS, "lessons", "meanwhile");
+    training_wait_iteration(served, id, 1);
     check_lessons("mine", CAPTIONS);
-    reply job = dataset_ask(server, "GET", "/v1/jobs/%lld", id);
+    reply job = dataset_ask(served, "GET", "/v1/jobs/%lld", id);
     assert_string_equal(reply_string(&job, "state"), "running");
     int iteration = (int)reply_number(&job, "progress/iteration");
     reply_free(&job);
-    training_wait_iteration(server, id, iteration + 1);
-    training_cancel(server, id);
+    training_wait_iteration(served, id, iteration + 1);
+    training_cancel(served, id);
 }
 
 static void a_trained_model_that_is_not_active_can_be_deleted(void **state)
 {
     (void)state;
-    reply r = dataset_ask(server, "DELETE", "/v1/models/tuned");
+    reply r = dataset_ask(served, "DELETE", "/v1/models/tuned");
     assert_int_equal(r.status, 200);
     reply_free(&r);
-    r = dataset_ask(server, "DELETE", "/v1/models/tuned");
+    r = dataset_ask(served, "DELETE", "/v1/models/tuned");
     client_expect_problem(&r, 404, "unknown-model");
     reply_free(&r);
-    r = dataset_ask(server, "DELETE", "/v1/models/mine");
+    r = dataset_ask(served, "DELETE", "/v1/models/mine");
     client_expect_problem(&r, 409, "model-in-use");
     reply_free(&r);
-    r = dataset_ask(server, "DELETE", "/v1/models/tiny");
+    r = dataset_ask(served, "DELETE", "/v1/models/tiny");
     client_expect_problem(&r, 409, "model-in-use");
     reply_free(&r);
     check_lessons("mine", 1);
@@ -193,16 +185,16 @@ static void a_trained_model_that_is_not_active_can_be_deleted(void **state)
 static void jobs_are_listed_newest_first_in_pages(void **state)
 {
     (void)state;
-    reply first = dataset_ask(server, "GET", "/v1/jobs?limit=2");
+    reply first = dataset_ask(served, "GET", "/v1/jobs?limit=2");
     assert_int_equal(first.status, 200);
     int newest = (int)reply_number(&first, "jobs/0/id");
     assert_int_equal(reply_number(&first, "jobs/1/id"), newest - 1);
-    reply second = dataset_ask(server, "GET", "%s", reply_string(&first, "next"));
+    reply second = dataset_ask(served, "GET", "%s", reply_string(&first, "next"));
     assert_int_equal(reply_number(&second, "jobs/0/id"), newest - 2);
     assert_null(cJSON_GetObjectItemCaseSensitive(second.json, "next"));
     reply_free(&first);
     reply_free(&second);
-    first = dataset_ask(server, "GET", "/v1/jobs?after=x");
+    first = dataset_ask(served, "GET", "/v1/jobs?after=x");
     client_expect_problem(&first, 400, "bad-option");
     reply_free(&first);
 }
@@ -219,5 +211,5 @@ int main(void)
         cmocka_unit_test(a_trained_model_that_is_not_active_can_be_deleted),
         cmocka_unit_test(jobs_are_listed_newest_first_in_pages),
     };
-    return cmocka_run_group_tests(tests, start, end);
+    return cmocka_run_group_tests(tests, start, served_end);
 }

@@ -13,6 +13,23 @@ static const cJSON *member_of(const cJSON *object, const char *name)
     return cJSON_GetObjectItemCaseSensitive(object, name);
 }
 
+int chat_read(caption_call *c, size_t own, int texts, const char *example,
+              int (*read_object)(caption_call *c, const cJSON *object, problem *p), problem *p)
+{
+    const http_request *r = c->request;
+    if (r->size == 0)
+        return problem_set(p, PROBLEM_EMPTY_BODY, "send JSON: %s", example);
+    c->own = calloc(1, own);
+    if (!c->own)
+        return problem_set(p, PROBLEM_MEMORY_FULL, "out of memory");
+    if (caption_input_query(&c->input, r, p) || (texts && caption_input_texts_alone(&c->input, texts, p)))
+        return 1;
+    cJSON *object = json_parse_object((const char *)r->body, r->size, p);
+    int failed = object ? read_object(c, object, p) : 1;
+    cJSON_Delete(object);
+    return failed;
+}
+
 /* ---- images ------------------------------------------------------------------------------------------------------ */
 
 static int is_any_of(const char *word, const char *const *words)
@@ -173,13 +190,17 @@ int chat_check_tools(const cJSON *object, problem *p)
     return 0;
 }
 
-int chat_check_top_logprobs(const cJSON *object, problem *p)
+int chat_read_logprobs(caption_input *input, int wanted, const format *f, const char *called, const cJSON *object,
+                       problem *p)
 {
     const cJSON *most;
     if (json_optional(object, "top_logprobs", cJSON_IsNumber, "a number", &most, p))
         return 1;
     if (most && most->valuedouble != 0)
-        return problem_set(p, PROBLEM_BAD_OPTION, "top_logprobs: the words that were not chosen are not told");
+        return problem_set(p, PROBLEM_BAD_OPTION, "top_logprobs: only the words that were chosen are reported");
+    input->logprobs |= wanted;
+    if (input->logprobs && f->kind != FORMAT_TEXT)
+        return problem_set(p, PROBLEM_BAD_OPTION, "logprobs: only of text, not together with %s", called);
     return 0;
 }
 
@@ -243,10 +264,7 @@ static cJSON *token_of(const caption_token *token, const char *before)
     cJSON *bytes = cJSON_AddArrayToObject(object, "bytes");
     for (const char *b = text; good && bytes && *b; b++)
         good = cJSON_AddItemToArray(bytes, cJSON_CreateNumber((unsigned char)*b));
-    if (good && bytes && cJSON_AddArrayToObject(object, "top_logprobs"))
-        return object;
-    cJSON_Delete(object);
-    return NULL;
+    return json_checked(object, good && bytes && cJSON_AddArrayToObject(object, "top_logprobs"));
 }
 
 cJSON *chat_logprobs(const caption_call *c, int k, int which)
@@ -259,8 +277,31 @@ cJSON *chat_logprobs(const caption_call *c, int k, int which)
             if (which < 0 || which == at)
                 good = cJSON_AddItemToArray(list, token_of(&result->tokens[t], t ? " " : i ? "\n" : ""));
     }
-    if (good)
-        return list;
-    cJSON_Delete(list);
-    return NULL;
+    return json_checked(list, good);
+}
+
+/* ---- streams ----------------------------------------------------------------------------------------------------- */
+
+int chat_write(FILE *out, const char *before, cJSON *object, int good, const char *after)
+{
+    char *json = json_finish(object, good);
+    if (json)
+        fprintf(out, "%s%s%s", before, json, after);
+    free(json);
+    return json != NULL;
+}
+
+void chat_answer_stream(caption_call *c, const char *type, int (*write)(FILE *out, const caption_call *c))
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    int good = out && write(out, c);
+    if (out && fclose(out) != 0)
+        good = 0;
+    if (!good) {
+        free(text);
+        text = NULL;
+    }
+    http_answer_bytes(c->request, type, text, size);
 }

@@ -12,6 +12,12 @@
 
 /* ---- requests: 0, or 1 with *p set ------------------------------------------------------------------------------- */
 
+/* The query and a body of JSON, for a form's `read`: c->own is `own` bytes of zeros. texts: the answer has room for
+ * that many captions of an image and nothing more about them (caption_input_texts_alone); 0: for more. `example` is of
+ * a body, for who sends none. */
+int chat_read(caption_call *c, size_t own, int texts, const char *example,
+              int (*read_object)(caption_call *c, const cJSON *object, problem *p), problem *p);
+
 /* OpenAI's messages and input items: content is a string or an array of parts; parts of type image_url or input_image
  * have the image in image_url, a string or {"url": string}. */
 int chat_read_messages(caption_input *input, const cJSON *messages, const char *called, problem *p);
@@ -30,8 +36,10 @@ int chat_read_count(caption_input *input, const cJSON *n, problem *p);
 /* Refuses what forces a call of a tool: "required", or a tool by its name. */
 int chat_check_tools(const cJSON *object, problem *p);
 
-/* Refuses alternatives of each token: top_logprobs above 0. */
-int chat_check_top_logprobs(const cJSON *object, problem *p);
+/* Log-probabilities, if `wanted` or the query says so: refuses them together with a form that is not text, which
+ * `called` asks for, and alternatives of each token (top_logprobs above 0). */
+int chat_read_logprobs(caption_input *input, int wanted, const format *f, const char *called, const cJSON *object,
+                       problem *p);
 
 /* ---- answers ----------------------------------------------------------------------------------------------------- */
 
@@ -57,5 +65,11 @@ size_t chat_piece(const char *text);
 /* The tokens of the k-th text, one for each piece: [{"token","logprob","bytes","top_logprobs"}]; of those all, or only
  * the one at `which` if that is not negative. NULL when out of memory. */
 cJSON *chat_logprobs(const caption_call *c, int k, int which);
+
+/* Writes an object between `before` and `after`, and deletes it; good: it is complete. 0 when out of memory. */
+int chat_write(FILE *out, const char *before, cJSON *object, int good, const char *after);
+
+/* Answers with what `write` writes; it returns 0 when out of memory. */
+void chat_answer_stream(caption_call *c, const char *type, int (*write)(FILE *out, const caption_call *c));
 
 #endif

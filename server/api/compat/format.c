@@ -237,10 +237,7 @@ static cJSON *tags_of(const char *text, int most)
         if (*word && !is_grammar(word) && !has_string(array, word))
             good = cJSON_AddItemToArray(array, cJSON_CreateString(word));
     }
-    if (good)
-        return array;
-    cJSON_Delete(array);
-    return NULL;
+    return json_checked(array, good);
 }
 
 static char *write_object(const format *f, const char *text)

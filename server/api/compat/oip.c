@@ -158,11 +158,10 @@ static cJSON *output_value(int bit, const caption_result *result)
 static cJSON *add_tensor(cJSON *list, const char *name, const char *datatype, int shape)
 {
     cJSON *tensor = cJSON_CreateObject();
-    if (cJSON_AddStringToObject(tensor, "name", name) && cJSON_AddStringToObject(tensor, "datatype", datatype) &&
-        cJSON_AddItemToObject(tensor, "shape", cJSON_CreateIntArray(&shape, 1)) && cJSON_AddItemToArray(list, tensor))
-        return tensor;
-    cJSON_Delete(tensor);
-    return NULL;
+    return json_checked(tensor, cJSON_AddStringToObject(tensor, "name", name) &&
+                                    cJSON_AddStringToObject(tensor, "datatype", datatype) &&
+                                    cJSON_AddItemToObject(tensor, "shape", cJSON_CreateIntArray(&shape, 1)) &&
+                                    cJSON_AddItemToArray(list, tensor));
 }
 
 static int add_output(cJSON *list, int which, const ticket *t)

@@ -94,13 +94,8 @@ static int check_think(const cJSON *object, problem *p)
 static int read_logprobs(caption_input *input, const generation *own, const cJSON *object, problem *p)
 {
     const cJSON *wanted;
-    if (json_optional(object, "logprobs", cJSON_IsBool, "true or false", &wanted, p) ||
-        chat_check_top_logprobs(object, p))
-        return 1;
-    input->logprobs = cJSON_IsTrue(wanted);
-    if (input->logprobs && own->format.kind != FORMAT_TEXT)
-        return problem_set(p, PROBLEM_BAD_OPTION, "logprobs: only of text, not together with format");
-    return 0;
+    return json_optional(object, "logprobs", cJSON_IsBool, "true or false", &wanted, p) ||
+           chat_read_logprobs(input, cJSON_IsTrue(wanted), &own->format, "format", object, p);
 }
 
 static int read_messages(caption_input *input, const cJSON *messages, problem *p)
@@ -142,29 +137,22 @@ static int read_object(caption_call *c, const cJSON *object, problem *p)
            (own->is_chat ? read_messages(input, member_of(object, "messages"), p) : read_images(input, object, p));
 }
 
-static int read(caption_call *c, int is_chat, problem *p)
-{
-    const http_request *r = c->request;
-    generation *own = c->own = calloc(1, sizeof *own);
-    if (!own)
-        return problem_set(p, PROBLEM_MEMORY_FULL, "out of memory");
-    own->is_chat = is_chat;
-    if (caption_input_query(&c->input, r, p) || caption_input_texts_alone(&c->input, 1, p))
-        return 1;
-    cJSON *object = json_parse_object((const char *)r->body, r->size, p);
-    int failed = object ? read_object(c, object, p) : 1;
-    cJSON_Delete(object);
-    return failed;
-}
-
 static int read_generate(caption_call *c, problem *p)
 {
-    return read(c, 0, p);
+    static const char example[] = "{\"model\": ..., \"images\": [...]}";
+    return chat_read(c, sizeof(generation), 1, example, read_object, p);
+}
+
+static int read_chat_object(caption_call *c, const cJSON *object, problem *p)
+{
+    ((generation *)c->own)->is_chat = 1;
+    return read_object(c, object, p);
 }
 
 static int read_chat(caption_call *c, problem *p)
 {
-    return read(c, 1, p);
+    static const char example[] = "{\"model\": ..., \"messages\": [...]}";
+    return chat_read(c, sizeof(generation), 1, example, read_chat_object, p);
 }
 
 /* ---- the answer: each function returns 0 when out of memory ------------------------------------------------------ */
@@ -180,10 +168,7 @@ static cJSON *begin(const char *model, int is_chat, const char *text)
     } else {
         good = good && cJSON_AddStringToObject(object, "response", text);
     }
-    if (good)
-        return object;
-    cJSON_Delete(object);
-    return NULL;
+    return json_checked(object, good);
 }
 
 static int add_logprobs(cJSON *object, const caption_call *c, int which)
@@ -216,49 +201,32 @@ static char *whole(const caption_call *c, const char *text)
     return json_finish(object, object && add_end(object, c) && add_logprobs(object, c, -1));
 }
 
-static int write_line(FILE *out, cJSON *object, int good)
-{
-    char *json = json_finish(object, good);
-    if (json)
-        fprintf(out, "%s\n", json);
-    free(json);
-    return json != NULL;
-}
-
-static char *lines(const caption_call *c, const char *text, size_t *size)
+static int write_lines(FILE *out, const caption_call *c)
 {
     const generation *own = c->own;
-    char piece[CAPTION_TEXT_BYTES], *told = NULL;
-    FILE *out = open_memstream(&told, size);
+    char piece[CAPTION_TEXT_BYTES], *text = chat_text(c, 0, &own->format);
     size_t length;
-    int good = out != NULL, which = 0;
+    int good = text != NULL, which = 0;
     for (const char *at = text; good && (length = chat_piece(at)) > 0; at += length, which++) {
         snprintf(piece, sizeof piece, "%.*s", (int)length, at);
         cJSON *object = begin(own->model, own->is_chat, piece);
-        good =
-            write_line(out, object, object && cJSON_AddFalseToObject(object, "done") && add_logprobs(object, c, which));
+        good = chat_write(out, "", object,
+                          object && cJSON_AddFalseToObject(object, "done") && add_logprobs(object, c, which), "\n");
     }
-    if (good) {
-        cJSON *object = begin(own->model, own->is_chat, "");
-        good = write_line(out, object, object && add_end(object, c));
-    }
-    if (out && fclose(out) == 0 && good)
-        return told;
-    free(told);
-    return NULL;
+    free(text);
+    cJSON *end = begin(own->model, own->is_chat, "");
+    return chat_write(out, "", end, good && end && add_end(end, c), "\n");
 }
 
 static void answer(caption_call *c)
 {
     const generation *own = c->own;
-    size_t size = 0;
-    char *text = chat_text(c, 0, &own->format);
     if (own->stream) {
-        char *told = text ? lines(c, text, &size) : NULL;
-        http_answer_bytes(c->request, "application/x-ndjson", told, size);
-    } else {
-        http_answer_json(c->request, 200, text ? whole(c, text) : NULL);
+        chat_answer_stream(c, "application/x-ndjson", write_lines);
+        return;
     }
+    char *text = chat_text(c, 0, &own->format);
+    http_answer_json(c->request, 200, text ? whole(c, text) : NULL);
     free(text);
 }
 

@@ -45,10 +45,7 @@ static cJSON *model_entry(const registry_facts *facts, const caption_model *mode
         good = good && json_add_time(item, "expires_at", 253402300799) && cJSON_AddNumberToObject(item, "size_vram", 0);
     else
         good = good && json_add_time(item, "modified_at", file.st_mtime);
-    if (good)
-        return item;
-    cJSON_Delete(item);
-    return NULL;
+    return json_checked(item, good);
 }
 
 static void answer_models(http_request *r, int running)

@@ -49,14 +49,8 @@ static int read_form(chat *own, const cJSON *object, problem *p)
 static int read_logprobs(caption_input *input, const chat *own, const cJSON *object, problem *p)
 {
     const cJSON *wanted;
-    if (json_optional(object, "logprobs", cJSON_IsBool, "true or false", &wanted, p) ||
-        chat_check_top_logprobs(object, p))
-        return 1;
-    if (cJSON_IsTrue(wanted))
-        input->logprobs = 1;
-    if (input->logprobs && own->format.kind != FORMAT_TEXT)
-        return problem_set(p, PROBLEM_BAD_OPTION, "logprobs: only of text, not together with response_format");
-    return 0;
+    return json_optional(object, "logprobs", cJSON_IsBool, "true or false", &wanted, p) ||
+           chat_read_logprobs(input, cJSON_IsTrue(wanted), &own->format, "response_format", object, p);
 }
 
 static int check_modalities(const cJSON *object, problem *p)
@@ -74,6 +68,8 @@ static int read_object(caption_call *c, const cJSON *object, problem *p)
 {
     const cJSON *n;
     caption_input *input = &c->input;
+    if (input->attention)
+        return problem_set(p, PROBLEM_BAD_OPTION, "this answer has no place for attention");
     return read_form(c->own, object, p) || chat_read_model(input, object, p) || read_length(input, object, p) ||
            json_optional(object, "n", cJSON_IsNumber, "a number", &n, p) || chat_read_count(input, n, p) ||
            read_logprobs(input, c->own, object, p) || check_modalities(object, p) || chat_check_tools(object, p) ||
@@ -82,20 +78,7 @@ static int read_object(caption_call *c, const cJSON *object, problem *p)
 
 static int read(caption_call *c, problem *p)
 {
-    const http_request *r = c->request;
-    if (r->size == 0)
-        return problem_set(p, PROBLEM_EMPTY_BODY, "send JSON: {\"model\": ..., \"messages\": [...]}");
-    c->own = calloc(1, sizeof(chat));
-    if (!c->own)
-        return problem_set(p, PROBLEM_MEMORY_FULL, "out of memory");
-    if (caption_input_query(&c->input, r, p))
-        return 1;
-    if (c->input.attention)
-        return problem_set(p, PROBLEM_BAD_OPTION, "this answer has no place for attention");
-    cJSON *object = json_parse_object((const char *)r->body, r->size, p);
-    int failed = object ? read_object(c, object, p) : 1;
-    cJSON_Delete(object);
-    return failed;
+    return chat_read(c, sizeof(chat), 0, "{\"model\": ..., \"messages\": [...]}", read_object, p);
 }
 
 /* ---- the answer: each function returns 0 when out of memory ------------------------------------------------------ */
@@ -111,12 +94,10 @@ static cJSON *begin(const caption_call *c, const char *kind)
     char id[HTTP_ID_BYTES + 16];
     cJSON *object = cJSON_CreateObject();
     snprintf(id, sizeof id, "chatcmpl-%s", c->request->id);
-    if (cJSON_AddStringToObject(object, "id", id) && cJSON_AddStringToObject(object, "object", kind) &&
-        cJSON_AddNumberToObject(object, "created", (double)time(NULL)) &&
-        cJSON_AddStringToObject(object, "model", c->model_name))
-        return object;
-    cJSON_Delete(object);
-    return NULL;
+    return json_checked(object, cJSON_AddStringToObject(object, "id", id) &&
+                                    cJSON_AddStringToObject(object, "object", kind) &&
+                                    cJSON_AddNumberToObject(object, "created", (double)time(NULL)) &&
+                                    cJSON_AddStringToObject(object, "model", c->model_name));
 }
 
 static int add_usage(cJSON *object, const caption_call *c)
@@ -182,15 +163,6 @@ static int fill_chunk(cJSON *choice, const caption_call *c, const chunk *new)
                         : cJSON_AddNullToObject(choice, "finish_reason"));
 }
 
-static int write_event(FILE *out, cJSON *object, int good)
-{
-    char *json = json_finish(object, good);
-    if (json)
-        fprintf(out, "data: %s\n\n", json);
-    free(json);
-    return json != NULL;
-}
-
 static int write_chunk(FILE *out, const caption_call *c, const chunk *new)
 {
     cJSON *object = begin(c, "chat.completion.chunk");
@@ -198,7 +170,7 @@ static int write_chunk(FILE *out, const caption_call *c, const chunk *new)
     int good = cJSON_AddItemToArray(choices, choice);
     if (!good)
         cJSON_Delete(choice);
-    return write_event(out, object, good && fill_chunk(choice, c, new));
+    return chat_write(out, "data: ", object, good && fill_chunk(choice, c, new), "\n\n");
 }
 
 static int write_choice(FILE *out, const caption_call *c, int k)
@@ -219,37 +191,26 @@ static int write_choice(FILE *out, const caption_call *c, int k)
 static int write_usage(FILE *out, const caption_call *c)
 {
     cJSON *object = begin(c, "chat.completion.chunk");
-    return write_event(out, object, cJSON_AddArrayToObject(object, "choices") && add_usage(object, c));
+    return chat_write(out, "data: ", object, cJSON_AddArrayToObject(object, "choices") && add_usage(object, c), "\n\n");
 }
 
-static char *chunks(const caption_call *c, size_t *size)
+static int write_chunks(FILE *out, const caption_call *c)
 {
-    char *events = NULL;
     const chat *own = c->own;
-    FILE *out = open_memstream(&events, size);
-    if (!out)
-        return NULL;
     int good = 1;
     for (int k = 0; good && k < chat_choices(c); k++)
         good = write_choice(out, c, k);
     good = good && (!own->stream_usage || write_usage(out, c));
-    fputs("data: [DONE]\n\n", out);
-    if (fclose(out) == 0 && good)
-        return events;
-    free(events);
-    return NULL;
+    return fputs("data: [DONE]\n\n", out) >= 0 && good;
 }
 
 static void answer(caption_call *c)
 {
     const chat *own = c->own;
-    size_t size = 0;
-    if (!own->stream) {
+    if (own->stream)
+        chat_answer_stream(c, "text/event-stream", write_chunks);
+    else
         http_answer_json(c->request, 200, completion(c));
-        return;
-    }
-    char *events = chunks(c, &size);
-    http_answer_bytes(c->request, "text/event-stream", events, size);
 }
 
 void api_openai_chat(http_request *r)

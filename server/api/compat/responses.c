@@ -50,16 +50,14 @@ static int check_stateless(const cJSON *object, problem *p)
 static int read_logprobs(caption_input *input, const response *own, const cJSON *object, problem *p)
 {
     const cJSON *include, *each;
-    if (json_optional(object, "include", cJSON_IsArray, "an array", &include, p) || chat_check_top_logprobs(object, p))
+    int wanted = 0;
+    if (json_optional(object, "include", cJSON_IsArray, "an array", &include, p))
         return 1;
     cJSON_ArrayForEach(each, include)
     {
-        if (cJSON_IsString(each) && strcmp(each->valuestring, "message.output_text.logprobs") == 0)
-            input->logprobs = 1;
+        wanted |= cJSON_IsString(each) && strcmp(each->valuestring, "message.output_text.logprobs") == 0;
     }
-    if (input->logprobs && own->format.kind != FORMAT_TEXT)
-        return problem_set(p, PROBLEM_BAD_OPTION, "include: logprobs are only of text, not together with text.format");
-    return 0;
+    return chat_read_logprobs(input, wanted, &own->format, "text.format", object, p);
 }
 
 static int read_form(response *own, caption_input *input, const cJSON *object, problem *p)
@@ -119,18 +117,7 @@ static int read_object(caption_call *c, const cJSON *object, problem *p)
 
 static int read(caption_call *c, problem *p)
 {
-    const http_request *r = c->request;
-    if (r->size == 0)
-        return problem_set(p, PROBLEM_EMPTY_BODY, "send JSON: {\"model\": ..., \"input\": [...]}");
-    c->own = calloc(1, sizeof(response));
-    if (!c->own)
-        return problem_set(p, PROBLEM_MEMORY_FULL, "out of memory");
-    if (caption_input_query(&c->input, r, p) || caption_input_texts_alone(&c->input, 1, p))
-        return 1;
-    cJSON *object = json_parse_object((const char *)r->body, r->size, p);
-    int failed = object ? read_object(c, object, p) : 1;
-    cJSON_Delete(object);
-    return failed;
+    return chat_read(c, sizeof(response), 1, "{\"model\": ..., \"input\": [...]}", read_object, p);
 }
 
 /* ---- the answer: each function returns 0 or NULL when out of memory ---------------------------------------------- */
@@ -142,14 +129,6 @@ static int add_id(cJSON *object, const char *name, const char *kind, const capti
     return cJSON_AddStringToObject(object, name, id) != NULL;
 }
 
-static cJSON *checked(cJSON *object, int good)
-{
-    if (good)
-        return object;
-    cJSON_Delete(object);
-    return NULL;
-}
-
 /* {"type": "output_text", ...} */
 static cJSON *part(const caption_call *c, const char *text, int whole)
 {
@@ -159,7 +138,7 @@ static cJSON *part(const caption_call *c, const char *text, int whole)
                cJSON_AddStringToObject(object, "text", text) && cJSON_AddArrayToObject(object, "annotations");
     if (!cJSON_AddItemToObject(object, "logprobs", logprobs))
         good = 0;
-    return checked(object, good);
+    return json_checked(object, good);
 }
 
 static const char *status_of(const caption_call *c)
@@ -176,7 +155,7 @@ static cJSON *item(const caption_call *c, const char *text)
                cJSON_AddStringToObject(object, "role", "assistant");
     cJSON *content = cJSON_AddArrayToObject(object, "content");
     good = good && content && (!text || cJSON_AddItemToArray(content, part(c, text, 1)));
-    return checked(object, good);
+    return json_checked(object, good);
 }
 
 static int add_details(cJSON *usage, const char *name, const char *member)
@@ -233,7 +212,7 @@ static cJSON *whole(const caption_call *c, const char *text)
     good = good && output && (!text || cJSON_AddItemToArray(output, item(c, text))) &&
            (text ? add_incomplete(object, c) && add_usage(object, c)
                  : cJSON_AddNullToObject(object, "incomplete_details") && cJSON_AddNullToObject(object, "usage"));
-    return checked(object, good);
+    return json_checked(object, good);
 }
 
 /* ---- the answer as events ---------------------------------------------------------------------------------------- */
@@ -262,11 +241,9 @@ static void tell(stream *s, const char *type, const char *name, cJSON *value, in
                                      s->call->input.logprobs ? chat_logprobs(s->call, 0, s->token)
                                                              : cJSON_CreateArray()) &&
                good;
-    char *json = json_finish(object, good);
-    if (json)
-        fprintf(s->out, "event: %s\ndata: %s\n\n", type, json);
-    s->good = s->good && json;
-    free(json);
+    char before[80];
+    snprintf(before, sizeof before, "event: %s\ndata: ", type);
+    s->good &= chat_write(s->out, before, object, good, "\n\n");
 }
 
 static void tell_text(stream *s, const char *text)
@@ -282,12 +259,13 @@ static void tell_text(stream *s, const char *text)
     tell(s, "response.output_text.done", "text", cJSON_CreateString(text), WITHIN_TEXT);
 }
 
-static char *events(const caption_call *c, const char *text, size_t *size)
+static int write_events(FILE *out, const caption_call *c)
 {
-    char *told = NULL;
-    stream s = {open_memstream(&told, size), c, 0, 1, 0};
-    if (!s.out)
-        return NULL;
+    const response *own = c->own;
+    stream s = {out, c, 0, 1, 0};
+    char *text = chat_text(c, 0, &own->format);
+    if (!text)
+        return 0;
     tell(&s, "response.created", "response", whole(c, NULL), WITHIN_RESPONSE);
     tell(&s, "response.in_progress", "response", whole(c, NULL), WITHIN_RESPONSE);
     tell(&s, "response.output_item.added", "item", item(c, NULL), WITHIN_ITEM);
@@ -297,24 +275,20 @@ static char *events(const caption_call *c, const char *text, size_t *size)
     tell(&s, "response.output_item.done", "item", item(c, text), WITHIN_ITEM);
     tell(&s, chat_is_finished(c, 0) ? "response.completed" : "response.incomplete", "response", whole(c, text),
          WITHIN_RESPONSE);
-    if (fclose(s.out) == 0 && s.good)
-        return told;
-    free(told);
-    return NULL;
+    free(text);
+    return s.good;
 }
 
 static void answer(caption_call *c)
 {
     const response *own = c->own;
-    size_t size = 0;
-    char *text = chat_text(c, 0, &own->format);
     if (own->stream) {
-        char *told = text ? events(c, text, &size) : NULL;
-        http_answer_bytes(c->request, "text/event-stream", told, size);
-    } else {
-        cJSON *object = text ? whole(c, text) : NULL;
-        http_answer_json(c->request, 200, json_finish(object, object != NULL));
+        chat_answer_stream(c, "text/event-stream", write_events);
+        return;
     }
+    char *text = chat_text(c, 0, &own->format);
+    cJSON *object = text ? whole(c, text) : NULL;
+    http_answer_json(c->request, 200, json_finish(object, object != NULL));
     free(text);
 }
 
