@@ -1,7 +1,8 @@
 /* command_serve.c: `captiond serve`: start, wait for a signal, stop.
  *
  *     start   configuration; listen; answer HTTP (/readyz says 503 until the weights are loaded); load; start workers
- *     run     the main thread only waits for a signal, and tells a watchdog that it does
+ *     run     the main thread only waits for a signal, and tells a watchdog that it does; SIGHUP: the key file is read
+ *             again
  *     stop    first SIGTERM or SIGINT: stop accepting, finish what is in flight within --drain-ms, join, free, exit 0;
  *             a second one ends the process at once
  *
@@ -10,6 +11,7 @@
 #include <errno.h>
 #include <semaphore.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -31,7 +33,10 @@
 #include "server/engine/worker.h"
 #include "server/http/cors.h"
 #include "server/http/disk.h"
+#include "server/http/guesses.h"
+#include "server/http/hold.h"
 #include "server/http/http.h"
+#include "server/http/keys.h"
 #include "server/http/listen.h"
 #include "server/http/proxy.h"
 #include "server/http/site.h"
@@ -54,20 +59,27 @@ typedef struct service {
 /* A handler and a semaphore rather than a mask and sigwait: libraries have threads of their own (OpenBLAS makes them
  * before main), which would not have the mask. */
 static sem_t signals;
-static volatile sig_atomic_t last_signal;
+static atomic_int last_signal, reload_wanted;
 
 /* The second one does not wait for anything, whatever the process is doing. */
 static void on_signal(int number)
 {
-    if (last_signal)
+    if (atomic_exchange(&last_signal, number))
         _exit(128 + number);
-    last_signal = number;
+    sem_post(&signals);
+}
+
+static void on_hangup(int number)
+{
+    (void)number;
+    atomic_store(&reload_wanted, 1);
     sem_post(&signals);
 }
 
 static void catch_signals(void)
 {
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+    struct sigaction hangup = {.sa_handler = on_hangup, .sa_flags = SA_RESTART};
     sem_init(&signals, 0, 0);
 #ifdef __SANITIZE_THREAD__
     /* ThreadSanitizer loses a signal that comes as a thread waits for the first time: wait before one can come. */
@@ -76,6 +88,7 @@ static void catch_signals(void)
 #endif
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
+    sigaction(SIGHUP, &hangup, NULL);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of the write */
 }
@@ -145,6 +158,8 @@ static int register_metrics(server *s, caption_error *err)
     metrics_register(cage_metrics, NULL);
     metrics_register(jobs_metrics, NULL);
     metrics_register(process_metrics, NULL);
+    metrics_register(keys_metrics, s->http.keys);
+    metrics_register(guesses_metrics, s->http.guesses);
     return status;
 }
 
@@ -172,6 +187,13 @@ static int start_connections(http_server *http, const config *c, int are_limited
     return connections_new(&http->connections, &limits, http->linger, err);
 }
 
+/* A quarter of the connections is enough for those who guess keys. */
+static int start_access(http_server *http, const config *c, caption_error *err)
+{
+    int status = guesses_new(&http->guesses, c->wrong_key_delay_s, err);
+    return status ? status : hold_new(&http->hold, 1 + c->connections / 4, err);
+}
+
 static int prepare_shared(service *s, caption_error *err)
 {
     const queue_limits limits = {s->config.queue, s->config.batch, s->config.batch_wait_ms, s->config.deadline_ms,
@@ -190,7 +212,9 @@ static int prepare_shared(service *s, caption_error *err)
     s->server.registry = registry_new();
     if (!s->server.registry)
         return caption_fail(err, CAPTION_ENOMEM, "out of memory");
-    int status = linger_new(&http->linger, err);
+    int status = start_access(http, &s->config, err);
+    if (!status)
+        status = linger_new(&http->linger, err);
     if (!status)
         status = start_connections(http, &s->config, 1, err);
     if (!status)
@@ -376,6 +400,23 @@ static void wait_until_none(atomic_int *count, int ms)
         nanosleep(&pause, NULL);
 }
 
+static void reload_keys(service *s)
+{
+    char reloading[80];
+    caption_error err;
+    if (!s->config.key_file) {
+        log_simple(LOG_LEVEL_WARNING, "not-reloaded", "reason", "there is no --key-file");
+        return;
+    }
+    snprintf(reloading, sizeof reloading, "RELOADING=1\nMONOTONIC_USEC=%.0f", clock_ms() * 1e3);
+    notify(reloading);
+    if (keys_reload(s->server.http.keys, &err))
+        log_simple(LOG_LEVEL_ERROR, "not-reloaded", "reason", err.message);
+    else
+        log_simple(LOG_LEVEL_INFO, "reloaded", "file", s->config.key_file);
+    notify("READY=1");
+}
+
 /* A sign of life goes out only after the queue's lock was free: threads that block each other there end it. */
 static void wait_for_signal(service *s)
 {
@@ -383,8 +424,13 @@ static void wait_for_signal(service *s)
     double next = clock_ms();
     for (;;) {
         const struct timespec until = clock_timespec(next);
-        if (every_ms ? sem_clockwait(&signals, CLOCK_MONOTONIC, &until) == 0 : sem_wait(&signals) == 0)
-            return;
+        if (every_ms ? sem_clockwait(&signals, CLOCK_MONOTONIC, &until) == 0 : sem_wait(&signals) == 0) {
+            if (atomic_load(&last_signal))
+                return;
+            if (atomic_exchange(&reload_wanted, 0))
+                reload_keys(s);
+            continue;
+        }
         if (errno != ETIMEDOUT) /* interrupted: the handler has posted, or will */
             continue;
         queue_waiting(s->server.queue);
@@ -399,7 +445,7 @@ static void run(service *s)
     notify("STOPPING=1");
     set_state(s, SERVER_DRAINING);
     s->listener = http_stop_listening(s->http);
-    log_simple(LOG_LEVEL_INFO, "stopping", "signal", strsignal(last_signal));
+    log_simple(LOG_LEVEL_INFO, "stopping", "signal", strsignal(atomic_load(&last_signal)));
     queue_drain(s->server.queue);
     data_begin_stop(&s->server);
     s->deadline = clock_ms() + s->config.drain_ms;
@@ -421,6 +467,7 @@ static void stop_jobs(service *s)
 static void stop(service *s)
 {
     atomic_store(&s->server.http.given_up, 1);
+    hold_stop(s->server.http.hold);
     if (s->server.queue)
         queue_stop(s->server.queue);
     disk_stop(s->server.http.disk);
@@ -445,6 +492,9 @@ static void stop(service *s)
     disk_free(s->server.http.answers);
     queue_free(s->server.queue);
     linger_free(s->server.http.linger);
+    hold_free(s->server.http.hold);
+    guesses_free(s->server.http.guesses);
+    keys_free(s->server.http.keys);
     http_metrics_stop(&s->server.http);
     registry_free(s->server.registry);
     cage_close(s->server.cage);
@@ -476,7 +526,7 @@ static int check_config(const config *c)
         status = check_values("--public-host", &c->public_hosts, site_fault);
     if (!status)
         status = check_values("--trusted-proxy", &c->trusted_proxies, proxy_fault);
-    if (!status && (c->admin_key || c->caption_key) && cors_allows(c, ""))
+    if (!status && (c->key_file || c->admin_key || c->caption_key) && cors_allows(c, ""))
         status = options_refuse("serve", "--cors-origin *: not together with a key: name the origins that may have it");
     return status;
 }
@@ -490,6 +540,8 @@ int command_serve(int argc, char **argv)
         return status;
     if ((status = check_config(&s.config)) != 0)
         return status;
+    if (keys_new(&s.server.http.keys, &s.config, &err))
+        return options_refuse("serve", "%s", err.message);
     log_set_level(s.config.log_level);
     log_set_format(s.config.log_format);
     catch_signals();

@@ -12,6 +12,7 @@
 #include <seccomp.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -115,6 +116,14 @@ static int allow_models(const ruleset *r, const char *models)
     return failed;
 }
 
+/* It is read again on SIGHUP, when another file may stand there: editors and Kubernetes replace it. */
+static int allow_key_file(const ruleset *r, const char *path)
+{
+    char real[PATH_MAX];
+    int failed = allow_around(r, path, LANDLOCK_ACCESS_FS_READ_FILE);
+    return failed || !realpath(path, real) ? failed : allow_around(r, real, LANDLOCK_ACCESS_FS_READ_FILE);
+}
+
 static int allow_own(const ruleset *r, const config *c, const char *data)
 {
     char path[PATH_MAX];
@@ -133,6 +142,8 @@ static int allow_own(const ruleset *r, const config *c, const char *data)
         failed = allow_around(r, strchr(c->listen, '/'), REMOVE | LANDLOCK_ACCESS_FS_MAKE_SOCK);
     if (!failed && c->admin_listen && strchr(c->admin_listen, '/'))
         failed = allow_around(r, strchr(c->admin_listen, '/'), REMOVE | LANDLOCK_ACCESS_FS_MAKE_SOCK);
+    if (!failed && c->key_file)
+        failed = allow_key_file(r, c->key_file);
     if (!failed && data)
         failed = allow(r, data, READ | WRITE);
     return failed;

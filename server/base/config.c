@@ -3,11 +3,8 @@
 
 #include <limits.h>
 #include <sched.h>
-#include <string.h>
 
 #include "server/base/background.h"
-
-enum { MAX_KEY_BYTES = 256 };
 
 /* Cores this process may run on, which a container may have narrowed. */
 static int usable_cores(void)
@@ -68,35 +65,14 @@ static config defaults(void)
         .event_streams = 64,
         .confine = 1,
         .event_keep_alive_s = 15,
+        .wrong_key_delay_s = 60,
         .log_level = "info",
         .log_format = "logfmt",
     };
 }
 
-/* Why a key cannot be used, or NULL. */
-static const char *key_fault(const char *key)
-{
-    if (strlen(key) > MAX_KEY_BYTES)
-        return "is longer than 256 characters";
-    for (; *key; key++)
-        if (*key <= ' ' || *key > '~')
-            return "contains a space or a character that is not ASCII: it could not be sent in a header";
-    return NULL;
-}
-
-static int check_key(const char *called, const char *key)
-{
-    const char *fault = key ? key_fault(key) : NULL;
-    return fault ? options_refuse("serve", "%s: the key %s", called, fault) : 0;
-}
-
 static int check_together(const config *c)
 {
-    int status = check_key("--admin-key", c->admin_key);
-    if (!status)
-        status = check_key("--caption-key", c->caption_key);
-    if (status)
-        return status;
     if (c->max_parts > c->queue)
         return options_refuse("serve", "--max-parts %d is more than --queue %d: such a request could never be taken",
                               c->max_parts, c->queue);
@@ -187,8 +163,13 @@ int config_parse(config *c, int argc, char **argv, int *status)
         {"event-streams", OPTION_INTEGER, &c->event_streams, 1, 65536, "N", "clients that follow events at once"},
         {"event-keep-alive-s", OPTION_INTEGER, &c->event_keep_alive_s, 1, 3600, "N",
          "a comment goes to clients that saw no event for so long"},
-        {"admin-key", OPTION_TEXT, &c->admin_key, 0, 0, "KEY", "for writing and training; else only from this machine"},
-        {"caption-key", OPTION_TEXT, &c->caption_key, 0, 0, "KEY", "for captions; else everybody may ask"},
+        {"key-file", OPTION_TEXT, &c->key_file, 0, 0, "FILE",
+         "keys by name, a line each: NAME caption|admin KEY [rate=60/m] [concurrency=N]; read again on SIGHUP"},
+        {"wrong-key-delay-s", OPTION_INTEGER, &c->wrong_key_delay_s, 0, 3600, "N",
+         "the longest that who sends wrong keys has to wait; 0: not at all"},
+        {"admin-key", OPTION_TEXT, &c->admin_key, 0, 0, "KEY",
+         "one for writing and training; else only from this machine"},
+        {"caption-key", OPTION_TEXT, &c->caption_key, 0, 0, "KEY", "one for captions; else everybody may ask"},
         {"cors-origin", OPTION_LIST, &c->cors_origins, 0, 0, "ORIGIN",
          "pages of it may ask: https://example.org, several by commas, or *, not with a key"},
         {"public-host", OPTION_LIST, &c->public_hosts, 0, 0, "NAME",

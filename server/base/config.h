@@ -28,6 +28,8 @@ typedef struct config {
     int training_jobs, training_threads, training_memory_mb;
     int picture_jobs, max_picture_jobs, picture_side, picture_steps, saliency_samples;
     int max_jobs, job_memory, job_events, event_streams, event_keep_alive_s;
+    const char *key_file;        /* of named keys: keys.h; NULL: none */
+    int wrong_key_delay_s;       /* guesses.h */
     const char *admin_key;       /* the operator's; NULL: none */
     const char *caption_key;     /* NULL: everybody may caption */
     option_list cors_origins;    /* pages of these may ask: cors.h */

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_WRITERS = 8 };
+enum { MAX_WRITERS = 16 };
 
 const metrics_bounds metrics_seconds = {
     14, {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60}};

@@ -1,13 +1,12 @@
 /* access.c: see access.h. */
 #include "server/http/access.h"
 
-#include <nettle/memops.h>
-#include <nettle/sha2.h>
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
+#include "server/http/guesses.h"
 #include "server/http/http.h"
+#include "server/http/keys.h"
 #include "server/http/site.h"
 
 const char *access_name(access_level level)
@@ -17,25 +16,6 @@ const char *access_name(access_level level)
 }
 
 /* ---- keys ------------------------------------------------------------------------------------------------------ */
-
-static void digest(const char *text, uint8_t out[SHA256_DIGEST_SIZE])
-{
-    struct sha256_ctx sha;
-    sha256_init(&sha);
-    sha256_update(&sha, strlen(text), (const uint8_t *)text);
-    sha256_digest(&sha, SHA256_DIGEST_SIZE, out);
-}
-
-/* key NULL: none is configured. */
-static int is_key(const char *given, const char *key)
-{
-    uint8_t a[SHA256_DIGEST_SIZE], b[SHA256_DIGEST_SIZE];
-    if (!key)
-        return 0;
-    digest(given, a);
-    digest(key, b);
-    return memeql_sec(a, b, sizeof a);
-}
 
 /* What follows "Bearer " in the Authorization header, or NULL. */
 static const char *bearer(const http_request *r)
@@ -48,21 +28,53 @@ static const char *bearer(const http_request *r)
     return text + strspn(text, " ");
 }
 
-int access_has_key(const http_request *r)
+void access_identify(http_request *r)
 {
-    const config *c = r->http->config;
-    const char *given = bearer(r);
-    return given && (is_key(given, c->admin_key) | is_key(given, c->caption_key));
+    keys *k = r->http->keys;
+    const char *given = k ? bearer(r) : NULL;
+    if (!given || (!keys_need_admin(k) && !keys_need_caption(k)))
+        return;
+    r->key = keys_find(k, given, &r->is_admin);
+    r->wrong_key = !r->key;
 }
 
 static int check_key(const http_request *r, int caption_key_too, problem *p)
 {
-    const config *c = r->http->config;
-    const char *given = bearer(r);
-    if (!given)
-        return problem_set(p, PROBLEM_UNAUTHORIZED, "send Authorization: Bearer KEY");
-    int good = is_key(given, c->admin_key) | (caption_key_too & is_key(given, c->caption_key));
-    return good ? 0 : problem_set(p, PROBLEM_UNAUTHORIZED, "this is not the key");
+    if (r->is_admin || (caption_key_too && r->key))
+        return 0;
+    return problem_set(p, PROBLEM_UNAUTHORIZED, "%s",
+                       r->wrong_key ? "this is not the key"
+                       : r->key     ? "this key is for captions, and an operator's is needed"
+                                    : "send Authorization: Bearer KEY");
+}
+
+int access_count(http_request *r, access_level level, problem *p)
+{
+    if (!r->key || level == ACCESS_OPEN)
+        return 0;
+    int refused = key_begin(r->http->keys, r->key, p);
+    r->has_begun = !refused;
+    return refused;
+}
+
+void access_forget(http_request *r)
+{
+    if (r->has_begun)
+        key_end(r->http->keys, r->key);
+}
+
+void access_punish(http_request *r, int can_hold)
+{
+    problem *p = &r->problem;
+    int wrong;
+    if (!r->wrong_key || (p->kind != PROBLEM_UNAUTHORIZED && p->kind != PROBLEM_FORBIDDEN))
+        return;
+    int stay_away_s = guesses_add(r->http->guesses, r->client, can_hold, &r->hold_ms, &wrong);
+    if (!stay_away_s)
+        return;
+    problem_set(p, PROBLEM_TOO_MANY_REQUESTS, "this is not the key, nor were the last: %d wrong ones from this address",
+                wrong);
+    p->retry_after = stay_away_s;
 }
 
 /* ---- loopback -------------------------------------------------------------------------------------------------- */
@@ -87,8 +99,8 @@ static int check_loopback(const http_request *r, problem *p)
 
 int access_check(const http_request *r, access_level level, problem *p)
 {
-    const config *c = r->http->config;
+    keys *k = r->http->keys;
     if (level == ACCESS_OPERATOR)
-        return c->admin_key ? check_key(r, 0, p) : check_loopback(r, p);
-    return level == ACCESS_CAPTION && c->caption_key ? check_key(r, 1, p) : 0;
+        return keys_need_admin(k) ? check_key(r, 0, p) : check_loopback(r, p);
+    return level == ACCESS_CAPTION && keys_need_caption(k) ? check_key(r, 1, p) : 0;
 }

@@ -1,11 +1,11 @@
 /* access.h: who may ask what.
  *
  *     ACCESS_OPEN       everybody
- *     ACCESS_CAPTION    everybody, or, with --caption-key, who sends that key or the operator's
- *     ACCESS_OPERATOR   who sends the operator's key (--admin-key); without one, only programs on this very machine
+ *     ACCESS_CAPTION    everybody, or, where there is a key for captions, who sends one or an operator's
+ *     ACCESS_OPERATOR   who sends an operator's key; without one, only programs on this very machine
  *
- * A key is sent as `Authorization: Bearer KEY`. Keys are compared as SHA-256 digests in constant time, so that neither
- * their bytes nor their length leak through timing.
+ * A key (keys.h) is sent as `Authorization: Bearer KEY`. A wrong one counts where it made a difference, and then its
+ * answer is held back (guesses.h); where none is needed, it is let pass, for there are clients that always send one.
  *
  * "On this machine" is the peer's address being loopback, or a socket in the file system, and nothing that says that
  * somebody else is behind it: a page of another site, or a proxy (site.h). A proxy that adds no header and speaks
@@ -22,10 +22,17 @@ const char *access_name(access_level level);
 
 struct http_request;
 
+/* Which key it has: request->key, is_admin and wrong_key. Before the others. */
+void access_identify(struct http_request *request);
+
 /* Returns 0 to go on, or 1 with *p set: 401 or 403. */
 int access_check(const struct http_request *request, access_level level, problem *p);
 
-/* 1 if it has a key that is configured, whatever it asks. */
-int access_has_key(const struct http_request *request);
+/* What may go on is counted to its key: 0, or 1 with *p set, 429. And it is over. */
+int access_count(struct http_request *request, access_level level, problem *p);
+void access_forget(struct http_request *request);
+
+/* What request->problem refuses is, if it had a wrong key, held back (request->hold_ms), or told to stay away: 429. */
+void access_punish(struct http_request *request, int can_hold);
 
 #endif

@@ -31,7 +31,9 @@
 #include "server/base/clock.h"
 #include "server/base/log.h"
 #include "server/http/cors.h"
+#include "server/http/hold.h"
 #include "server/http/http_body.h"
+#include "server/http/keys.h"
 #include "server/http/proxy.h"
 #include "server/http/route.h"
 #include "server/http/site.h"
@@ -245,13 +247,14 @@ static int refuse_by_headers(http_request *r, unsigned long long length)
         r->preflight = 1;
         return http_body_check_length(r, length);
     }
-    if (!access_has_key(r) && site_check(r, &r->problem))
+    access_identify(r);
+    if (!r->key && site_check(r, &r->problem))
         return 1;
     if (!r->route && !*r->allow)
-        return problem_set(&r->problem, PROBLEM_NOT_FOUND, "there is no %.200s", r->path);
+        return problem_echo(&r->problem, PROBLEM_NOT_FOUND, "there is no %.200s", r->path);
     if (!r->route)
-        return problem_set(&r->problem, PROBLEM_METHOD_NOT_ALLOWED, "%.200s has only %s", r->path, r->allow);
-    if (access_check(r, r->route->access, &r->problem))
+        return problem_echo(&r->problem, PROBLEM_METHOD_NOT_ALLOWED, "%.200s has only %s", r->path, r->allow);
+    if (access_check(r, r->route->access, &r->problem) || access_count(r, r->route->access, &r->problem))
         return 1;
     if (encoding && strcasecmp(encoding, "identity") != 0)
         return problem_set(&r->problem, PROBLEM_UNSUPPORTED_MEDIA, "Content-Encoding %.64s is not supported", encoding);
@@ -298,7 +301,10 @@ static enum MHD_Result begin(http_server *s, struct MHD_Connection *connection, 
 
     int refused = refuse_by_headers(r, length);
     int too_large = length > (unsigned long long)s->config->max_body_mb << 20;
-    if (!refused || !body || (!too_large && !http_header(r, "Expect") && !connection_refused(r->wire, &r->problem)))
+    int early = refused && body && (too_large || http_header(r, "Expect") || connection_refused(r->wire, &r->problem));
+    if (refused)
+        access_punish(r, !early);
+    if (!early)
         return MHD_YES;
     r->unread = 1;
     http_answer_problem(r, &r->problem);
@@ -310,6 +316,14 @@ static enum MHD_Result receive(http_request *r, const char *data, size_t size)
     return http_body_append(r, data, size) ? refuse_midway(r) : MHD_YES;
 }
 
+/* Perhaps not at once (guesses.h). */
+static void answer_refusal(http_request *r)
+{
+    http_answer_problem(r, &r->problem);
+    if (r->hold_ms > 0)
+        hold_request(r->http->hold, r, r->hold_ms);
+}
+
 /* Called when the body is in, and again when the connection is resumed. */
 static enum MHD_Result complete(http_request *r)
 {
@@ -317,7 +331,7 @@ static enum MHD_Result complete(http_request *r)
         r->handled = 1;
         count_whole(r);
         if (r->problem.kind)
-            http_answer_problem(r, &r->problem);
+            answer_refusal(r);
         else if (r->preflight)
             http_answer_nothing(r);
         else
@@ -353,6 +367,7 @@ static void log_access(const http_request *r, int whole)
     log_text(&line, "id", r->id);
     log_text(&line, "traceparent", *r->trace ? r->trace : NULL);
     log_text(&line, "client", r->client);
+    log_text(&line, "key", r->key ? key_name(r->key) : NULL);
     log_text(&line, "method", r->method);
     log_text(&line, "path", r->path);
     log_integer(&line, "status", r->status);
@@ -383,6 +398,7 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **co
     if (r->whole)
         atomic_fetch_sub(&s->answering, 1);
     http_body_free(r);
+    access_forget(r);
     connection_rests(r->wire);
     free(r);
     *context = NULL;

@@ -48,6 +48,9 @@ typedef struct http_server {
     int threads;          /* that receive and validate */
     linger_set *linger;
     connections *connections;
+    struct keys *keys;           /* keys.h; NULL: nobody needs one here */
+    struct guesses *guesses;     /* guesses.h, of wrong keys */
+    struct hold *hold;           /* hold.h */
     struct disk *answers;        /* disk.h: threads for answers that take long to make */
     struct disk *disk;           /* disk.h */
     struct route_counts *counts; /* http_metrics.c's: of each route, and of no route */
@@ -83,10 +86,13 @@ typedef struct http_request {
 
     /* http.c's own */
     const struct route *route;
-    size_t room, charged; /* allocated for the body; counted in http->buffered */
-    size_t received;      /* bytes of the body that came, kept or not */
-    problem problem;      /* found before the body was complete */
-    char allow[64];       /* for 405 */
+    size_t room, charged;               /* allocated for the body; counted in http->buffered */
+    size_t received;                    /* bytes of the body that came, kept or not */
+    struct named_key *key;              /* that it has; NULL: none, or, with wrong_key, one that there is not */
+    int is_admin, wrong_key, has_begun; /* access.c's: of the key; the request counts among those at work for it */
+    int hold_ms;                        /* its answer waits so long */
+    problem problem;                    /* found before the body was complete */
+    char allow[64];                     /* for 405 */
     struct MHD_Response *response;
     int status; /* of the answer; 0: none yet */
     size_t answer_bytes;

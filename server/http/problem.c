@@ -6,6 +6,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "server/base/paths.h"
+
 static const struct {
     int status;
     const char *name, *title;
@@ -75,15 +77,32 @@ static void make_printable(char *text)
             *text = '?';
 }
 
+static int fill(problem *p, problem_kind kind, const char *format, va_list args)
+{
+    const int status = table[kind].status;
+    vsnprintf(p->detail, sizeof p->detail, format, args);
+    make_printable(p->detail);
+    p->kind = kind;
+    p->retry_after = status == 503 || status == 429;
+    return 1;
+}
+
 int problem_set(problem *p, problem_kind kind, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    vsnprintf(p->detail, sizeof p->detail, format, args);
+    fill(p, kind, format, args);
     va_end(args);
-    make_printable(p->detail);
-    p->kind = kind;
-    p->retry_after = table[kind].status == 503;
+    paths_hide(p->detail);
+    return 1;
+}
+
+int problem_echo(problem *p, problem_kind kind, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    fill(p, kind, format, args);
+    va_end(args);
     return 1;
 }
 
@@ -107,6 +126,8 @@ static const char *error_type(int status)
         return "permission_error";
     case 404:
         return "not_found_error";
+    case 429:
+        return "rate_limit_error";
     default:
         return status < 500 ? "invalid_request_error" : "server_error";
     }

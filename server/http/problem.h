@@ -76,7 +76,10 @@ typedef struct problem {
 } problem;
 
 /* Fills *p and returns 1, so that a refusal is one line: return problem_set(p, PROBLEM_BAD_JSON, "..."); Bytes of the
- * detail that are not printable ASCII become '?', because a client may have sent them. */
+ * detail that are not printable ASCII become '?', because a client may have sent them. Of absolute paths only the last
+ * part is told (paths.h): where files are is nobody's business but the operator's. problem_echo leaves them, for
+ * details that repeat what the client asked. */
+int problem_echo(problem *p, problem_kind kind, const char *format, ...) __attribute__((format(printf, 3, 4)));
 int problem_set(problem *p, problem_kind kind, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 int problem_status(const problem *p);

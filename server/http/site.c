@@ -9,6 +9,7 @@
 
 #include "server/http/cors.h"
 #include "server/http/http.h"
+#include "server/http/keys.h"
 
 /* ---- hosts ---------------------------------------------------------------------------------------------------------
  */
@@ -128,7 +129,7 @@ int site_check(const http_request *r, problem *p)
 {
     const config *c = r->http->config;
     const char *origin = http_header(r, "Origin");
-    if (!c->caption_key && !r->by_proxy && is_foreign_host(r))
+    if (!keys_need_caption(r->http->keys) && !r->by_proxy && is_foreign_host(r))
         return problem_set(p, PROBLEM_FORBIDDEN, "Host is %.200s: --public-host can allow it", r->host);
     if (origin && cors_allows(c, origin))
         return 0;

@@ -12,6 +12,7 @@
 #include "server/base/clock.h"
 #include "server/base/log.h"
 #include "server/base/metrics.h"
+#include "server/base/paths.h"
 #include "server/jobs/job_run.h"
 
 enum { MAX_RUNS = 32, LOOK_MS = 250, ADOPT_MS = 2000 };
@@ -110,11 +111,19 @@ static int log_store_fault(long long id, const problem *p)
     return 1;
 }
 
-/* Stores how a job ended, unless it was cancelled meanwhile (*done is 0 then). Returns 1 if the store failed. */
+/* Stores how a job ended, unless it was cancelled meanwhile (*done is 0 then). Returns 1 if the store failed. Where its
+ * files are, the log alone tells. */
 static int store_end(jobs *j, const char *kind, long long id, const job_end *end, int *done)
 {
     problem p;
-    if (job_store_end(j->context.job_store, id, end, done, &p))
+    caption_error told;
+    job_end stored = *end;
+    if (end->error) {
+        caption_fail(&told, CAPTION_EIO, "%s", end->error);
+        paths_hide(told.message);
+        stored.error = told.message;
+    }
+    if (job_store_end(j->context.job_store, id, &stored, done, &p))
         return log_store_fault(id, &p);
     count_end(kind, *done ? end->state : JOB_CANCELLED);
     log_job(end->error ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "job-ended", id,

@@ -285,9 +285,9 @@ static int resolve(const char *root, const char *name, char out[PATH_MAX], probl
     if (snprintf(path, sizeof path, "%s/%s", root, name) >= (int)sizeof path)
         return problem_set(p, PROBLEM_BAD_OPTION, "dataset: a path is too long");
     if (!realpath(path, out))
-        return problem_set(p, PROBLEM_UNKNOWN_DATASET, "%.300s below the training root: %s", name, strerror(errno));
+        return problem_echo(p, PROBLEM_UNKNOWN_DATASET, "%.300s below the training root: %s", name, strerror(errno));
     if (strncmp(out, root, length) != 0 || (out[length] != '/' && out[length] != '\0'))
-        return problem_set(p, PROBLEM_FORBIDDEN, "dataset: %.300s lies outside the training root", name);
+        return problem_echo(p, PROBLEM_FORBIDDEN, "dataset: %.300s lies outside the training root", name);
     return 0;
 }
 
