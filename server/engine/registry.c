@@ -148,6 +148,14 @@ static void drop_broken(registry *r, int i)
     r->n_broken--;
 }
 
+/* The file's directory, also one that is not absolute, is nobody's business but the operator's, who finds it in the
+ * log. */
+static const char *without_directory(const char *message, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash && strncmp(message, path, strlen(path)) == 0 ? message + (slash + 1 - path) : message;
+}
+
 void registry_put_broken(registry *r, const char *name, const char *path, int trained, const caption_error *reason)
 {
     broken new = {.path = strdup(path)};
@@ -157,8 +165,8 @@ void registry_put_broken(registry *r, const char *name, const char *path, int tr
     drop_broken(r, known);
     if (fits) {
         snprintf(new.facts.name, sizeof new.facts.name, "%s", name);
-        snprintf(new.facts.reason, sizeof new.facts.reason, "%.319s", reason->message);
-        paths_hide(new.facts.reason); /* the log has it whole */
+        snprintf(new.facts.reason, sizeof new.facts.reason, "%.319s", without_directory(reason->message, path));
+        paths_hide(new.facts.reason);
         new.facts.trained = trained;
         r->broken[r->n_broken++] = new;
     } else {
