@@ -23,12 +23,15 @@ X86       := $(filter x86_64%,$(shell $(CC) -dumpmachine))
 HARDENING := -fstack-protector-strong -fstack-clash-protection $(if $(X86),-fcf-protection=full) -fPIE -fvisibility=hidden $(if $(SANITIZE),,-D_FORTIFY_SOURCE=2)
 SANITIZER := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all)
 
-pkg = $(shell $(PKG_CONFIG) --$(1) $(2) 2>/dev/null)
+# One after the other: pkg-config says nothing of several if one is missing, and the tests' are not needed to serve.
+pkg = $(foreach package,$(2),$(shell $(PKG_CONFIG) --$(1) $(package) 2>/dev/null))
+
+PACKAGE_CFLAGS := $(sort $(call pkg,cflags,$(MODEL_PACKAGES) $(SERVER_PACKAGES) $(TEST_PACKAGES)))
 
 override CFLAGS  += -std=c11 -D_GNU_SOURCE -I. -MMD -MP -pthread -fno-math-errno -fno-trapping-math \
                     $(if $(TIFF),-DCAPTION_WITH_TIFF) $(if $(HEIF),-DCAPTION_WITH_HEIF) \
                     $(WARNINGS) $(HARDENING) $(SANITIZER) \
-                    $(call pkg,cflags,$(MODEL_PACKAGES) $(SERVER_PACKAGES) $(TEST_PACKAGES))
+                    $(PACKAGE_CFLAGS)
 override LDFLAGS += -pie -Wl,-z,relro,-z,now,-z,noexecstack $(if $(X86),-Wl$(comma)-z$(comma)ibt -Wl$(comma)-z$(comma)shstk) -pthread $(SANITIZER)
 
 # ---- libcaption: what stands in model/ --------------------------------------------------------------------------
