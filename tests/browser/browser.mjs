@@ -81,7 +81,7 @@ export async function openBrowser(scratch, options = {}) {
 
 // Collects what a page must never do. `allowed`: a pattern of what a test provokes, as the browser's own line on a 404.
 function watchPage(page, url, faults) {
-    page.on("console", (m) => ["error", "warning"].includes(m.type()) && faults.push(`console: ${m.text()}`));
+    page.on("console", (m) => ["error", "warning"].includes(m.type()) && faults.push(`console: ${m.text()} ${m.location().url}`));
     page.on("pageerror", (e) => faults.push(`uncaught: ${e.message}`));
     page.on("request", (r) => !r.url().startsWith(url) && !/^(blob|data):/.test(r.url()) && faults.push(`foreign: ${r.url()}`));
     return page.addInitScript(() => {
