@@ -40,7 +40,7 @@ override LDFLAGS += -pie -Wl,-z,relro,-z,now,-z,noexecstack $(if $(X86),-Wl$(com
 # AMX sources exist for one instruction set alone.
 
 GENERIC := $(wildcard model/layers/*.c) model/encoder/encoder_gradient.c \
-           $(addprefix model/decoder/,decoder_loss.c decoder_parameters.c decoder_step.c map_reader.c)
+           $(addprefix model/decoder/,decoder_loss.c decoder_parameters.c decoder_step.c evidence.c map_reader.c)
 SIMD    := $(wildcard model/kernels/simd/*.c)
 BF16    := $(if $(filter x86_64%,$(shell $(CC) -dumpmachine)),$(wildcard model/kernels/bf16/*.c))
 AMX     := $(if $(filter x86_64%,$(shell $(CC) -dumpmachine)),$(wildcard model/kernels/amx/*.c))

@@ -100,6 +100,19 @@ plant $at tagged_captioner.dw_embed "a concept's vector without its probability"
 plant $at tagged_captioner.dconcepts "attended concepts forget their probability" \
     'dconcepts[at] += dmap[j] * w_embed[word + j];' ';'
 
+at=model/decoder/evidence.c
+plant $at told_captioner.devidence_scale "the scale learns from p instead of its logit" \
+    'dw->scale[c] += de[at] * logit(p[at]);' 'dw->scale[c] += de[at] * p[at];'
+plant $at told_captioner.devidence_offset "the offset learns from the last image alone" 'dw->offset[c] += de[at];' \
+    'dw->offset[c] = de[at];'
+plant $at told_captioner.dconcepts "logit' without 1 - p" '(p[at] * (1 - p[at]))' '(p[at])'
+plant $at told_captioner.dw_gate "sigmoid' of the gate without 1 - g" 'dgate *= gate[r] * (1 - gate[r]);' \
+    'dgate *= gate[r];'
+plant $at told_captioner.db_gate "the gate learns from the probabilities" 'dgate += dscore * e[at + (size_t)c];' \
+    'dgate += dscore;'
+plant $at told_captioner.devidence_scale "evidence learns as if the gate were open" '+= dscore * gate[r];' '+= dscore;'
+plant $at told_captioner.dw_x "the state's share of the gate is lost" 'add_scaled(s->hidden, dgate, w->w_gate, dz);' ''
+
 at=model/layers/multilabel.c
 plant $at multilabel.dx "sigmoid' without 1 - p" 'dp[i] *= p[i] * (1 - p[i])' 'dp[i] *= p[i]'
 plant $at multilabel_loss.dw "the labels are forgotten" '(p[i] - y[i]) / (real)rows' 'p[i] / (real)rows'

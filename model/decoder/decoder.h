@@ -9,10 +9,11 @@
  *     x_t    = W_embed[word_t]                    (N,W)
  *     h_t    = cell(x_t, h_t-1)                   layers/rnn.h, layers/lstm.h
  *     z_t    = h_t; the attention kind, an LSTM, adds what it attends to (map_reader.h): first among the K most
- * probable concepts of the image, each the vector p_k W_embed[word of k], then among the positions of the map scores =
- * z_t W_vocab + b_vocab              (N,H)(H,V) loss   = -sum log softmax(scores)[target] / N, targets equal to NULL
- * masked         (CS231n assignment 3) p are the probabilities of C concepts, words that may apply to the image
- * (concepts.h); a decoder may have none.
+ *              probable concepts of the image, each the vector p_k W_embed[word of k], then among the map's positions
+ *     scores = z_t W_vocab + b_vocab              (N,H)(H,V)  the words of concepts add gated evidence (evidence.h)
+ *     loss   = -sum log softmax(scores)[target] / N, targets equal to NULL are masked      (CS231n assignment 3)
+ *
+ * p are the probabilities of C concepts, words that may apply to the image (concepts.h); a decoder may have none.
  *
  * All parameters of a decoder lie in one array of reals; decoder_layout names its tensors. So the optimiser, clipping,
  * averaging and checkpoints see one vector. Weights are read-only and may be shared; scratch belongs to a thread. */
@@ -43,6 +44,7 @@ typedef struct decoder_shape {
     int attention;  /* A */
     int concepts;   /* C, 0: it is told of none */
     int tags;       /* K, concepts that the attention kind attends to; 0 for the others */
+    int evidence;   /* 1: the concepts add to the scores of their words (evidence.h) */
 } decoder_shape;
 
 typedef struct decoder_tensor {
@@ -71,6 +73,10 @@ enum decoder_tensor_index {
     DECODER_B_QUERY,
     DECODER_READER_TENSORS = DECODER_B_QUERY - DECODER_W_MAP + 1,
     DECODER_W_CONCEPT = DECODER_W_MAP + 2 * DECODER_READER_TENSORS, /* behind those of the reader of concepts */
+    DECODER_EVIDENCE_SCALE,                                         /* the four of evidence.h */
+    DECODER_EVIDENCE_OFFSET,
+    DECODER_W_GATE,
+    DECODER_B_GATE,
     DECODER_MAX_TENSORS
 };
 
@@ -134,7 +140,9 @@ typedef struct X(decoder_state) {
     real *looks;     /* [n, P] kinds that look: where each row looked for the word to come; each sums to 1 */
     real *tag_looks; /* [n, K] the same among the concepts */
     X(map_view) view[DECODER_VIEWS];
-    real *other_h, *other_c; /* of decoder_select */
+    real *evidence;           /* [I, C] of the images, if the shape has it */
+    const int *concept_words; /* [C] */
+    real *other_h, *other_c;  /* of decoder_select */
     int *other_image;
 } X(decoder_state);
 

@@ -45,6 +45,8 @@ int decoder_looks(decoder_kind kind)
 
 static int has_tensor(const decoder_shape *shape, int i)
 {
+    if (i >= DECODER_EVIDENCE_SCALE)
+        return shape->evidence;
     if (i == DECODER_W_CONCEPT)
         return shape->concepts > 0;
     if (i >= DECODER_W_MAP + DECODER_READER_TENSORS)
@@ -77,6 +79,10 @@ int decoder_layout(const decoder_shape *shape, decoder_tensor tensors[DECODER_MA
         [TAG(DECODER_W_QUERY)] = {"w_tag_query", hidden, shape->attention, 0, 0},
         [TAG(DECODER_B_QUERY)] = {"b_tag_query", 0, shape->attention, 0, 0},
         [DECODER_W_CONCEPT] = {"w_concept", shape->concepts, hidden, 0, 0},
+        [DECODER_EVIDENCE_SCALE] = {"evidence_scale", 0, shape->concepts, 0, 0},
+        [DECODER_EVIDENCE_OFFSET] = {"evidence_offset", 0, shape->concepts, 0, 0},
+        [DECODER_W_GATE] = {"w_gate", hidden, 1, 0, 0},
+        [DECODER_B_GATE] = {"b_gate", 0, 1, 0, 0},
     };
     _Static_assert(sizeof order / sizeof *order == DECODER_MAX_TENSORS, "all have a name");
     int n = 0;

@@ -32,6 +32,9 @@ enum buffer {
     BUFFER_BEFORE,  /* [R, H] of recurrent.h */
     BUFFER_TAG_MAP, /* [I, K, W] the vectors of the concepts attended to, and their gradient */
     BUFFER_DTAG_MAP,
+    BUFFER_EVIDENCE, /* [I, C] of evidence.h, and its gradient */
+    BUFFER_DEVIDENCE,
+    BUFFER_GATE, /* [R] */
     BUFFERS
 };
 
@@ -55,6 +58,7 @@ enum reader_buffer {
 typedef struct sequence {
     packing packed;
     int images, per_image;
+    int *image;         /* [R] the image of each row */
     int *count, *place; /* of map_reader.h, kinds that look */
     real *buffer[BUFFERS];
     real *reader[DECODER_VIEWS][READER_BUFFERS];
@@ -76,6 +80,8 @@ static void buffer_sizes(const decoder_shape *shape, int n, int rows, int images
     count[BUFFER_C] = lstm * (state + states);
     count[BUFFER_GATES] = count[BUFFER_DA] = lstm * LSTM_GATES * states;
     count[BUFFER_DC] = lstm * state;
+    count[BUFFER_EVIDENCE] = count[BUFFER_DEVIDENCE] = (size_t)images * (shape->evidence ? shape->concepts : 0);
+    count[BUFFER_GATE] = shape->evidence ? rows : 0;
     count[BUFFER_TAG_MAP] = count[BUFFER_DTAG_MAP] = (size_t)images * shape->tags * shape->words;
 }
 
@@ -107,7 +113,7 @@ size_t X(decoder_loss_scratch)(const decoder_shape *shape, int n, int t)
     for (int i = 0; i < BUFFERS; i++)
         bytes += arena_slice(count[i], sizeof(real));
     bytes += reader_bytes(shape, shape->positions, n * t, n) + reader_bytes(shape, shape->tags, n * t, n);
-    return bytes + arena_slice((size_t)n, sizeof(int)) + arena_slice((size_t)n * t, sizeof(int));
+    return bytes + arena_slice((size_t)n, sizeof(int)) + 2 * arena_slice((size_t)n * t, sizeof(int));
 }
 
 /* The rows of each image side by side, as map_reader.h wants them. */
@@ -118,7 +124,7 @@ static void sort_by_image(sequence *s)
     for (int i = 0; i < s->images; i++) {
         s->count[i] = -next;
         for (int r = 0; r < p->rows; r++)
-            if (p->caption[r] / s->per_image == i)
+            if (s->image[r] == i)
                 s->place[next++] = r;
         s->count[i] += next;
     }
@@ -144,6 +150,9 @@ static sequence take_sequence(const decoder_shape *shape, const X(decoder_batch)
         s.buffer[i] = arena_take(scratch, count[i], sizeof(real));
     for (int v = 0; v < DECODER_VIEWS; v++)
         take_reader(shape, v, &s, scratch);
+    s.image = arena_take(scratch, (size_t)s.packed.rows, sizeof *s.image);
+    for (int r = 0; r < s.packed.rows; r++)
+        s.image[r] = s.packed.caption[r] / s.per_image;
     if (decoder_looks(shape->kind)) {
         s.count = arena_take(scratch, (size_t)s.images, sizeof *s.count);
         s.place = arena_take(scratch, (size_t)s.packed.rows, sizeof *s.place);
@@ -281,6 +290,11 @@ static real forward(const decoder_shape *shape, const X(decoder_weights) *w, con
         look_all(shape, w, of, s);
     drop(batch, s, STREAM_H, hidden, b[BUFFER_OUT]);
     X(affine_forward)(p->rows, hidden, shape->vocabulary, b[BUFFER_OUT], w->w_vocab, w->b_vocab, b[BUFFER_SCORES]);
+    if (shape->evidence) {
+        X(evidence_forward)(shape->concepts, s->images, &w->evidence, of->concepts, b[BUFFER_EVIDENCE]);
+        X(evidence_add)(shape, &w->evidence, b[BUFFER_EVIDENCE], of->concept_words, p->rows, s->image, b[BUFFER_OUT],
+                        b[BUFFER_GATE], b[BUFFER_SCORES]);
+    }
     return X(softmax_loss)(p->rows, shape->vocabulary, b[BUFFER_SCORES], p->targets, p->caption, batch->weights,
                            batch->label_smoothing, p->n);
 }
@@ -295,6 +309,10 @@ static void backward(const decoder_shape *shape, const X(decoder_weights) *w, co
     real *const *b = s->buffer, *dh0 = b[BUFFER_DH], *dout = dh0 + state;
     X(affine_backward)(p->rows, hidden, shape->vocabulary, b[BUFFER_OUT], w->w_vocab, b[BUFFER_SCORES], dout,
                        dw->w_vocab, dw->b_vocab);
+    if (shape->evidence)
+        X(evidence_add_backward)(shape, &w->evidence, b[BUFFER_EVIDENCE], of->concept_words, p->rows, s->image,
+                                 b[BUFFER_OUT], b[BUFFER_GATE], b[BUFFER_SCORES], s->images, b[BUFFER_DEVIDENCE], dout,
+                                 &dw->evidence);
     drop(batch, s, STREAM_H, hidden, dout);
     if (decoder_looks(shape->kind))
         look_all_backward(shape, w, of, s, dout, di->map, dw);
@@ -309,6 +327,9 @@ static void backward(const decoder_shape *shape, const X(decoder_weights) *w, co
     if (shape->concepts)
         X(affine_backward)(s->images, shape->concepts, hidden, of->concepts, w->w_concept, b[BUFFER_START],
                            di->concepts, dw->w_concept, NULL);
+    if (shape->evidence)
+        X(evidence_backward)(shape->concepts, s->images, &w->evidence, of->concepts, b[BUFFER_DEVIDENCE], di->concepts,
+                             &dw->evidence);
     if (shape->tags)
         X(concept_map_backward)(shape, w->w_embed, s->images, of, b[BUFFER_DTAG_MAP], dw->w_embed, di->concepts);
 }

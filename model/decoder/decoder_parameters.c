@@ -28,6 +28,7 @@ X(decoder_weights) X(decoder_weights_at)(const decoder_shape *shape, const real 
         .reader =
             {[DECODER_MAP] = READER(DECODER_W_MAP), [DECODER_TAGS] = READER(DECODER_W_MAP + DECODER_READER_TENSORS)},
         .w_concept = in[DECODER_W_CONCEPT],
+        .evidence = {in[DECODER_EVIDENCE_SCALE], in[DECODER_EVIDENCE_OFFSET], in[DECODER_W_GATE], in[DECODER_B_GATE]},
     };
 }
 
@@ -52,5 +53,6 @@ X(decoder_gradients) X(decoder_gradients_at)(const decoder_shape *shape, real *g
         .reader =
             {[DECODER_MAP] = READER(DECODER_W_MAP), [DECODER_TAGS] = READER(DECODER_W_MAP + DECODER_READER_TENSORS)},
         .w_concept = in[DECODER_W_CONCEPT],
+        .evidence = {in[DECODER_EVIDENCE_SCALE], in[DECODER_EVIDENCE_OFFSET], in[DECODER_W_GATE], in[DECODER_B_GATE]},
     };
 }

@@ -3,6 +3,7 @@
 #define CAPTION_DECODER_PARAMETERS_H
 
 #include "model/decoder/decoder.h"
+#include "model/decoder/evidence.h"
 #include "model/decoder/map_reader.h"
 #include "model/layers/recurrent.h"
 
@@ -11,6 +12,7 @@ typedef struct X(decoder_weights) {
     X(recurrent_weights) cell;
     X(map_reader_weights) reader[DECODER_VIEWS]; /* NULLs for kinds that do not look */
     const real *w_concept;
+    X(evidence_weights) evidence;
 } X(decoder_weights);
 
 typedef struct X(decoder_gradients) {
@@ -18,6 +20,7 @@ typedef struct X(decoder_gradients) {
     X(recurrent_gradients) cell;
     X(map_reader_gradients) reader[DECODER_VIEWS];
     real *w_concept;
+    X(evidence_gradients) evidence;
 } X(decoder_gradients);
 
 /* Of parameters laid out by decoder_layout. */

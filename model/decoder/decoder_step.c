@@ -8,13 +8,14 @@
 #include "model/layers/lstm.h"
 #include "model/layers/rnn.h"
 
-/* Of a step: word vectors, the cell's temporaries, z, what is seen and the queries. */
+/* Of a step: word vectors, the cell's temporaries, z, what is seen, the queries and the gates. */
 static size_t step_temporaries(const decoder_shape *shape, int rows)
 {
     size_t n = (size_t)rows;
     return arena_slice(n * shape->words, sizeof(real)) +
            arena_slice(n * shape->hidden * (decoder_gates(shape->kind) + 1), sizeof(real)) +
-           2 * arena_slice(n * shape->hidden, sizeof(real)) + arena_slice(n * shape->attention, sizeof(real));
+           2 * arena_slice(n * shape->hidden, sizeof(real)) + arena_slice(n * shape->attention, sizeof(real)) +
+           arena_slice(n, sizeof(real));
 }
 
 /* Of take_view, and where the rows look. */
@@ -30,7 +31,8 @@ size_t X(decoder_step_scratch)(const decoder_shape *shape, int images, int rows)
     size_t n = (size_t)rows, tags = (size_t)images * shape->tags;
     return 4 * arena_slice(n * shape->hidden, sizeof(real)) + 2 * arena_slice(n, sizeof(int)) +
            view_bytes(shape, images, rows, shape->positions) + view_bytes(shape, images, rows, shape->tags) +
-           arena_slice(tags * shape->words, sizeof(real)) + step_temporaries(shape, rows);
+           arena_slice(tags * shape->words, sizeof(real)) + step_temporaries(shape, rows) +
+           arena_slice((size_t)images * shape->concepts, sizeof(real));
 }
 
 /* Takes what is known of `positions` positions of each image. */
@@ -76,6 +78,11 @@ X(decoder_state) X(decoder_start)(const decoder_shape *shape, const real *parame
     memset(s.c, 0, (size_t)images * shape->hidden * sizeof(real));
     for (int i = 0; i < images; i++)
         s.image[i] = i;
+    if (shape->evidence) {
+        s.evidence = arena_take(scratch, (size_t)images * shape->concepts, sizeof(real));
+        s.concept_words = of->concept_words;
+        X(evidence_forward)(shape->concepts, images, &w.evidence, of->concepts, s.evidence);
+    }
     if (decoder_looks(shape->kind))
         start_looking(shape, &w, images, rows, of, &s, scratch);
     return s;
@@ -124,6 +131,9 @@ void X(decoder_step)(const decoder_shape *shape, const real *parameters, const i
     advance(shape, &w.cell, n, x, state, temporary);
     const real *z = decoder_looks(shape->kind) ? look(shape, &w, state, scratch) : state->h;
     X(affine_forward)(n, shape->hidden, shape->vocabulary, z, w.w_vocab, w.b_vocab, scores);
+    if (shape->evidence)
+        X(evidence_add)(shape, &w.evidence, state->evidence, state->concept_words, n, state->image, z,
+                        arena_take(scratch, (size_t)n, sizeof(real)), scores);
     scratch->used = mark;
 }
 

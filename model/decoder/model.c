@@ -100,6 +100,7 @@ static int read_concept_words(caption_model *model, const char *path, const char
         word += length + (word[length] == '\n');
     }
     model->shape.concepts = model->concepts.n = n;
+    model->shape.evidence = safetensors_has(model->file, "evidence_scale"); /* not in files of the first version */
     return CAPTION_OK;
 }
 

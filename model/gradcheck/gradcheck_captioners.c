@@ -14,6 +14,10 @@ typedef struct manner {
     int regularised, per_image, concepts;
 } manner;
 
+/* The numbers drawn are from -1 to 1; probabilities are made from them, far enough from 0 and 1 for a numeric gradient.
+ */
+static const double MIDDLE = 0.5, SPREAD = 0.4;
+
 static double captioner(gradcheck_bench *b, manner m, int back)
 {
     static const double weights[N] = {1.5, -0.7, 0.2}; /* as rewards are: of either sign */
@@ -23,17 +27,20 @@ static double captioner(gradcheck_bench *b, manner m, int back)
     if (looks)
         shape.positions = P, shape.channels = M, shape.attention = A;
     if (m.concepts)
-        shape.concepts = C, shape.tags = looks ? K : 0;
+        shape.concepts = C, shape.tags = looks ? K : 0, shape.evidence = 1;
     decoder_tensor tensors[DECODER_MAX_TENSORS];
     size_t total;
     const int features = decoder_layout(&shape, tensors, &total), map = features + looks, concepts = map + m.concepts;
+    double p[N * C];
+    for (int i = 0; m.concepts && i < N * C; i++)
+        p[i] = MIDDLE + SPREAD * b->in[concepts][i];
     const X(decoder_batch) batch = {
         .n = N,
         .t = T,
         .per_image = m.per_image,
         .images = {.features = b->in[features],
                    .map = looks ? b->in[map] : NULL,
-                   .concepts = m.concepts ? b->in[concepts] : NULL,
+                   .concepts = m.concepts ? p : NULL,
                    .tags = tags,
                    .concept_words = words},
         .captions = b->ids,
@@ -44,7 +51,11 @@ static double captioner(gradcheck_bench *b, manner m, int back)
     };
     const X(decoder_image_gradients) dimages = {b->gradient[features], looks ? b->gradient[map] : NULL,
                                                 m.concepts ? b->gradient[concepts] : NULL};
-    return X(decoder_loss)(&shape, b->in[0], &batch, back ? b->gradient[0] : NULL, back ? &dimages : NULL, &b->scratch);
+    const double loss =
+        X(decoder_loss)(&shape, b->in[0], &batch, back ? b->gradient[0] : NULL, back ? &dimages : NULL, &b->scratch);
+    for (int i = 0; back && m.concepts && i < N * C; i++)
+        b->gradient[concepts][i] *= SPREAD;
+    return loss;
 }
 
 #define CAPTIONER(name, ...)                                                                                           \
@@ -75,7 +86,9 @@ CAPTIONER(tagged_captioner, DECODER_ATTENTION, 1, 1, 1)
 #define TAG_READER \
      {"dw_tag", 1e-6, SETS, {W, A}}, {"db_tag", 1e-6, SETS, {A}}, {"dw_tag_key", 1e-6, SETS, {A, A}}, \
      {"dw_tag_value", 1e-6, SETS, {A, H}}, {"dw_tag_query", 1e-6, SETS, {H, A}}, {"db_tag_query", 1e-6, SETS, {A}}
-#define CONCEPT {"dw_concept", 1e-6, SETS, {C, H}}
+#define CONCEPT \
+     {"dw_concept", 1e-6, SETS, {C, H}}, {"devidence_scale", 1e-6, SETS, {C}}, {"devidence_offset", 1e-6, SETS, {C}}, \
+     {"dw_gate", 1e-6, SETS, {H, 1}}, {"db_gate", 1e-6, SETS, {1}}
 #define CONCEPTS(images) {"dconcepts", 1e-6, SETS, {images, C}}
 #define FEATURES(images) {"dfeatures", 1e-6, SETS, {images, D}}
 #define MAP(images) {"dmap", 1e-6, SETS, {images, P, M}}

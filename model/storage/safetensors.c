@@ -137,15 +137,25 @@ static const char *shape_text(char text[SHAPE_TEXT], int ndims, const size_t *di
     return text;
 }
 
+static const safetensors_entry *find_name(const safetensors *file, const char *name)
+{
+    for (size_t i = 0; i < file->header.tensors; i++)
+        if (strcmp(file->header.entries[i].name, name) == 0)
+            return &file->header.entries[i];
+    return NULL;
+}
+
+int safetensors_has(const safetensors *file, const char *name)
+{
+    return find_name(file, name) != NULL;
+}
+
 static int find(const safetensors *file, const char *name, int ndims, const size_t *dims, const safetensors_entry **out,
                 caption_error *err)
 {
-    const safetensors_entry *entry = NULL;
+    const safetensors_entry *entry = find_name(file, name);
     if (!file->data)
         return caption_fail(err, CAPTION_EINVAL, "%s: tensor %s: the data was dropped", file->path, name);
-    for (size_t i = 0; i < file->header.tensors && !entry; i++)
-        if (strcmp(file->header.entries[i].name, name) == 0)
-            entry = &file->header.entries[i];
     if (!entry)
         return caption_fail(err, CAPTION_EFORMAT, "%s: tensor %s is missing", file->path, name);
     if (entry->ndims != ndims || memcmp(entry->dims, dims, (size_t)ndims * sizeof *dims) != 0) {

@@ -47,6 +47,9 @@ int safetensors_verified(const safetensors *file);
 /* Frees the data: from now on the metadata alone can be asked for. */
 void safetensors_drop_data(safetensors *file);
 
+/* 1 if there is a tensor of that name. */
+int safetensors_has(const safetensors *file, const char *name);
+
 /* Copies tensor `name` into `out` as float32 (F16 is widened), if it has exactly the shape dims[ndims]. */
 int safetensors_read(const safetensors *file, const char *name, int ndims, const size_t *dims, float *out,
                      caption_error *err);

@@ -50,7 +50,7 @@ static fixture *make_fixture(decoder_kind kind)
     f->shape = (decoder_shape){.kind = kind, .features = D, .words = W, .hidden = H, .vocabulary = V};
     if (decoder_looks(kind))
         f->shape.positions = P, f->shape.channels = M, f->shape.attention = A, f->shape.tags = K;
-    f->shape.concepts = C;
+    f->shape.concepts = C, f->shape.evidence = 1;
     decoder_tensor tensors[DECODER_MAX_TENSORS];
     decoder_layout(&f->shape, tensors, &f->total);
     f->parameters = malloc(f->total * sizeof *f->parameters);
