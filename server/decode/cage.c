@@ -32,6 +32,7 @@ enum {
     MOST_TRIES = 5,        /* to find a helper that lives long enough to be asked */
     RETRY_MS = 1000,       /* after a helper could not be started */
     KEPT_BYTES = 4 << 20,  /* of shared memory, from one image to the next */
+    LIBRARY_MB = 512,      /* what decoding may take by its header, unless a helper has less (caption_image_limits) */
 };
 
 typedef enum slot_state { SLOT_EMPTY, SLOT_STARTING, SLOT_FREE, SLOT_TAKEN } slot_state;
@@ -389,11 +390,14 @@ static ending question(const cage *c, const slot *s, const cage_work *work, cons
 {
     const double cpu_began = helper_cpu_ms(&s->process);
     ending end = DIED;
+    caption_image_limits limits = work->limits;
+    if (!limits.max_memory && c->limits.picture_mb < LIBRARY_MB) /* so that it is refused by its header, not killed */
+        limits.max_memory = (size_t)c->limits.picture_mb << 20;
     s->memory->question = (helper_question){
         .wanted = (work->image ? HELPER_IMAGE : 0) | (work->picture ? HELPER_PICTURE : 0),
         .max_side = work->max_side ? work->max_side : HELPER_SIDE,
         .size = work->size,
-        .limits = work->limits,
+        .limits = limits,
     };
     s->memory->answer.status = HELPER_ASKED;
     memcpy(s->memory->file, work->file, work->size);

@@ -19,34 +19,33 @@
 
 enum { KEPT_BYTES = 16 << 20 }; /* of memory, from one image to the next */
 
-static int put_picture(helper_memory *memory, const unsigned char *file, const helper_question *q, caption_error *err)
+static int put_picture(helper_memory *memory, const caption_picture *picture, caption_error *err)
 {
-    caption_picture picture;
-    int status = caption_picture_decode(&picture, file, q->size, &q->limits, q->max_side, err);
-    if (!status && (picture.width > HELPER_SIDE || picture.height > HELPER_SIDE))
-        status = caption_fail(err, CAPTION_ELIMIT, "the picture's sides are larger than %d", HELPER_SIDE);
-    if (!status) {
-        memory->answer.width = picture.width;
-        memory->answer.height = picture.height;
-        memcpy(memory->picture, picture.rgb, (size_t)picture.width * (size_t)picture.height * 3);
-    }
-    caption_picture_free(&picture);
-    return status;
+    if (picture->width > HELPER_SIDE || picture->height > HELPER_SIDE)
+        return caption_fail(err, CAPTION_ELIMIT, "the picture's sides are larger than %d", HELPER_SIDE);
+    memory->answer.width = picture->width;
+    memory->answer.height = picture->height;
+    memcpy(memory->picture, picture->rgb, (size_t)picture->width * (size_t)picture->height * 3);
+    return CAPTION_OK;
 }
 
 void helper_serve(helper_memory *memory, const unsigned char *file)
 {
     const helper_question q = memory->question;
     helper_answer *answer = &memory->answer;
+    const int pictured = q.wanted & HELPER_PICTURE;
+    caption_picture picture = {0};
     memset(answer, 0, sizeof *answer);
 #ifdef DECODE_FAULTS
     if (decode_faults(memory, file, q.size))
         return;
 #endif
-    if (q.wanted & HELPER_IMAGE)
-        answer->status = caption_image_decode(&memory->image, file, q.size, &q.limits, &answer->reason);
-    if (q.wanted & HELPER_PICTURE && !answer->status)
-        answer->status = put_picture(memory, file, &q, &answer->reason);
+    answer->status =
+        caption_image_and_picture_decode(q.wanted & HELPER_IMAGE ? &memory->image : NULL, pictured ? &picture : NULL,
+                                         q.max_side, file, q.size, &q.limits, &answer->reason);
+    if (pictured && !answer->status)
+        answer->status = put_picture(memory, &picture, &answer->reason);
+    caption_picture_free(&picture);
 }
 
 static int serve_all(helper_memory *memory)

@@ -152,6 +152,20 @@ static void a_decoder_that_devours_memory(void **state)
     captiond_stop(c);
 }
 
+/* Its coefficients, 128 bytes a block of 64 pixels, take 32 MB: known from the header, so no helper has to die. */
+static void an_image_that_needs_more_memory_is_refused_by_its_header(void **state)
+{
+    (void)state;
+    captiond *c = captiond_serve((const char *[]){"--picture-mb", "16", NULL});
+    photo image = bomb_progressive(4000, 4000);
+    reply r =
+        client_ask(c, &(request){.path = "/v1/caption", .type = "image/jpeg", .body = image.bytes, .size = image.size});
+    client_expect_refused(&r, 413, "image-too-large", "the limit of 16 MB");
+    assert_int_equal(stopped(c, "memory"), 0);
+    photo_free(&image);
+    captiond_stop(c);
+}
+
 static void a_decoder_that_lies(void **state)
 {
     static const char *const paths[] = {"/v1/caption", "/v1/caption?attention=overlay"};
@@ -434,6 +448,7 @@ int main(void)
         cmocka_unit_test(a_decoder_that_breaks_out),
         cmocka_unit_test(a_decoder_that_wants_a_process_does_without),
         cmocka_unit_test(a_decoder_that_devours_memory),
+        cmocka_unit_test(an_image_that_needs_more_memory_is_refused_by_its_header),
         cmocka_unit_test(a_decoder_that_lies),
         cmocka_unit_test(images_of_a_request_share_a_budget),
         cmocka_unit_test(sixteen_bombs_in_one_request),
