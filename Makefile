@@ -79,8 +79,11 @@ BROWSER_TESTS     := $(if $(shell command -v node),$(wildcard tests/browser/test
 FUZZERS           := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 TEST_LIBS         := $(call pkg,libs,$(TEST_PACKAGES) libcjson)
 
-# What ThreadSanitizer is for: the daemon, and the unit that starts threads of its own.
-THREADED := $(INTEGRATION_TESTS) $(BUILD)/tests/unit/test_feature_cache
+# What ThreadSanitizer is for: the daemon, and the unit that starts threads of its own. Commands that compute in one
+# thread are left out.
+ONE_THREAD := $(addprefix $(BUILD)/tests/integration/test_,eval shipped_weights train_command train_disk_full \
+                          train_options train_resume visual_commands)
+THREADED   := $(filter-out $(ONE_THREAD),$(INTEGRATION_TESTS)) $(BUILD)/tests/unit/test_feature_cache
 
 # What says nothing new under a sanitizer: captiond built again for every planted error, other people's programs as its
 # clients, installed, deployed, in a browser.
