@@ -34,7 +34,7 @@ with open(work + "/captions.tsv", "w") as captions:
 END
 
 for kind in rnn lstm; do
-    "$captiond" train --images "$work/images" --captions "$work/captions.tsv" --out "$work/$kind.safetensors" \
+    "$captiond" train --from-scratch --minimum-captions 1 --images "$work/images" --captions "$work/captions.tsv" --out "$work/$kind.safetensors" \
         --kind $kind --hidden 128 --words 64 --batch 25 --epochs 40 --learning-rate 0.005 --dropout 0 --label-smoothing 0 \
         --average 0 --no-flip --minimum-count 1 --patience 0 --report-seconds 0.001 2>"$work/$kind.log"
 done

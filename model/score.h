@@ -40,6 +40,10 @@ int caption_score(caption_scores *out, const caption_dataset *dataset, const cha
 int caption_score_each(caption_scores *out, double *each, const caption_dataset *dataset, const char *const *candidates,
                        caption_error *err);
 
+/* How sure the mean of each [n] is: 95 of 100 means over n of them drawn again, with repetition, lie between *low and
+ * *high (percentile bootstrap, Efron 1979). The same scores give the same interval. */
+void caption_score_interval(const double *each, size_t n, double *low, double *high);
+
 /* What makes a caption read badly, as bits. Words are told by the English lists of model/decoder/fluency.c. */
 enum caption_fault {
     CAPTION_FAULT_WORD = 1,       /* a word twice in a row; or again, though no article, preposition or the like */

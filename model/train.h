@@ -52,7 +52,12 @@ typedef struct caption_train_progress {
     const caption_scores *dev;   /* non-NULL once an epoch's dev captions are scored */
     const char *const *captions; /* with dev: what was written for each dev image, in the order of the dataset */
     int best;                    /* with dev: this epoch is the best so far and was written to `out` */
-    int last;                    /* the run is over; the checkpoint goes when the callback has returned */
+    double low, high;            /* with dev: 95 % interval of its CIDEr, over images drawn again (score.h) */
+    int best_epoch;              /* whose weights `out` holds; -1: none yet */
+    double best_cider, best_low, best_high; /* its dev score, if there is dev */
+    double base_cider;                      /* CIDEr of epoch 0; -1: there is none */
+    int last;                               /* the run is over; the checkpoint goes when the callback has returned */
+    const char *why;                        /* with last: why it is over, "all 10 epochs are done" */
 } caption_train_progress;
 
 typedef struct caption_train_options {
@@ -74,6 +79,8 @@ typedef struct caption_train_options {
     double text_share;            /* share of an epoch's captions that come from `text` */
     int most_words;               /* largest vocabulary, specials included: the most frequent words; 0: no limit */
     int minimum_count;            /* smallest word count that enters the vocabulary */
+    int minimum_captions;         /* fewest captions of images that a run without a base accepts */
+    double new_words;             /* with a base: what the rate of words that it lacks is multiplied by */
     int epochs, patience;         /* patience: epochs without a better dev CIDEr before stopping; 0 = never */
     int batch;                    /* captions a batch */
     double learning_rate, warmup; /* peak rate; warmup in epochs */
@@ -124,6 +131,10 @@ caption_train_options caption_train_defaults(const char *kind);
  * captions (the default), or "cider", to write captions of a high CIDEr, which only a captioner that can write already
  * learns (caption_train_base). CAPTION_EINVAL for another name. */
 int caption_train_objective(caption_train_options *options, const char *objective, caption_error *err);
+
+/* Sets the numbers that a run of the objective "words" that goes on from a captioner learns best with: so few and small
+ * steps that what it knows is kept. */
+void caption_train_gently(caption_train_options *options);
 
 /* Makes `options` those of a run that goes on from the captioner in file `base`: its kind and sizes. Such a run keeps
  * the base's words under their ids, adds those of its own captions, and starts out writing as the base does. The string

@@ -27,7 +27,7 @@ arguments() { # weight file, more: prints the command line of a small run
     local out=$1
     shift
     echo "$captiond" train --images $pictures --captions "$directory/captions.tsv" --dev "$directory/captions.tsv" \
-        --out "$directory/$out" --minimum-count 1 --hidden 48 --words 16 --batch 7 --epochs 4 --patience 0 \
+        --from-scratch --minimum-captions 1 --out "$directory/$out" --minimum-count 1 --hidden 48 --words 16 --batch 7 --epochs 4 --patience 0 \
         --feature-dropout 0.1 --threads 1 "$@"
 }
 

@@ -10,9 +10,34 @@
 
 #include "model/storage/safetensors.h"
 
-static const char FORMAT[] = "captiond training checkpoint 1";
+static const char FORMAT[] = "captiond training checkpoint 2";
 
-enum { VECTORS = 4, NUMBER = 48 };
+enum { VECTORS = 4, COUNTS = 4, SCORES = 4, NUMBER = 48 };
+
+/* The counters and scores of a run by name; written in hexadecimal, scores lose no bit. */
+struct numbers {
+    struct count {
+        const char *name;
+        long *value;
+    } counts[COUNTS];
+    struct score {
+        const char *name;
+        double *value;
+    } scores[SCORES];
+};
+
+static struct numbers list_numbers(const checkpoint *state, const optimizer *o)
+{
+    checkpoint *s = (checkpoint *)state;
+    return (struct numbers){{{"epoch", &s->epoch},
+                             {"batch", &s->batch},
+                             {"best_epoch", &s->best_epoch},
+                             {"steps", &((optimizer *)o)->steps}},
+                            {{"best_score", &s->best_score},
+                             {"best_low", &s->best_low},
+                             {"best_high", &s->best_high},
+                             {"base_score", &s->base_score}}};
+}
 
 /* The vectors of a run by name; data is NULL for an average that is not kept. */
 struct vector {
@@ -31,17 +56,17 @@ static void list_vectors(const optimizer *o, const float *parameters, struct vec
 int checkpoint_write(const char *path, const char *run, const checkpoint *state, const optimizer *o,
                      const float *parameters, caption_error *err)
 {
-    char epoch[NUMBER], batch[NUMBER], steps[NUMBER], best_epoch[NUMBER], best_score[NUMBER];
-    snprintf(epoch, sizeof epoch, "%ld", state->epoch);
-    snprintf(batch, sizeof batch, "%ld", state->batch);
-    snprintf(steps, sizeof steps, "%ld", o->steps);
-    snprintf(best_epoch, sizeof best_epoch, "%ld", state->best_epoch);
-    snprintf(best_score, sizeof best_score, "%a", state->best_score); /* hexadecimal: no bit is lost */
-    const char *const metadata[][2] = {
-        {"format", FORMAT},         {"run", run},     {"epoch", epoch},
-        {"batch", batch},           {"steps", steps}, {"best_epoch", best_epoch},
-        {"best_score", best_score}, {NULL, NULL},
-    };
+    const struct numbers all = list_numbers(state, o);
+    const char *metadata[COUNTS + SCORES + 3][2] = {{"format", FORMAT}, {"run", run}};
+    char text[COUNTS + SCORES][NUMBER];
+    for (int i = 0; i < COUNTS + SCORES; i++) {
+        metadata[i + 2][0] = i < COUNTS ? all.counts[i].name : all.scores[i - COUNTS].name;
+        metadata[i + 2][1] = text[i];
+        if (i < COUNTS)
+            snprintf(text[i], NUMBER, "%ld", *all.counts[i].value);
+        else
+            snprintf(text[i], NUMBER, "%a", *all.scores[i - COUNTS].value);
+    }
     struct vector vectors[VECTORS];
     safetensors_tensor tensors[VECTORS];
     size_t n = 0;
@@ -49,7 +74,7 @@ int checkpoint_write(const char *path, const char *run, const checkpoint *state,
     for (size_t i = 0; i < VECTORS; i++)
         if (vectors[i].data)
             tensors[n++] = (safetensors_tensor){vectors[i].name, SAFETENSORS_F32, 1, {o->n}, vectors[i].data};
-    return safetensors_write(path, metadata, n, tensors, err);
+    return safetensors_write(path, (const char *const(*)[2])metadata, n, tensors, err);
 }
 
 static int fail(const char *path, const char *what, caption_error *err)
@@ -88,13 +113,13 @@ static int check_run(const safetensors *file, const char *path, const char *run,
 
 static int read_state(const safetensors *file, const char *path, checkpoint *state, optimizer *o, caption_error *err)
 {
-    int status;
-    if ((status = read_count(file, path, "epoch", &state->epoch, err)) ||
-        (status = read_count(file, path, "batch", &state->batch, err)) ||
-        (status = read_count(file, path, "steps", &o->steps, err)) ||
-        (status = read_count(file, path, "best_epoch", &state->best_epoch, err)))
-        return status;
-    return read_score(file, path, "best_score", &state->best_score, err);
+    const struct numbers all = list_numbers(state, o);
+    int status = CAPTION_OK;
+    for (int i = 0; i < COUNTS && status == CAPTION_OK; i++)
+        status = read_count(file, path, all.counts[i].name, all.counts[i].value, err);
+    for (int i = 0; i < SCORES && status == CAPTION_OK; i++)
+        status = read_score(file, path, all.scores[i].name, all.scores[i].value, err);
+    return status;
 }
 
 int checkpoint_read(const char *path, const char *run, checkpoint *state, optimizer *o, float *parameters,

@@ -11,7 +11,9 @@
 typedef struct checkpoint {
     long epoch, batch; /* done: whole epochs, and batches of the one after */
     long best_epoch;   /* 1-based, 0: none yet */
-    double best_score; /* its dev CIDEr */
+    double best_score; /* its dev CIDEr, and the 95 % interval of that: */
+    double best_low, best_high;
+    double base_score; /* dev CIDEr of the base; -1: none */
 } checkpoint;
 
 /* Replaces the file at `path`. parameters [optimizer->n]. */

@@ -38,6 +38,18 @@ static int caption_batch(caption_session *session, const caption_model *model, i
     return status;
 }
 
+static int score_captions(evaluation *out, const caption_train_options *options, caption_error *err)
+{
+    double *each = calloc(out->images, sizeof *each);
+    if (!each)
+        return caption_fail(err, CAPTION_ENOMEM, "out of memory for the scores of %zu images", out->images);
+    int status = caption_score_each(&out->scores, each, options->dev, (const char *const *)out->captions, err);
+    if (status == CAPTION_OK)
+        caption_score_interval(each, out->images, &out->low, &out->high);
+    free(each);
+    return status;
+}
+
 int evaluate(evaluation *out, caption_session *session, const caption_model *model,
              const caption_train_options *options, const feature_cache *cache, const long *records, caption_error *err)
 {
@@ -59,7 +71,7 @@ int evaluate(evaluation *out, caption_session *session, const caption_model *mod
                                      caption_dataset_at(options->dev, i + (size_t)k), err);
     }
     if (status == CAPTION_OK)
-        status = caption_score(&out->scores, options->dev, (const char *const *)out->captions, err);
+        status = score_captions(out, options, err);
     if (scratch) {
         out->confidence = calibration_fit(&scratch->words);
         calibration_free(&scratch->words);

@@ -13,6 +13,7 @@ enum { EVALUATE_BATCH = 64 };
 
 typedef struct evaluation {
     caption_scores scores;
+    double low, high; /* 95 % interval of the CIDEr (caption_score_interval) */
     size_t images;
     char **captions;       /* [images] */
     confidence confidence; /* fitted to them */

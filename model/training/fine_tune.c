@@ -3,7 +3,10 @@
 #include "model/training/fine_tune.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
+
+enum { CONTEXT = 2 }; /* words on either side */
 
 /* ---- the base -----------------------------------------------------------------------------------------------------
  */
@@ -72,13 +75,47 @@ static void extend_row(const float *row, int old, int all, float *out)
         out[v] = row[VOCABULARY_UNK];
 }
 
-/* W_embed [V, W], a row a word. */
-static void start_embedding(const float *w, int old, const decoder_shape *shape, float *out)
+/* Adds the vectors of the known words around each new word of a caption to that of the new word. seen [new words]: how
+ * many were added. */
+static void add_contexts(const int *ids, int n, int old, size_t words, float *out, int *seen)
 {
-    size_t words = (size_t)shape->words;
+    for (int i = 0; i < n; i++)
+        for (int k = i - CONTEXT; ids[i] >= old && k <= i + CONTEXT; k++) {
+            if (k < 0 || k >= n || ids[k] >= old || ids[k] == VOCABULARY_UNK)
+                continue;
+            const float *known = out + (size_t)ids[k] * words;
+            for (size_t j = 0; j < words; j++)
+                out[(size_t)ids[i] * words + j] += known[j];
+            seen[ids[i] - old]++;
+        }
+}
+
+/* W_embed [V, W], a row a word: a new one has the mean of the words that it stands among, or if there are none, what
+ * <UNK> has. */
+static int start_embedding(const float *w, int old, const decoder_shape *shape, const train_data *data, float *out,
+                           caption_error *err)
+{
+    const size_t words = (size_t)shape->words;
+    const caption_dataset *train = data->options->train;
+    int ids[CAPTION_MAX_WORDS];
     memcpy(out, w, (size_t)(old < shape->vocabulary ? old : shape->vocabulary) * words * sizeof *out);
+    if (shape->vocabulary <= old)
+        return CAPTION_OK;
+    int *seen = calloc((size_t)(shape->vocabulary - old), sizeof *seen);
+    if (!seen)
+        return caption_fail(err, CAPTION_ENOMEM, "out of memory for %d new words", shape->vocabulary - old);
+    for (size_t i = 0; i < caption_dataset_size(train); i++) {
+        const caption_dataset_image *image = caption_dataset_at(train, i);
+        for (size_t k = 0; k < image->n_captions; k++)
+            add_contexts(ids, vocabulary_encode(data->words, image->captions[k], ids, CAPTION_MAX_WORDS), old, words,
+                         out, seen);
+    }
     for (int v = old; v < shape->vocabulary; v++)
-        memcpy(out + (size_t)v * words, w + (size_t)VOCABULARY_UNK * words, words * sizeof *out);
+        for (size_t j = 0; j < words; j++)
+            out[(size_t)v * words + j] = seen[v - old] ? out[(size_t)v * words + j] / (float)seen[v - old]
+                                                       : w[(size_t)VOCABULARY_UNK * words + j];
+    free(seen);
+    return CAPTION_OK;
 }
 
 /* W_vocab [H, V] and b_vocab [V], a column a word. */
@@ -97,7 +134,8 @@ static void start_scores(const float *w, const float *b, int old, const decoder_
         b_out[v] -= share;
 }
 
-void fine_tune_start(const caption_model *base, const decoder_shape *shape, const train_data *data, float *parameters)
+int fine_tune_start(const caption_model *base, const decoder_shape *shape, const train_data *data, float *parameters,
+                    caption_error *err)
 {
     decoder_tensor from[DECODER_MAX_TENSORS], to[DECODER_MAX_TENSORS];
     size_t total;
@@ -112,7 +150,27 @@ void fine_tune_start(const caption_model *base, const decoder_shape *shape, cons
     for (int i = 0; i < n; i++)
         if (i != DECODER_W_EMBED && i != DECODER_W_VOCAB && i != DECODER_B_VOCAB)
             memcpy(out[i], in[i], (size_t)(from[i].rows ? from[i].rows : 1) * (size_t)from[i].cols * sizeof(float));
-    start_embedding(in[DECODER_W_EMBED], old, shape, out[DECODER_W_EMBED]);
     start_scores(in[DECODER_W_VOCAB], in[DECODER_B_VOCAB], old, shape, out[DECODER_W_VOCAB], out[DECODER_B_VOCAB]);
     standardise_unfold(&data->standardiser, shape, parameters);
+    return start_embedding(in[DECODER_W_EMBED], old, shape, data, out[DECODER_W_EMBED], err);
+}
+
+/* ---- how fast they learn ------------------------------------------------------------------------------------------
+ */
+
+void fine_tune_rates(const caption_model *base, const decoder_shape *shape, float new_words, float *rates)
+{
+    decoder_tensor at[DECODER_MAX_TENSORS];
+    size_t total;
+    const size_t old = (size_t)base->shape.vocabulary, all = (size_t)shape->vocabulary, words = (size_t)shape->words;
+    decoder_layout(shape, at, &total);
+    for (size_t i = 0; i < total; i++)
+        rates[i] = 1;
+    for (size_t v = old; v < all; v++) {
+        for (size_t j = 0; j < words; j++)
+            rates[at[DECODER_W_EMBED].offset + v * words + j] = new_words;
+        for (size_t h = 0; h < (size_t)shape->hidden; h++)
+            rates[at[DECODER_W_VOCAB].offset + h * all + v] = new_words;
+        rates[at[DECODER_B_VOCAB].offset + v] = new_words;
+    }
 }

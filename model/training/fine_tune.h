@@ -3,8 +3,12 @@
  * The first step's network writes what the base writes. Three things stand in between:
  *     a base has W_proj for the encoder's features x, a run learns on standardised ones, (x - mean) * scale, so
  *         W = W_base / scale by rows,  b = b_base + mean W_base
- *     k words that the base lacks were <UNK> to it, so each starts as a copy of <UNK>
- *     and <UNK>'s probability is shared by these k + 1, so log(k + 1) is taken off the score of each. */
+ *     k words that the base lacks were <UNK> to it, so each is scored as <UNK> is; the vector that it is read by is the
+ *         mean of the words that it stands among
+ *     and <UNK>'s probability is shared by these k + 1, so log(k + 1) is taken off the score of each.
+ *
+ * What the base knows is kept by small steps (caption_train_gently); only the vectors and scores of new words, which it
+ * knows nothing of, take large ones. */
 #ifndef CAPTION_FINE_TUNE_H
 #define CAPTION_FINE_TUNE_H
 
@@ -16,6 +20,10 @@ int fine_tune_open(caption_model **out, const caption_train_options *options, ca
                    caption_error *err);
 
 /* Fills the parameters of `shape`, whose vocabulary is the base's, extended. */
-void fine_tune_start(const caption_model *base, const decoder_shape *shape, const train_data *data, float *parameters);
+int fine_tune_start(const caption_model *base, const decoder_shape *shape, const train_data *data, float *parameters,
+                    caption_error *err);
+
+/* rates [parameters]: what the learning rate of each is multiplied by: `new_words` for those of new words, else 1. */
+void fine_tune_rates(const caption_model *base, const decoder_shape *shape, float new_words, float *rates);
 
 #endif

@@ -79,8 +79,9 @@ static struct factors step_factors(const optimizer *o, double learning_rate, dou
     };
 }
 
-static void adam(size_t n, struct factors f, float *restrict parameters, const float *restrict gradients,
-                 float *restrict first, float *restrict second)
+/* rates [n]: or NULL. */
+static void adam(size_t n, struct factors f, const float *restrict rates, float *restrict parameters,
+                 const float *restrict gradients, float *restrict first, float *restrict second)
 {
     for (size_t i = 0; i < n; i++) {
         float g = gradients[i] * f.clip;
@@ -88,7 +89,8 @@ static void adam(size_t n, struct factors f, float *restrict parameters, const f
         float v = f.beta2 * second[i] + f.share2 * g * g;
         first[i] = m;
         second[i] = v;
-        parameters[i] = f.shrink * parameters[i] - f.rate * m / (sqrtf(v * f.correction) + f.epsilon);
+        parameters[i] =
+            f.shrink * parameters[i] - f.rate * (rates ? rates[i] : 1) * m / (sqrtf(v * f.correction) + f.epsilon);
     }
 }
 
@@ -106,7 +108,7 @@ double optimizer_step(optimizer *o, double learning_rate, float *parameters, con
     struct factors f = step_factors(o, learning_rate, gradient_norm);
     for (size_t i = 0; i < o->n; i += BLOCK) {
         size_t n = o->n - i < BLOCK ? o->n - i : BLOCK;
-        adam(n, f, parameters + i, gradients + i, o->first + i, o->second + i);
+        adam(n, f, o->rates ? o->rates + i : NULL, parameters + i, gradients + i, o->first + i, o->second + i);
         if (o->average)
             follow(n, decay, o->average + i, parameters + i);
     }

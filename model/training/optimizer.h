@@ -30,6 +30,7 @@ typedef struct optimizer {
     long steps;            /* t: steps done */
     float *first, *second; /* [n] m and v */
     float *average;        /* [n] a, or NULL */
+    const float *rates;    /* [n] what each parameter's rate is multiplied by; borrowed; NULL: all 1 */
 } optimizer;
 
 /* Moments at zero, the average at `parameters` [n]. The caller frees. */

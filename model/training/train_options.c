@@ -28,11 +28,15 @@ static const caption_train_option table[] = {
     {"most-words", "largest vocabulary, the most frequent words, those of a base first; 0: no limit",
      CAPTION_TRAIN_INTEGER, AT(most_words), 0, MODEL_MAX_VOCABULARY},
     {"minimum-count", "rarer words are unknown", CAPTION_TRAIN_INTEGER, AT(minimum_count), 1, 1000000},
+    {"minimum-captions", "fewest captions that are learnt from scratch: fewer teach no language", CAPTION_TRAIN_INTEGER,
+     AT(minimum_captions), 1, 1000000000},
     {"epochs", "passes over the captions", CAPTION_TRAIN_INTEGER, AT(epochs), 0, 100000},
     {"patience", "epochs without a better dev CIDEr before stopping; 0: never stop early", CAPTION_TRAIN_INTEGER,
      AT(patience), 0, 100000},
     {"batch", "captions a step", CAPTION_TRAIN_INTEGER, AT(batch), 1, 8192},
     {"learning-rate", "peak rate of Adam", CAPTION_TRAIN_REAL, AT(learning_rate), 1e-8, 1},
+    {"new-words", "what the rate of words that the base lacks is multiplied by", CAPTION_TRAIN_REAL, AT(new_words), 0,
+     1000},
     {"warmup", "epochs until that peak; a cosine to 0 follows", CAPTION_TRAIN_REAL, AT(warmup), 0, 1000},
     {"dropout", "share of word-vector and state elements dropped (none with samples)", CAPTION_TRAIN_REAL, AT(dropout),
      0, 0.95},
@@ -71,6 +75,8 @@ caption_train_options caption_train_defaults(const char *kind)
         .folds = 3,
         .text_share = 0.33,
         .minimum_count = 4,
+        .minimum_captions = 3000,
+        .new_words = 10,
         .epochs = 15,
         .patience = 3,
         .batch = 100,
@@ -87,6 +93,13 @@ caption_train_options caption_train_defaults(const char *kind)
         .report_seconds = 1,
         .checkpoint_minutes = 5,
     };
+}
+
+void caption_train_gently(caption_train_options *options)
+{
+    options->learning_rate = 1e-4;
+    options->minimum_count = 2;
+    options->epochs = 10;
 }
 
 int caption_train_objective(caption_train_options *options, const char *objective, caption_error *err)

@@ -50,6 +50,19 @@ static int is_done(const trainer *t)
     return t->state.epoch >= t->options->epochs || (t->options->patience > 0 && stale >= t->options->patience);
 }
 
+enum { WHY_BYTES = 96 };
+
+/* Why a run that is done is. */
+static const char *say_why(const trainer *t, char out[WHY_BYTES])
+{
+    if (t->state.epoch >= t->options->epochs)
+        snprintf(out, WHY_BYTES, t->options->epochs == 1 ? "its one epoch is done" : "all %d epochs are done",
+                 t->options->epochs);
+    else
+        snprintf(out, WHY_BYTES, "no better dev CIDEr in %d epochs (patience)", t->options->patience);
+    return out;
+}
+
 /* Linear warm-up, then half a cosine down to 0. */
 static double learning_rate(const trainer *t)
 {
@@ -87,6 +100,7 @@ static int report(trainer *t, const evaluation *e, int best, caption_error *err)
     const struct window *w = &t->window;
     double time = seconds_now(), elapsed = time - w->started;
     long step = step_of(t), steps = all_steps(t);
+    char why[WHY_BYTES];
     if (!t->options->progress)
         return CAPTION_OK;
     const caption_train_progress progress = {
@@ -104,7 +118,15 @@ static int report(trainer *t, const evaluation *e, int best, caption_error *err)
         .dev = e ? &e->scores : NULL,
         .captions = e ? (const char *const *)e->captions : NULL,
         .best = best,
+        .low = e ? e->low : 0,
+        .high = e ? e->high : 0,
+        .best_epoch = t->state.best_epoch == 0 && !has_base_score(t) ? -1 : (int)t->state.best_epoch,
+        .best_cider = t->state.best_score,
+        .best_low = t->state.best_low,
+        .best_high = t->state.best_high,
+        .base_cider = has_base_score(t) ? t->state.base_score : -1,
         .last = is_done(t),
+        .why = is_done(t) ? say_why(t, why) : NULL,
     };
     int stop = t->options->progress(t->options->context, &progress);
     restart_window(t);
@@ -223,7 +245,7 @@ static const confidence *confidence_to_save(const trainer *t, const evaluation *
 }
 
 /* Metadata being gathered: pairs, whose last one is NULL. */
-enum { MOST_FACTS = 8, FACT_TEXT = 32 };
+enum { MOST_FACTS = 12, FACT_TEXT = 32 };
 typedef struct facts {
     const char *pair[MOST_FACTS][2];
     char number[MOST_FACTS][FACT_TEXT];
@@ -260,6 +282,10 @@ static int save(trainer *t, const char *path, long epoch, const evaluation *e, c
         add_score(&f, "dev_bleu_4", e->scores.bleu[3]);
         add_score(&f, "dev_rouge_l", e->scores.rouge_l);
         add_score(&f, "dev_cider", e->scores.cider);
+        add_score(&f, "dev_cider_low", e->low);
+        add_score(&f, "dev_cider_high", e->high);
+        if (has_base_score(t))
+            add_score(&f, "base_dev_cider", t->state.base_score);
     }
     return model_write(path, &t->shape, t->data.words, &t->data.concepts.head, caption_encoder_sha256(t->encoder),
                        t->folded, SAFETENSORS_F16, (const char *const(*)[2])f.pair, err);
@@ -279,6 +305,15 @@ static int score_candidate(trainer *t, evaluation *e, caption_error *err)
     return status;
 }
 
+/* The weights of this epoch are those that `out` holds. */
+static void remember_best(trainer *t, const evaluation *e)
+{
+    t->state.best_epoch = t->state.epoch;
+    t->state.best_score = e ? e->scores.cider : 0;
+    t->state.best_low = e ? e->low : 0;
+    t->state.best_high = e ? e->high : 0;
+}
+
 /* Keeps the folded weights if they are the best so far; the epoch is then done. e: its scores, NULL without dev. */
 static int close_epoch(trainer *t, const evaluation *e, caption_error *err)
 {
@@ -289,10 +324,8 @@ static int close_epoch(trainer *t, const evaluation *e, caption_error *err)
         return status;
     t->state.epoch++;
     t->state.batch = 0;
-    if (best) {
-        t->state.best_epoch = t->state.epoch;
-        t->state.best_score = e ? e->scores.cider : 0;
-    }
+    if (best)
+        remember_best(t, e);
     /* The last epoch's would go at once. Without it, who goes on behind a crash before the report was taken learns that
      * epoch again and tells of it. */
     if (!is_done(t))
@@ -309,12 +342,13 @@ static int score_base(trainer *t, caption_error *err)
         return CAPTION_OK;
     fold_standardisation(t);
     int status = score_candidate(t, &e, err);
-    if (status == CAPTION_OK)
-        status = save(t, t->options->out, 0, &e, err);
     if (status == CAPTION_OK) {
-        t->state.best_score = e.scores.cider;
-        status = report(t, &e, 1, err);
+        t->state.base_score = e.scores.cider;
+        remember_best(t, &e);
+        status = save(t, t->options->out, 0, &e, err);
     }
+    if (status == CAPTION_OK)
+        status = report(t, &e, 1, err);
     evaluation_free(&e);
     return status;
 }

@@ -26,6 +26,7 @@ typedef struct trainer {
     size_t n_parameters;
     float *parameters, *gradients; /* [n_parameters] */
     float *folded;                 /* [n_parameters] the weights to save (fold_standardisation) */
+    float *rates;                  /* [n_parameters] fine_tune_rates; NULL: all 1 */
     optimizer optimizer;
     arena scratch;
     mixed *mixed; /* NULL: products in float */

@@ -28,10 +28,10 @@ static int make_names(trainer *t, caption_error *err)
     return CAPTION_OK;
 }
 
-/* Parameters, gradients, folded weights, Adam's three vectors, and the scratch of a batch. */
+/* Parameters, gradients, folded weights, rates, Adam's three vectors, and the scratch of a batch. */
 static int check_memory(const trainer *t, size_t scratch, caption_error *err)
 {
-    enum { VECTORS = 6 };
+    enum { VECTORS = 7 };
     size_t needed = VECTORS * t->n_parameters * sizeof(float) + scratch, limit = t->options->memory;
     needed += t->options->mixed ? mixed_size(t->n_parameters) : 0;
     if (limit == 0 || needed <= limit)
@@ -56,6 +56,19 @@ static void shape_network(trainer *t)
     decoder_layout(&t->shape, tensors, &t->n_parameters);
 }
 
+/* New words learn faster than what the base knows. */
+static int make_rates(trainer *t, caption_error *err)
+{
+    if (t->shape.vocabulary <= t->base->shape.vocabulary || t->options->new_words == 1)
+        return CAPTION_OK;
+    t->rates = malloc(t->n_parameters * sizeof *t->rates);
+    if (!t->rates)
+        return caption_fail(err, CAPTION_ENOMEM, "out of memory for %zu parameters", t->n_parameters);
+    fine_tune_rates(t->base, &t->shape, (float)t->options->new_words, t->rates);
+    t->optimizer.rates = t->rates;
+    return CAPTION_OK;
+}
+
 static int make_network(trainer *t, caption_error *err)
 {
     const caption_train_options *o = t->options;
@@ -76,11 +89,13 @@ static int make_network(trainer *t, caption_error *err)
     t->folded = calloc(t->n_parameters, sizeof *t->folded);
     if (!t->parameters || !t->gradients || !t->folded)
         return caption_fail(err, CAPTION_ENOMEM, "out of memory for %zu parameters", t->n_parameters);
-    if (t->base)
-        fine_tune_start(t->base, &t->shape, &t->data, t->parameters);
-    else
+    if (!t->base)
         decoder_init(&t->shape, o->seed, t->parameters);
+    else if ((status = fine_tune_start(t->base, &t->shape, &t->data, t->parameters, err)))
+        return status;
     status = optimizer_init(&t->optimizer, &adam, t->n_parameters, t->parameters, err);
+    if (status == CAPTION_OK && t->base)
+        status = make_rates(t, err);
     return status == CAPTION_OK ? arena_reserve(&t->scratch, scratch, err) : status;
 }
 
@@ -101,10 +116,23 @@ static int resume(trainer *t, caption_error *err)
     return CAPTION_OK;
 }
 
+/* What is learnt from a few captions alone is gibberish. */
+static int check_enough(const caption_train_options *o, caption_error *err)
+{
+    size_t n = caption_dataset_captions(o->train);
+    if (o->base || n >= (size_t)o->minimum_captions)
+        return CAPTION_OK;
+    return caption_fail(
+        err, CAPTION_EINVAL,
+        "%zu captions are too few to learn from scratch, %d are needed (minimum-captions): go on from a base, "
+        "a captioner that knows the language already, or give more captions",
+        n, o->minimum_captions);
+}
+
 static int prepare(trainer *t, caption_error *err)
 {
     int status;
-    if ((status = fine_tune_open(&t->base, t->options, t->encoder, err)) ||
+    if ((status = check_enough(t->options, err)) || (status = fine_tune_open(&t->base, t->options, t->encoder, err)) ||
         (status = train_data_open(&t->data, t->options, t->base, t->encoder, err)) || (status = make_names(t, err)) ||
         (status = make_network(t, err)))
         return status;
@@ -146,6 +174,7 @@ void trainer_close(trainer *t)
     free(t->parameters);
     free(t->gradients);
     free(t->folded);
+    free(t->rates);
     free(t->description);
     free(t->run);
     free(t->checkpoint_path);

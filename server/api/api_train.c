@@ -41,10 +41,11 @@ static int add_job(server *s, const train_request *request, long long *id, probl
 
 static void submit(http_request *r, void *context)
 {
-    const train_request *request = context;
+    train_request *request = context;
     job_record record;
     problem p;
     long long id;
+    train_request_settle(request, jobs_context(r->server->jobs));
     if (add_job(r->server, request, &id, &p) || job_store_get(r->server->job_store, id, &record, &p)) {
         http_answer_problem(r, &p);
         return;

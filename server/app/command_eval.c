@@ -15,6 +15,7 @@
 #include "server/base/options.h"
 #include "server/decode/cage.h"
 #include "server/engine/weights.h"
+#include "server/store/caption_file.h"
 
 enum { BATCH = 16 };
 
@@ -85,7 +86,7 @@ static int open_evaluation(evaluation *e, const char *images, const char *captio
                            const char *model, caption_error *err)
 {
     int status;
-    if ((status = caption_dataset_open(&e->dataset, images, captions, err)) ||
+    if ((status = caption_file_open(&e->dataset, images, captions, CAPTION_PART_TEST, NULL, err)) ||
         (status = weights_open_encoder(place, &e->encoder, err)) ||
         (status = weights_open_model(place, model, &e->model, err)) ||
         (status = caption_session_new(&e->session, e->encoder, BATCH, err)) ||
@@ -155,10 +156,11 @@ int command_eval(int argc, char **argv)
     int status;
     const option named[] = {
         {"images", OPTION_TEXT, &images, 0, 0, "DIR", "directory of the images (needed)"},
-        {"captions", OPTION_TEXT, &captions, 0, 0, "FILE", "TSV: image name, tab, reference caption (needed)"},
+        {"captions", OPTION_TEXT, &captions, 0, 0, "FILE",
+         "references: TSV, Flickr's, COCO's or, of its test part, Karpathy's (needed)"},
         {"model", OPTION_TEXT, &model, 0, 0, "MODEL", "captioner: a name in the weights directory, or a file"},
         {"tsv", OPTION_TEXT, &tsv, 0, 0, "FILE", "write a line an image: name, caption, its CIDEr, confidence, faults"},
-        {"train-captions", OPTION_TEXT, &training, 0, 0, "FILE", "TSV it learnt from: how many captions are copies?"},
+        {"train-captions", OPTION_TEXT, &training, 0, 0, "FILE", "captions it learnt from: how many are copied?"},
         WEIGHTS_OPTIONS(&place),
         CAGE_OPTIONS(&e.decoding),
     };

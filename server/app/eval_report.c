@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "model/score.h"
+#include "server/store/caption_file.h"
 
 static int compare(const void *a, const void *b)
 {
@@ -81,7 +82,7 @@ int eval_report_make(eval_report *out, const char *const *captions, size_t n, co
         count_faults(out, captions[i]);
     int status = count_words(out, captions, n, err);
     if (status == CAPTION_OK && training)
-        status = caption_dataset_open(&learnt, NULL, training, err);
+        status = caption_file_open(&learnt, NULL, training, CAPTION_PART_TRAIN, NULL, err);
     if (status == CAPTION_OK && training)
         status = count_copies(out, captions, n, learnt, err);
     caption_dataset_free(learnt);

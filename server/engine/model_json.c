@@ -14,7 +14,9 @@ static int add_score(cJSON *scores, const char *name, const char *text)
 
 int model_json_scores(cJSON *object, const caption_model *model)
 {
-    static const char *const keys[][2] = {{"dev_bleu_4", "bleu_4"}, {"dev_rouge_l", "rouge_l"}, {"dev_cider", "cider"}};
+    static const char *const keys[][2] = {{"dev_bleu_4", "bleu_4"},         {"dev_rouge_l", "rouge_l"},
+                                          {"dev_cider", "cider"},           {"dev_cider_low", "cider_low"},
+                                          {"dev_cider_high", "cider_high"}, {"base_dev_cider", "base_cider"}};
     cJSON *scores = cJSON_AddObjectToObject(object, "scores");
     int good = scores != NULL;
     for (size_t i = 0; good && i < sizeof keys / sizeof *keys; i++) {

@@ -94,12 +94,13 @@ char *picture_report_json(const picture_report *r, int with_history)
 
 /* ---- a training job --------------------------------------------------------------------------------------------- */
 
-enum { EPOCHS = 256, SAMPLES = 4 };
+enum { EPOCHS = 256, SAMPLES = 4, ENDED = 128 };
 
 struct train_report {
     const caption_dataset *dev;
     int rewards;
     caption_train_progress now; /* its pointers are not used */
+    char ended[ENDED];          /* why; "": it is not over */
     curve losses;
     cJSON *epochs;  /* array: the scores of the last EPOCHS epochs */
     cJSON *samples; /* array: of the last epoch */
@@ -150,6 +151,8 @@ static int add_scores(cJSON *object, const caption_train_progress *p)
 {
     return cJSON_AddNumberToObject(object, "epoch", p->epoch) &&
            json_add_rounded(object, "cider", p->dev->cider, DIGITS) &&
+           json_add_rounded(object, "cider_low", p->low, DIGITS) &&
+           json_add_rounded(object, "cider_high", p->high, DIGITS) &&
            json_add_rounded(object, "bleu_1", p->dev->bleu[0], DIGITS) &&
            json_add_rounded(object, "bleu_4", p->dev->bleu[3], DIGITS) &&
            json_add_rounded(object, "rouge_l", p->dev->rouge_l, DIGITS) &&
@@ -211,6 +214,8 @@ void train_report_add(train_report *r, const caption_train_progress *p)
         r->now.reward = before.reward;
         r->now.captions_per_second = before.captions_per_second;
     }
+    if (p->last)
+        snprintf(r->ended, sizeof r->ended, "%s", p->why);
     if (p->dev) {
         add_epoch(r, p);
         add_samples(r, p);
@@ -236,7 +241,8 @@ static int add_now(cJSON *object, const train_report *r)
            (!r->rewards || json_add_rounded(object, "reward", p->reward, DIGITS)) &&
            json_add_rounded(object, "learning_rate", p->learning_rate, 8) &&
            json_add_rounded(object, "captions_per_second", p->captions_per_second, 1) &&
-           json_add_rounded(object, "seconds_left", p->seconds_left, 0);
+           json_add_rounded(object, "seconds_left", p->seconds_left, 0) &&
+           (!*r->ended || cJSON_AddStringToObject(object, "ended", r->ended));
 }
 
 static int add_copy(cJSON *object, const char *name, const cJSON *item)

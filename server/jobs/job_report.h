@@ -54,7 +54,8 @@ char *picture_report_json(const picture_report *r, int with_history);
 /* ---- a training job ---------------------------------------------------------------------------------------------
  *
  *     progress {"stage", "epoch", "epochs", "iteration", "iterations", "loss", "reward" (self-critical training),
- *              "learning_rate", "captions_per_second", "seconds_left", "loss_history": [[iteration, loss], ...],
+ *              "learning_rate", "captions_per_second", "seconds_left", "ended" (why, when it is over),
+ *              "loss_history": [[iteration, loss], ...],
  *              "dev_scores": [{"epoch", ...}, ...], "samples": [{"image", "caption", "reference"}, ...]}
  *     events   "progress": the numbers of it; "scores": those of an epoch, with samples */
 

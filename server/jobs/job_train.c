@@ -8,11 +8,8 @@
  *
  * Whatever step a job dies in, the next attempt finds the files of the steps before and does the rest; training is
  * reproducible, so the outcome is the same. */
-#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <math.h>
-#include <nettle/sha2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,56 +21,13 @@
 #include "server/jobs/job_report.h"
 #include "server/jobs/job_run.h"
 #include "server/jobs/train_request.h"
+#include "server/store/caption_file.h"
 
 /* ---- a dataset in files ------------------------------------------------------------------------------------------
  *
  * What store_export makes of a stored one: train.tsv and dev.tsv in the job's directory, so that later changes of the
  * files do not change a run that is under way. Captions are written as the dataset reads them, tokenised, which changes
  * nothing in what is learnt from them. */
-
-/* An image and the place it takes in a random order: those that come first are for dev. */
-typedef struct ranked {
-    uint8_t rank[SHA256_DIGEST_SIZE];
-    size_t image;
-} ranked;
-
-static int compare(const void *a, const void *b)
-{
-    return memcmp(((const ranked *)a)->rank, ((const ranked *)b)->rank, SHA256_DIGEST_SIZE);
-}
-
-static void rank_image(ranked *r, const caption_dataset *dataset, size_t image, uint64_t seed)
-{
-    struct sha256_ctx sha;
-    const char *file = caption_dataset_at(dataset, image)->file;
-    uint64_t bytes = htole64(seed);
-    sha256_init(&sha);
-    sha256_update(&sha, sizeof bytes, (const uint8_t *)&bytes);
-    sha256_update(&sha, strlen(file), (const uint8_t *)file);
-    sha256_digest(&sha, sizeof r->rank, r->rank);
-    r->image = image;
-}
-
-/* Marks the images for dev in is_dev [n]. */
-static int choose_dev(const caption_dataset *dataset, double fraction, uint64_t seed, char *is_dev, caption_error *err)
-{
-    size_t n = caption_dataset_size(dataset), dev = (size_t)llround(fraction * (double)n);
-    if (fraction <= 0)
-        return CAPTION_OK;
-    if (n < 2)
-        return caption_fail(err, CAPTION_EINVAL, "two images are the least that can be divided");
-    dev = dev < 1 ? 1 : dev > n - 1 ? n - 1 : dev;
-    ranked *order = calloc(n, sizeof *order);
-    if (!order)
-        return caption_fail(err, CAPTION_ENOMEM, "out of memory to divide a dataset");
-    for (size_t i = 0; i < n; i++)
-        rank_image(&order[i], dataset, i, seed);
-    qsort(order, n, sizeof *order, compare);
-    for (size_t i = 0; i < dev; i++)
-        is_dev[order[i].image] = 1;
-    free(order);
-    return CAPTION_OK;
-}
 
 static int close_file(FILE *out, const char *path, int failed, caption_error *err)
 {
@@ -83,9 +37,7 @@ static int close_file(FILE *out, const char *path, int failed, caption_error *er
     return failed ? caption_fail(err, CAPTION_EIO, "%.400s: %s", path, strerror(error)) : CAPTION_OK;
 }
 
-/* Writes the captions of those images whose mark is `mark`. */
-static int write_part(const caption_dataset *dataset, const char *is_dev, int mark, const char *directory,
-                      const char *name, caption_error *err)
+static int write_captions(const caption_dataset *dataset, const char *directory, const char *name, caption_error *err)
 {
     char path[PATH_MAX];
     int failed = 0;
@@ -95,46 +47,32 @@ static int write_part(const caption_dataset *dataset, const char *is_dev, int ma
         return caption_fail(err, CAPTION_EIO, "%.400s: %s", path, strerror(errno));
     for (size_t i = 0; i < caption_dataset_size(dataset); i++) {
         const caption_dataset_image *image = caption_dataset_at(dataset, i);
-        for (size_t k = 0; k < image->n_captions && is_dev[i] == mark; k++)
+        for (size_t k = 0; k < image->n_captions; k++)
             failed |= fprintf(out, "%s\t%s\n", image->file, image->captions[k]) < 0;
     }
     return close_file(out, path, failed, err);
 }
 
-/* Writes `tsv` as NAME, or with dev_fraction above 0 divided as train.tsv and dev.tsv. */
-static int write_parts(const char *images, const char *tsv, const char *directory, const char *name,
-                       double dev_fraction, uint64_t seed, caption_error *err)
-{
-    caption_dataset *dataset;
-    int status = caption_dataset_open(&dataset, images, tsv, err);
-    if (status)
-        return status;
-    char *is_dev = calloc(caption_dataset_size(dataset) + 1, 1);
-    if (!is_dev)
-        status = caption_fail(err, CAPTION_ENOMEM, "out of memory to divide a dataset");
-    if (!status)
-        status = choose_dev(dataset, dev_fraction, seed, is_dev, err);
-    if (!status)
-        status = write_part(dataset, is_dev, 0, directory, name, err);
-    if (!status && dev_fraction > 0)
-        status = write_part(dataset, is_dev, 1, directory, "dev.tsv", err);
-    free(is_dev);
-    caption_dataset_free(dataset);
-    return status;
-}
-
-/* Without files->dev, dev_fraction of the images, at least one and not all, are for dev; the same seed and names choose
- * the same. dev.tsv is there only if there is a dev part. All is flushed to the disk. */
+/* Without files->dev, the file's own part for dev, or dev_fraction of the images, at least one and not all, are for
+ * dev; the same seed and names choose the same. dev.tsv is there only if there is a dev part. All is flushed to the
+ * disk. */
 static int export_parts(const train_files *files, const char *directory, double dev_fraction, uint64_t seed,
                         caption_error *err)
 {
-    if (!*files->dev)
-        return write_parts(files->images, files->captions, directory, "train.tsv", dev_fraction, seed, err);
-    int status = write_parts(files->images, files->captions, directory, "train.tsv", 0, seed, err);
-    return status ? status : write_parts(files->images, files->dev, directory, "dev.tsv", 0, seed, err);
+    caption_dataset *train = NULL, *dev = NULL;
+    int status = caption_file_open_both(&train, &dev, files->images, files->captions, files->images,
+                                        *files->dev ? files->dev : NULL, dev_fraction, seed, err);
+    if (!status)
+        status = write_captions(train, directory, "train.tsv", err);
+    if (!status && dev)
+        status = write_captions(dev, directory, "dev.tsv", err);
+    caption_dataset_free(dev);
+    caption_dataset_free(train);
+    return status;
 }
 
-/* ---- the job ------------------------------------------------------------------------------------------------------ */
+/* ---- the job ------------------------------------------------------------------------------------------------------
+ */
 
 const char job_train_name[] = "train";
 
@@ -261,9 +199,9 @@ static int open_data(training *t, caption_error *err)
     path_of(t->run, "images", files.images);
     if (!*t->request.dataset && train_request_files(&t->request, t->with->config, &files, &p))
         return fail_by(&p, err);
-    int status = caption_dataset_open(&t->train, files.images, train, err);
+    int status = caption_dataset_open_below(&t->train, files.images, train, err);
     if (!status && exists(dev))
-        status = caption_dataset_open(&t->dev, files.images, dev, err);
+        status = caption_dataset_open_below(&t->dev, files.images, dev, err);
     return status;
 }
 
@@ -293,7 +231,8 @@ static int complete_options(training *t, caption_error *err)
         int status = caption_train_base(o, t->base, err);
         if (status)
             return status;
-    }
+    } else if (!t->request.from_scratch)
+        o->minimum_captions = 1; /* a job of an earlier version, which asked for no number */
     o->train = t->train;
     o->dev = t->dev;
     o->out = t->out;

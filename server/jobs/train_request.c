@@ -79,6 +79,12 @@ static int read_base(train_request *r, const cJSON *member, problem *p)
     return read_text(member, r->base, sizeof r->base, p);
 }
 
+static int read_from_scratch(train_request *r, const cJSON *member, problem *p)
+{
+    r->from_scratch = cJSON_IsTrue(member);
+    return cJSON_IsBool(member) ? 0 : problem_set(p, PROBLEM_BAD_OPTION, "from_scratch: must be true or false");
+}
+
 static int read_kind(train_request *r, const cJSON *member, problem *p)
 {
     return read_text(member, r->kind, sizeof r->kind, p);
@@ -106,9 +112,10 @@ static const struct {
     const char *name;
     int (*read)(train_request *r, const cJSON *member, problem *p);
 } members[] = {
-    {"dataset", read_dataset},     {"model", read_model}, {"base", read_base},
-    {"kind", read_kind},           {"seed", read_seed},   {"dev_fraction", read_dev_fraction},
-    {"objective", read_objective},
+    {"dataset", read_dataset},     {"model", read_model},
+    {"base", read_base},           {"kind", read_kind},
+    {"seed", read_seed},           {"dev_fraction", read_dev_fraction},
+    {"objective", read_objective}, {"from_scratch", read_from_scratch},
 };
 
 /* ---- the trainer's numbers --------------------------------------------------------------------------------------- */
@@ -176,15 +183,24 @@ static int read_member(train_request *r, const cJSON *member, problem *p)
     return read_option(&r->options, o, member, p);
 }
 
-/* What the base decides cannot be asked for. */
-static int check_base(const cJSON *object, problem *p)
+/* A size that was asked for, though a base decides it; NULL: none. */
+static const char *find_size(const cJSON *object)
 {
-    static const char *const decided[] = {"kind", "hidden", "words", "attention"};
-    if (!cJSON_GetObjectItemCaseSensitive(object, "base"))
-        return 0;
+    static const char *const decided[] = {"attention", "hidden", "words"};
     for (size_t i = 0; i < sizeof decided / sizeof *decided; i++)
         if (cJSON_GetObjectItemCaseSensitive(object, decided[i]))
-            return problem_set(p, PROBLEM_BAD_OPTION, "%s: with a base, that of the base is meant", decided[i]);
+            return decided[i];
+    return NULL;
+}
+
+/* What the base decides cannot be asked for. */
+static int check_base(const train_request *r, problem *p)
+{
+    const char *decided = r->kind_given ? "kind" : r->size_given;
+    if (*r->base && r->from_scratch)
+        return problem_set(p, PROBLEM_BAD_OPTION, "from_scratch: there is a base to go on from");
+    if (*r->base && decided)
+        return problem_set(p, PROBLEM_BAD_OPTION, "%s: with a base, that of the base is meant", decided);
     return 0;
 }
 
@@ -202,7 +218,7 @@ static int check_whole(const train_request *r, const cJSON *object, problem *p)
                            r->objective);
     if (caption_train_check(&r->options, &err))
         return problem_set(p, PROBLEM_BAD_OPTION, "%s", err.message);
-    return check_base(object, p);
+    return check_base(r, p);
 }
 
 static int read_request(train_request *r, const cJSON *object, problem *p)
@@ -217,13 +233,16 @@ static int read_request(train_request *r, const cJSON *object, problem *p)
     r->options = caption_train_defaults(r->kind);
     if (caption_train_objective(&r->options, r->objective, &err))
         return problem_set(p, PROBLEM_BAD_OPTION, "%s", err.message);
+    if (!cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(object, "from_scratch")) && r->options.samples == 0)
+        caption_train_gently(&r->options);
     r->options.minimum_count = USUAL_MINIMUM_COUNT;
     cJSON_ArrayForEach(member, object)
     {
         if (json_check_once(object, member, p) || read_member(r, member, p))
             return 1;
     }
-    r->attention_given = cJSON_GetObjectItemCaseSensitive(object, "attention") != NULL;
+    r->kind_given = kind != NULL;
+    r->size_given = find_size(object);
     return check_whole(r, object, p);
 }
 
@@ -267,6 +286,7 @@ char *train_request_json(const train_request *r)
     int good = add_dataset(object, r) && cJSON_AddStringToObject(object, "model", r->model) &&
                (*r->base ? cJSON_AddStringToObject(object, "base", r->base)
                          : cJSON_AddStringToObject(object, "kind", r->kind)) &&
+               (!r->from_scratch || cJSON_AddTrueToObject(object, "from_scratch")) &&
                cJSON_AddStringToObject(object, "objective", r->objective) &&
                json_add_integer(object, "seed", r->options.seed) &&
                (*r->files.dev || cJSON_AddNumberToObject(object, "dev_fraction", r->dev_fraction));
@@ -304,6 +324,14 @@ int train_request_files(const train_request *r, const config *c, train_files *ou
            (*r->files.dev && resolve(root, r->files.dev, out->dev, p));
 }
 
+static int refuse_few(const train_request *r, long long captions, problem *p)
+{
+    return problem_set(p, PROBLEM_DATASET_TOO_SMALL,
+                       "%s has %lld captions, too few to learn from scratch, which takes %d (minimum_captions): "
+                       "leave from_scratch out to go on from a captioner that knows the language already, or add more",
+                       r->dataset, captions, r->options.minimum_captions);
+}
+
 static int check_dataset(const train_request *r, const job_context *with, problem *p)
 {
     train_files files;
@@ -316,7 +344,7 @@ static int check_dataset(const train_request *r, const job_context *with, proble
     if (dataset.items < least)
         return problem_set(p, PROBLEM_DATASET_TOO_SMALL, "%s has %lld items, and %d are needed", r->dataset,
                            dataset.items, least);
-    return 0;
+    return r->from_scratch && dataset.captions < r->options.minimum_captions ? refuse_few(r, dataset.captions, p) : 0;
 }
 
 int train_request_base(const train_request *r, const job_context *with, char path[PATH_MAX], problem *p)
@@ -328,18 +356,64 @@ int train_request_base(const train_request *r, const job_context *with, char pat
     return 0;
 }
 
+/* ---- a new request ----------------------------------------------------------------------------------------------- */
+
+/* Of the default captioner and that which is called like the kind asked for, the first that is of this kind. */
+void train_request_settle(train_request *r, const job_context *with)
+{
+    if (*r->base || r->from_scratch)
+        return;
+    caption_model *model = registry_take(with->registry, "", r->base);
+    if (r->kind_given && (!model || strcmp(caption_model_kind(model), r->kind) != 0)) {
+        caption_model_release(model);
+        model = registry_take(with->registry, r->kind, r->base);
+    }
+    if (!model)
+        *r->base = '\0';
+    caption_model_release(model);
+}
+
 static int check_effect(const train_request *r, problem *p)
 {
-    if (strcmp(r->objective, "cider") == 0 && !*r->base)
+    const int cider = strcmp(r->objective, "cider") == 0;
+    if (cider && r->from_scratch)
         return problem_set(p, PROBLEM_BAD_OPTION, "objective: cider needs a base, which can write captions already");
-    if (r->attention_given && !has_attention(r))
+    if (!r->from_scratch && r->size_given)
+        return problem_set(p, PROBLEM_BAD_OPTION,
+                           "%s: that of the captioner it goes on from is meant; \"from_scratch\": true takes another",
+                           r->size_given);
+    if (r->size_given && strcmp(r->size_given, "attention") == 0 && !has_attention(r))
         return problem_set(p, PROBLEM_BAD_OPTION, "attention: only captioners of kind attention have it");
     return 0;
 }
 
+/* Can a run go on from the base on the features of this server's encoder? */
+static int check_start(const train_request *r, const job_context *with, problem *p)
+{
+    char path[PATH_MAX], name[WEIGHTS_NAME_BYTES];
+    if (r->from_scratch)
+        return 0;
+    if (!*r->base && !r->kind_given)
+        return registry_refuse(with->registry, "", p);
+    if (!*r->base)
+        return problem_set(
+            p, PROBLEM_BAD_OPTION,
+            "kind: there is no captioner \"%s\" to go on from; \"from_scratch\": true begins without one", r->kind);
+    if (train_request_base(r, with, path, p))
+        return 1;
+    caption_model *model = registry_take(with->registry, r->base, name);
+    const char *learnt_from = model ? caption_model_metadata(model, "encoder") : NULL;
+    const int fits = learnt_from && strcmp(learnt_from, caption_encoder_sha256(registry_encoder(with->registry))) == 0;
+    caption_model_release(model);
+    return fits ? 0
+                : problem_set(p, PROBLEM_BAD_OPTION,
+                              "base: %s learnt from the features of another encoder; name another base, or "
+                              "\"from_scratch\": true begins without one",
+                              r->base);
+}
+
 int train_request_check(const train_request *r, const job_context *with, problem *p)
 {
-    char path[PATH_MAX];
     return check_effect(r, p) || models_check_name(with->models, r->model, p) || check_dataset(r, with, p) ||
-           (*r->base && train_request_base(r, with, path, p));
+           check_start(r, with, p);
 }

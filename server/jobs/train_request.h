@@ -1,7 +1,8 @@
 /* train_request.h: what a client asks of POST /v1/train, checked; and the form in which the job keeps it.
  *
- *     {"dataset": "birds", "model": "my-birds", "base": "lstm", "epochs": 10, "learning_rate": 0.0005}
+ *     {"dataset": "birds", "model": "my-birds", "epochs": 10, "learning_rate": 0.0005}
  *
+ * It goes on from the default captioner unless it names another `base`, or says "from_scratch": true.
  * dataset is a stored one, or {"images": DIR, "captions": FILE, "dev": FILE} below --training-root. The numbers, their
  * ranges and defaults are the trainer's (train.h), under the names of its command line with _ for -. What the job keeps
  * names every number, so that a run that is gone on with by a later version is the same run. */
@@ -22,11 +23,13 @@ typedef struct train_request {
     train_files files;              /* as the client wrote them */
     double dev_fraction;
     char model[WEIGHTS_NAME_BYTES]; /* to be made */
-    char base[WEIGHTS_NAME_BYTES];  /* "": none */
+    char base[WEIGHTS_NAME_BYTES];  /* "": none, or that which train_request_settle chooses */
+    int from_scratch;
     char kind[WEIGHTS_NAME_BYTES];
     char objective[WEIGHTS_NAME_BYTES]; /* caption_train_objective */
-    int attention_given;                /* the size of attention was asked for */
-    caption_train_options options;      /* kind, hidden, words and attention are the base's if there is one */
+    int kind_given;
+    const char *size_given;        /* a member that is the base's if there is one; NULL: none */
+    caption_train_options options; /* kind, hidden, words and attention are the base's if there is one */
 } train_request;
 
 /* All return 0, or 1 with *p set. */
@@ -34,6 +37,10 @@ typedef struct train_request {
 /* Refuses unknown members, wrong types and numbers out of range by name. What an earlier version let a job keep is read
  * still. */
 int train_request_parse(train_request *out, const char *json, size_t size, problem *p);
+
+/* Names the base of a new request that leaves it open: the default captioner, or if a kind was asked for, one of that.
+ */
+void train_request_settle(train_request *r, const job_context *with);
 
 /* Whether all that is asked for can have an effect, dataset and base are there, and the model's name is free. Waits for
  * the disk. */

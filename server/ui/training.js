@@ -6,6 +6,7 @@ import { $, attempt, duration, h, number, refill, showProblem, table, values, wh
 import { fillModels } from "./models.js";
 
 const OPEN = ["queued", "running"];
+const SCRATCH = "*"; // what the choice of no base is called: no model's name
 const TEXT = ["dataset", "model", "base", "kind"];
 let watching = new AbortController();
 
@@ -17,7 +18,9 @@ async function start(event) {
     const fields = Object.entries(values(form)).map(([name, text]) => [name, TEXT.includes(name) ? text : Number(text)]);
     fault.replaceChildren();
     await attempt(form.querySelector("button"), fault, async () => {
-        const job = await getJson("/v1/train", { method: "POST", json: Object.fromEntries(fields) });
+        const json = Object.fromEntries(fields);
+        if (json.base === SCRATCH) Object.assign(json, { base: undefined, from_scratch: true });
+        const job = await getJson("/v1/train", { method: "POST", json });
         form.elements.model.value = "";
         await watch(job.id);
     });
@@ -115,7 +118,7 @@ export function init() {
     const form = $("train-form"), { base, dataset } = form.elements;
     form.addEventListener("submit", start);
     form.append(h("div", { id: "train-fault" }));
-    const decided = () => form.querySelectorAll("[data-new]").forEach((e) => (e.hidden = base.value !== ""));
+    const decided = () => form.querySelectorAll("[data-new]").forEach((e) => (e.hidden = base.value !== SCRATCH));
     base.addEventListener("change", decided);
     dataset.append(h("option", { value: "" }, "–"));
 }
@@ -126,7 +129,14 @@ async function fillDatasets() {
     if (datasets.some((d) => d.name === chosen)) select.value = chosen;
 }
 
+async function fillBases() {
+    const select = $("train-form").elements.base, scratch = select.value === SCRATCH;
+    await fillModels(select, (name) => `the default${name ? ` (${name})` : ""}`);
+    select.append(h("option", { value: SCRATCH }, "nothing: from scratch, with thousands of captions"));
+    if (scratch) select.value = SCRATCH;
+}
+
 export function show() {
-    Promise.all([fillDatasets(), fillModels($("train-form").elements.base, () => "nothing: random weights"), showJobs()])
+    Promise.all([fillDatasets(), fillBases(), showJobs()])
         .catch((error) => showProblem($("job-list"), error));
 }

@@ -59,7 +59,7 @@ class Daemon:
 
     def begin_training(self):
         request = {"dataset": {"images": ".", "captions": "captions.tsv"}, "model": f"m{time.monotonic_ns()}",
-                   "hidden": 512, "words": 512, "batch": 100, "epochs": 100000, "minimum_count": 1, "flip": False,
+                   "from_scratch": True, "minimum_captions": 1, "hidden": 512, "words": 512, "batch": 100, "epochs": 100000, "minimum_count": 1, "flip": False,
                    "dev_fraction": 0}
         job = self.ask(self.connect(), "POST", "/v1/train", json.dumps(request))["id"]
         return self.wait_until_begun(job)

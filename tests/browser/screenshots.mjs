@@ -32,8 +32,9 @@ async function teach(page, url) {
     await openPanel(page, "training");
     await page.waitForSelector("#train-form option[value=shapes]", { state: "attached" });
     for (const [name, value] of Object.entries({ model: "shapes", epochs: 40, learning_rate: 0.004 })) await page.fill(`#train-form [name=${name}]`, String(value));
+    await page.selectOption("#train-form [name=base]", "*");
     await page.click("#train-form summary");
-    for (const [name, value] of Object.entries({ hidden: 128, words: 32, batch: 2, minimum_count: 1, dev_fraction: 0.2 })) await page.fill(`#train-form [name=${name}]`, String(value));
+    for (const [name, value] of Object.entries({ minimum_captions: 1, hidden: 128, words: 32, batch: 2, minimum_count: 1, dev_fraction: 0.2 })) await page.fill(`#train-form [name=${name}]`, String(value));
     await page.click("#train-form summary");
     await page.click("#train-form button.primary");
     await page.waitForSelector("#job-open .samples li");

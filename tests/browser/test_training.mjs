@@ -70,11 +70,12 @@ await run(["--models", "lstm"], async ({ page, daemon, test }) => {
         await page.click("#train-form button.primary");
         await page.waitForSelector(`#job-open h2:has-text('${name}')`);
     };
-    const small = { hidden: 96, words: 32, batch: 4, learning_rate: 0.004, minimum_count: 1 };
+    const small = { minimum_captions: 1, hidden: 96, words: 32, batch: 4, learning_rate: 0.004, minimum_count: 1 };
 
     await test("a_training_draws_its_curve_while_it_learns", async () => {
         await openPanel(page, "training");
         await page.waitForSelector("#train-form select[name=dataset] option[value=lessons]", { state: "attached" });
+        await page.selectOption("#train-form select[name=base]", "*");
         await page.click("#train-form summary");
         await start("endless", { ...small, epochs: 100000, dev_fraction: 0 }); // nothing to score: nothing to end it early
         const longer = (n) => page.waitForFunction((least) => {

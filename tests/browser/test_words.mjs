@@ -11,7 +11,7 @@ function teach(scratch) {
     mkdirSync(images);
     for (const l of lessons) writeFileSync(join(images, l.name), l.buffer);
     writeFileSync(join(scratch, "captions.tsv"), lessons.map((l) => `${l.name}\t${l.caption}\n`).join(""));
-    captiond("train", "--kind", "attention", "--images", images, "--captions", join(scratch, "captions.tsv"), "--out", file,
+    captiond("train", "--from-scratch", "--minimum-captions", "1", "--kind", "attention", "--images", images, "--captions", join(scratch, "captions.tsv"), "--out", file,
         "--hidden", "64", "--words", "32", "--epochs", "40", "--batch", "4", "--minimum-count", "1", "--cache", join(scratch, "cache"));
     return ["--models", `lstm,${file}`, "--model", "lstm"];
 }

@@ -161,7 +161,7 @@ async function testDefaults(document) {
 
 // A job that runs until it is cancelled, for the one route that needs it.
 async function startEndlessJob(server) {
-    const body = { dataset: 'pets', model: 'never', epochs: 100000, hidden: 16, words: 8, minimum_count: 1, patience: 0 };
+    const body = { dataset: 'pets', model: 'never', from_scratch: true, minimum_captions: 1, epochs: 100000, hidden: 16, words: 8, minimum_count: 1, patience: 0 };
     const headers = { 'Content-Type': 'application/json' };
     const answer = await fetch(`${server.url}/v1/train`, { method: 'POST', headers, body: JSON.stringify(body) });
     assert.equal(answer.status, 202);

@@ -67,7 +67,8 @@ static void a_queued_job_is_cancelled_and_never_runs(void **state)
 
 /* What a step of this one does beside its products, which are given up, takes a while. */
 #define TRAINING_HEAVY                                                                                                 \
-    "{\"dataset\":\"%s\",\"model\":\"%s\",\"epochs\":100000,\"hidden\":2048,\"words\":1024,\"minimum_count\":1,"       \
+    "{\"dataset\":\"%s\",\"model\":\"%s\"," TRAINING_SCRATCH                                                           \
+    ",\"epochs\":100000,\"hidden\":2048,\"words\":1024,\"minimum_count\":1,"                                           \
     "\"patience\":0,\"flip\":false}"
 
 static void the_next_begins_when_a_cancelled_one_has_come_to_its_end(void **state)

@@ -38,6 +38,9 @@ static const char *const *train_arguments(const char *out, const char *const *mo
     static const char *arguments[MOST];
     const char *const common[] = {
         "train",
+        "--from-scratch",
+        "--minimum-captions",
+        "1",
         "--encoder",
         captiond_encoder,
         "--images",
@@ -165,7 +168,8 @@ static void a_job_writes_the_same_file_as_the_command(void **state)
     long long id =
         training_submit(c, "%s",
                         "{\"dataset\":{\"images\":\".\",\"captions\":\"captions.tsv\",\"dev\":\"captions.tsv\"},"
-                        "\"model\":\"asked\",\"minimum_count\":1,\"hidden\":48,\"words\":16,\"batch\":5,\"epochs\":40,"
+                        "\"model\":\"asked\"," TRAINING_SCRATCH
+                        ",\"minimum_count\":1,\"hidden\":48,\"words\":16,\"batch\":5,\"epochs\":40,"
                         "\"patience\":0,\"learning_rate\":0.01,\"dropout\":0.1,\"average\":0.9,\"label_smoothing\":0}");
     training_expect(c, id, "succeeded");
     captiond_stop(c);

@@ -19,7 +19,8 @@
 
 /* Its checkpoint takes 40 MB. */
 #define LARGE                                                                                                          \
-    "{\"dataset\":\"lessons\",\"model\":\"%s\",\"epochs\":2,\"hidden\":512,\"words\":512,\"minimum_count\":1,"         \
+    "{\"dataset\":\"lessons\",\"model\":\"%s\"," TRAINING_SCRATCH                                                      \
+    ",\"epochs\":2,\"hidden\":512,\"words\":512,\"minimum_count\":1,"                                                  \
     "\"dev_fraction\":0,\"flip\":false}"
 
 static void expect_alive(const captiond *c)

@@ -183,21 +183,65 @@ static void the_objective_decides_defaults(void **state)
 static void what_cannot_have_an_effect_is_refused(void **state)
 {
     (void)state;
-    expect_refusal("\"dataset\":\"lessons\",\"model\":\"m\",\"objective\":\"cider\"", 400, "bad-option",
-                   "objective: cider needs a base");
-    expect_refusal("\"dataset\":\"lessons\",\"model\":\"m\",\"attention\":64", 400, "bad-option",
+    expect_refusal("\"dataset\":\"lessons\",\"model\":\"m\",\"objective\":\"cider\",\"from_scratch\":true", 400,
+                   "bad-option", "objective: cider needs a base");
+    expect_refusal("\"dataset\":\"lessons\",\"model\":\"m\",\"from_scratch\":true,\"attention\":64", 400, "bad-option",
                    "attention: only captioners of kind attention have it");
-    expect_refusal("\"dataset\":\"lessons\",\"model\":\"m\",\"kind\":\"rnn\",\"attention\":64", 400, "bad-option",
-                   "attention: only captioners of kind attention have it");
+    expect_refusal("\"dataset\":\"lessons\",\"model\":\"m\",\"from_scratch\":true,\"kind\":\"rnn\",\"attention\":64",
+                   400, "bad-option", "attention: only captioners of kind attention have it");
+}
+
+/* A new request goes on from the default captioner, whose sizes it has. */
+static void what_begins_anew_says_so(void **state)
+{
+    (void)state;
+    expect_refusal("\"dataset\":\"lessons\",\"model\":\"m\",\"hidden\":64", 400, "bad-option",
+                   "hidden: that of the captioner it goes on from is meant");
+    expect_refusal("\"dataset\":\"lessons\",\"model\":\"m\",\"base\":\"tiny\",\"from_scratch\":true", 400, "bad-option",
+                   "from_scratch: there is a base");
+    expect_refusal("\"dataset\":\"lessons\",\"model\":\"m\",\"from_scratch\":1", 400, "bad-option",
+                   "from_scratch: must be true or false");
+    expect_refusal("\"dataset\":\"lessons\",\"model\":\"m\",\"kind\":\"attention\"", 400, "bad-option",
+                   "kind: there is no captioner \"attention\" to go on from");
+    expect_refusal("\"dataset\":\"lessons\",\"model\":\"m\"", 400, "bad-option",
+                   "base: tiny learnt from the features of another encoder");
+}
+
+static void too_few_captions_for_a_new_beginning_are_refused(void **state)
+{
+    (void)state;
+    expect_refusal("\"dataset\":\"lessons\",\"model\":\"m\",\"from_scratch\":true", 409, "dataset-too-small",
+                   "lessons has 3 captions, too few to learn from scratch, which takes 3000");
+    long long id = training_submit(server, "{\"dataset\":{\"images\":\".\",\"captions\":\"captions.tsv\"},"
+                                           "\"model\":\"m\",\"from_scratch\":true,\"dev_fraction\":0}");
+    reply job = training_wait(server, id, "failed");
+    assert_non_null(strstr(reply_string(&job, "error"), "4 captions are too few to learn from scratch"));
+    reply_free(&job);
+}
+
+static void the_default_captioner_is_gone_on_from(void **state)
+{
+    (void)state;
+    training_expect(server, training_submit(server, TRAINING_TINY, "lessons", "first", 1), "succeeded");
+    reply r = dataset_ask(server, "POST", "/v1/models/first/activate");
+    assert_int_equal(r.status, 200);
+    reply_free(&r);
+    long long id = training_submit(server, "{\"dataset\":\"lessons\",\"model\":\"second\",\"epochs\":1}");
+    reply job = training_wait(server, id, "succeeded");
+    assert_string_equal(reply_string(&job, "request/base"), "first");
+    assert_int_equal(reply_number(&job, "progress/dev_scores/0/epoch"), 0);
+    reply_number(&job, "result/scores/base_cider");
+    assert_string_equal(reply_string(&job, "progress/ended"), "its one epoch is done");
+    reply_free(&job);
 }
 
 static void expect_kept_attention(const char *kind, const char *more, int size)
 {
-    long long id =
-        training_submit(server,
-                        "{\"dataset\":\"lessons\",\"model\":\"%s\",\"kind\":\"%s\",\"epochs\":1,\"hidden\":8,"
-                        "\"words\":8,\"minimum_count\":1%s}",
-                        kind, kind, more);
+    long long id = training_submit(server,
+                                   "{\"dataset\":\"lessons\",\"model\":\"%s\",\"kind\":\"%s\"," TRAINING_SCRATCH
+                                   ",\"epochs\":1,\"hidden\":8,"
+                                   "\"words\":8,\"minimum_count\":1%s}",
+                                   kind, kind, more);
     reply job = training_wait(server, id, "succeeded");
     const cJSON *kept = cJSON_GetObjectItemCaseSensitive(job.json, "request");
     assert_int_equal(cJSON_HasObjectItem(kept, "attention"), size > 0);
@@ -229,7 +273,8 @@ static void files_below_the_training_root_are_learnt_from(void **state)
 {
     (void)state;
     long long id = training_submit(
-        server, "{\"dataset\":{\"images\":\".\",\"captions\":\"captions.tsv\"},\"model\":\"filed\",\"epochs\":1,"
+        server, "{\"dataset\":{\"images\":\".\",\"captions\":\"captions.tsv\"},\"model\":\"filed\"," TRAINING_SCRATCH
+                ",\"epochs\":1,"
                 "\"hidden\":8,\"words\":8,\"minimum_count\":1,\"dev_fraction\":0.25}");
     reply job = training_wait(server, id, "succeeded");
     assert_string_equal(reply_string(&job, "request/dataset/captions"), "captions.tsv");
@@ -246,11 +291,11 @@ static void the_training_root_may_be_the_whole_disk(void **state)
     captiond_stop(server);
     server = captiond_serve((const char *[]){"--training-root", "/", NULL});
     snprintf(root, sizeof root, "%s", scratch_path("files"));
-    long long id =
-        training_submit(server,
-                        "{\"dataset\":{\"images\":\"%s\",\"captions\":\"%s/captions.tsv\"},\"model\":\"rooted\","
-                        "\"epochs\":1,\"hidden\":8,\"words\":8,\"minimum_count\":1,\"dev_fraction\":0}",
-                        root + 1, root + 1);
+    long long id = training_submit(
+        server,
+        "{\"dataset\":{\"images\":\"%s\",\"captions\":\"%s/captions.tsv\"},\"model\":\"rooted\"," TRAINING_SCRATCH ","
+        "\"epochs\":1,\"hidden\":8,\"words\":8,\"minimum_count\":1,\"dev_fraction\":0}",
+        root + 1, root + 1);
     training_expect(server, id, "succeeded");
 }
 
@@ -266,8 +311,9 @@ static void files_need_a_training_root(void **state)
 static void a_network_that_is_too_large_fails_its_job(void **state)
 {
     (void)state;
-    long long id = training_submit(server, "{\"dataset\":\"lessons\",\"model\":\"huge\",\"hidden\":4096,"
-                                           "\"words\":4096,\"minimum_count\":1}");
+    long long id =
+        training_submit(server, "{\"dataset\":\"lessons\",\"model\":\"huge\"," TRAINING_SCRATCH ",\"hidden\":4096,"
+                                "\"words\":4096,\"minimum_count\":1}");
     reply job = training_wait(server, id, "failed");
     assert_non_null(strstr(reply_string(&job, "error"), "the limit is 64 MiB"));
     reply_free(&job);
@@ -338,6 +384,9 @@ int main(void)
         cmocka_unit_test(what_the_base_decides_cannot_be_asked_for),
         cmocka_unit_test(the_objective_decides_defaults),
         cmocka_unit_test(what_cannot_have_an_effect_is_refused),
+        cmocka_unit_test(what_begins_anew_says_so),
+        cmocka_unit_test(too_few_captions_for_a_new_beginning_are_refused),
+        cmocka_unit_test(the_default_captioner_is_gone_on_from),
         cmocka_unit_test(a_job_keeps_the_size_of_attention_that_it_has),
         cmocka_unit_test(files_outside_the_training_root_are_refused),
         cmocka_unit_test(files_below_the_training_root_are_learnt_from),

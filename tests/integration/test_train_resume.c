@@ -23,7 +23,8 @@ enum { EPOCHS = 120, KILLS = 20, PICTURES = 8, LONGEST_PAUSE_MS = 400 };
 
 /* Dropout, averages and dev scores, so that there is much to get wrong; dataset, model. */
 #define RUN                                                                                                            \
-    "{\"dataset\":\"%s\",\"model\":\"%s\",\"epochs\":120,\"hidden\":24,\"words\":12,\"minimum_count\":1,\"batch\":3,"  \
+    "{\"dataset\":\"%s\",\"model\":\"%s\"," TRAINING_SCRATCH                                                           \
+    ",\"epochs\":120,\"hidden\":24,\"words\":12,\"minimum_count\":1,\"batch\":3,"                                      \
     "\"dropout\":0.3,\"average\":0.9,\"patience\":0,\"dev_fraction\":0.25,\"seed\":7}"
 
 static int start(void **state)

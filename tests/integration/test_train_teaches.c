@@ -115,9 +115,10 @@ static void activated_it_is_the_default_also_after_a_restart(void **state)
 static void dev_scores_and_samples_tell_how_it_gets_on(void **state)
 {
     (void)state;
-    long long id = training_submit(
-        served, "{\"dataset\":\"lessons\",\"model\":\"scored\",\"kind\":\"rnn\",\"epochs\":3,\"hidden\":32,"
-                "\"words\":8,\"minimum_count\":1,\"batch\":5,\"dev_fraction\":0.25,\"patience\":0}");
+    long long id =
+        training_submit(served, "{\"dataset\":\"lessons\",\"model\":\"scored\",\"kind\":\"rnn\"," TRAINING_SCRATCH
+                                ",\"epochs\":3,\"hidden\":32,"
+                                "\"words\":8,\"minimum_count\":1,\"batch\":5,\"dev_fraction\":0.25,\"patience\":0}");
     reply job = training_wait(served, id, "succeeded");
     for (int epoch = 0; epoch < 3; epoch++) {
         char at[64];

@@ -8,15 +8,20 @@
 
 #include "tests/support/client.h"
 
+/* Members of a request that begins with random weights, however few its captions are. */
+#define TRAINING_SCRATCH "\"from_scratch\":true,\"minimum_captions\":1"
+
 /* A network so small that it learns the lessons in seconds: dataset, model, epochs. */
 #define TRAINING_TINY                                                                                                  \
-    "{\"dataset\":\"%s\",\"model\":\"%s\",\"epochs\":%d,\"hidden\":128,\"words\":32,\"minimum_count\":1,\"batch\":2,"  \
+    "{\"dataset\":\"%s\",\"model\":\"%s\"," TRAINING_SCRATCH                                                           \
+    ",\"epochs\":%d,\"hidden\":128,\"words\":32,\"minimum_count\":1,\"batch\":2,"                                      \
     "\"learning_rate\":0.004,\"dropout\":0,\"feature_dropout\":0,\"label_smoothing\":0,\"average\":0,\"flip\":false,"  \
     "\"patience\":0,\"dev_fraction\":0}"
 
 /* One that goes on until somebody ends it: dataset, model. */
 #define TRAINING_ENDLESS                                                                                               \
-    "{\"dataset\":\"%s\",\"model\":\"%s\",\"epochs\":100000,\"hidden\":16,\"words\":8,\"minimum_count\":1,"            \
+    "{\"dataset\":\"%s\",\"model\":\"%s\"," TRAINING_SCRATCH                                                           \
+    ",\"epochs\":100000,\"hidden\":16,\"words\":8,\"minimum_count\":1,"                                                \
     "\"patience\":0,\"flip\":false}"
 
 /* Makes a dataset of the first n lessons (lessons.h). */

@@ -34,7 +34,7 @@ static caption_train_options quick_options(const char *kind, const caption_datas
     o.out = out;
     o.hidden = 48;
     o.words = 16;
-    o.minimum_count = 1;
+    o.minimum_count = o.minimum_captions = 1;
     o.batch = 6;
     o.epochs = 60;
     o.learning_rate = 0.01;

@@ -134,7 +134,7 @@ static caption_train_options options_for(const char *kind, const char *out, stru
     o.out = out;
     o.hidden = 24;
     o.words = 12;
-    o.minimum_count = 1;
+    o.minimum_count = o.minimum_captions = 1;
     o.batch = 4; /* 18 captions: 5 batches, the last one of 2 */
     o.epochs = 3;
     o.patience = 0;
