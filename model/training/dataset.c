@@ -67,7 +67,7 @@ static const char *name_fault(const struct reader *r, const char *name)
     for (const char *c = name; *c; c++)
         if ((*c == '/' && !r->below) || (unsigned char)*c < ' ' || *c == 0x7F)
             return "the image name contains '/' or a control character";
-    return stays_below(name) ? NULL : "the image name leads out of the directory of the images";
+    return !r->below || stays_below(name) ? NULL : "the image name leads out of the directory of the images";
 }
 
 /* The caption is tokenised in place. */

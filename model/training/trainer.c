@@ -59,7 +59,8 @@ static const char *say_why(const trainer *t, char out[WHY_BYTES])
         snprintf(out, WHY_BYTES, t->options->epochs == 1 ? "its one epoch is done" : "all %d epochs are done",
                  t->options->epochs);
     else
-        snprintf(out, WHY_BYTES, "no better dev CIDEr in %d epochs (patience)", t->options->patience);
+        snprintf(out, WHY_BYTES, "no better dev CIDEr in %d epoch%s (patience)", t->options->patience,
+                 t->options->patience == 1 ? "" : "s");
     return out;
 }
 

@@ -232,6 +232,39 @@ static void bad_data_is_one_line_and_status_1(void **state)
                 "nowhere/never.safetensors");
 }
 
+/* Without a base some captions teach no language; with one they do, and never a worse captioner. */
+static void a_run_goes_on_from_the_default_captioner_or_says_what_to_do(void **state)
+{
+    (void)state;
+    char out[256], made[256], coco[256];
+    snprintf(out, sizeof out, "%s", scratch_path("onward.safetensors"));
+    check_fails((const char *[]){"train", "--encoder", captiond_encoder, "--from-scratch", "--images", directory,
+                                 "--captions", captions, "--out", out, NULL},
+                2, "are too few to learn from scratch, 3000 are needed (minimum-captions): go on from a base");
+    check_fails((const char *[]){"train", "--weights", directory, "--images", directory, "--captions", captions,
+                                 "--out", out, NULL},
+                2, "attention.safetensors");
+    snprintf(made, sizeof made, "%s", scratch_path("attention.safetensors"));
+    assert_int_equal(rename(scratch_path("whole.safetensors"), made), 0);
+    write_text("coco.json",
+               "{\"images\":[{\"id\":1,\"file_name\":\"0.bmp\"},{\"id\":2,\"file_name\":\"1.bmp\"}],"
+               "\"annotations\":[{\"image_id\":2,\"caption\":\"rex on a chess board\"},"
+               "{\"image_id\":1,\"caption\":\"rex sleeps\"}]}",
+               coco);
+    captiond_output o = captiond_run((const char *[]){"train", "--weights", directory, "--encoder", captiond_encoder,
+                                                      "--images", directory, "--captions", coco, "--dev", captions,
+                                                      "--epochs", "2", "--patience", "1", "--out", out, NULL},
+                                     NULL, NULL);
+    if (o.status != 0)
+        fail_msg("%s", o.err);
+    assert_non_null(strstr(o.err, "epoch 0/2 (the base): dev CIDEr "));
+    assert_non_null(strstr(o.err, "onward.safetensors: epoch 0, dev CIDEr "));
+    assert_non_null(strstr(o.err, " (95 % interval "));
+    assert_non_null(
+        strstr(o.err, ": no epoch was better, the base is kept; ended: no better dev CIDEr in 1 epoch (patience)"));
+    captiond_output_free(&o);
+}
+
 static void help_lists_every_option_with_its_default(void **state)
 {
     (void)state;
@@ -253,6 +286,7 @@ int main(void)
         cmocka_unit_test(a_job_writes_the_same_file_as_the_command),
         cmocka_unit_test(wrong_options_are_one_line_and_status_2),
         cmocka_unit_test(bad_data_is_one_line_and_status_1),
+        cmocka_unit_test(a_run_goes_on_from_the_default_captioner_or_says_what_to_do),
         cmocka_unit_test(help_lists_every_option_with_its_default),
     };
     return cmocka_run_group_tests(tests, start, captiond_teardown);

@@ -204,7 +204,7 @@ static void what_begins_anew_says_so(void **state)
     expect_refusal("\"dataset\":\"lessons\",\"model\":\"m\",\"kind\":\"attention\"", 400, "bad-option",
                    "kind: there is no captioner \"attention\" to go on from");
     expect_refusal("\"dataset\":\"lessons\",\"model\":\"m\"", 400, "bad-option",
-                   "base: tiny learnt from the features of another encoder");
+                   " learnt from the features of another encoder");
 }
 
 static void too_few_captions_for_a_new_beginning_are_refused(void **state)

@@ -154,6 +154,48 @@ static void a_caption_can_be_checked_before_it_is_written(void **state)
     check_caption(text, sizeof text, "2048 bytes");
 }
 
+/* 1 if the image is among those of the dataset. */
+static int has(const caption_dataset *dataset, const char *file)
+{
+    int found = 0;
+    for (size_t i = 0; i < caption_dataset_size(dataset); i++)
+        found += strcmp(caption_dataset_at(dataset, i)->file, file) == 0;
+    return found;
+}
+
+static void a_share_is_taken_out_the_same_for_the_same_seed(void **state)
+{
+    char text[1024] = "", name[16];
+    caption_dataset *all[2], *dev[2];
+    caption_error err;
+    (void)state;
+    for (int i = 0; i < 20; i++) {
+        snprintf(name, sizeof name, "%d.jpg", i);
+        scratch_write(name, "", 0);
+        sprintf(text + strlen(text), "%s\ta dog\n%s\ta cat\n", name, name);
+    }
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(open_text(&all[i], text, strlen(text), &err), CAPTION_OK);
+        assert_int_equal(caption_dataset_divide(all[i], 0.2, 7, &dev[i], &err), CAPTION_OK);
+    }
+    assert_int_equal(caption_dataset_size(all[0]), 16);
+    assert_int_equal(caption_dataset_captions(all[0]), 32);
+    assert_int_equal(caption_dataset_size(dev[0]), 4);
+    assert_int_equal(caption_dataset_captions(dev[0]), 8);
+    for (int i = 0; i < 20; i++) {
+        snprintf(name, sizeof name, "%d.jpg", i);
+        assert_int_equal(has(all[0], name) + has(dev[0], name), 1);
+        assert_int_equal(has(dev[1], name), has(dev[0], name));
+    }
+    for (int i = 0; i < 2; i++) {
+        caption_dataset_free(dev[i]);
+        caption_dataset_free(all[i]);
+    }
+    assert_int_equal(open_text(&all[0], "1.jpg\ta dog\n", 12, &err), CAPTION_OK);
+    assert_int_equal(caption_dataset_divide(all[0], 0.5, 1, &dev[0], &err), CAPTION_EINVAL);
+    caption_dataset_free(all[0]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -161,6 +203,7 @@ int main(void)
         cmocka_unit_test(many_images_keep_their_order),
         cmocka_unit_test(each_bad_line_is_named_with_its_reason),
         cmocka_unit_test(missing_tsv_is_an_input_output_error),
+        cmocka_unit_test(a_share_is_taken_out_the_same_for_the_same_seed),
         cmocka_unit_test(a_caption_can_be_checked_before_it_is_written),
     };
     return cmocka_run_group_tests(tests, make_images, scratch_remove);

@@ -170,9 +170,27 @@ static int make_images(void **state)
     return 0;
 }
 
+/* Of a hundred scores of 0 and 1 the mean has a standard error of 0.05, and 95 % lie within 1.96 of them. */
+static void the_interval_is_as_wide_as_the_mean_is_unsure(void **state)
+{
+    double each[400], low, high;
+    (void)state;
+    for (int i = 0; i < 400; i++)
+        each[i] = i % 2;
+    caption_score_interval(each, 100, &low, &high);
+    assert_float_equal(low, 0.5 - 1.96 * 0.05, 0.015);
+    assert_float_equal(high, 0.5 + 1.96 * 0.05, 0.015);
+    caption_score_interval(each, 400, &low, &high);
+    assert_float_equal(low, 0.5 - 1.96 * 0.025, 0.01);
+    assert_float_equal(high, 0.5 + 1.96 * 0.025, 0.01);
+    caption_score_interval(each, 1, &low, &high);
+    assert_true(low == 0 && high == 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_interval_is_as_wide_as_the_mean_is_unsure),
         cmocka_unit_test(repeated_words_are_clipped_to_their_count_in_a_reference),
         cmocka_unit_test(counts_are_pooled_over_the_corpus_before_dividing),
         cmocka_unit_test(short_candidates_pay_the_brevity_penalty),
