@@ -44,6 +44,7 @@ enum {
     CAPTION_CLASSES = 1000,    /* ImageNet classes */
     CAPTION_MAX_WORDS = 64,    /* longest caption that can be asked for */
     CAPTION_TEXT_BYTES = 2048, /* room for such a caption */
+    CAPTION_MAX_CONCEPTS = 32, /* concepts of an image that can be asked for */
     CAPTION_MAX_BEAM = 16,     /* captions of one image written at a time */
     CAPTION_POSITIONS = 49,    /* places of the photo that a captioner can attend to: 7x7 */
 };
@@ -125,6 +126,7 @@ int caption_model_vocabulary_size(const caption_model *model);
 int caption_model_hidden_size(const caption_model *model);
 int caption_model_word_size(const caption_model *model);
 int caption_model_positions(const caption_model *model); /* CAPTION_POSITIONS if it attends to places, else 0 */
+int caption_model_concepts(const caption_model *model);  /* how many words it predicts of an image; 0: none */
 
 /* The metadata string of `key` in the model's file (training facts, scores), or NULL. */
 const char *caption_model_metadata(const caption_model *model, const char *key);
@@ -173,6 +175,7 @@ typedef struct caption_options {
     uint64_t seed;         /* CAPTION_SAMPLE: the same gives the same captions, whatever else is in the batch */
     int n;                 /* captions an image, 1..CAPTION_MAX_BEAM; 0: 1. Greedily 1; with a beam at most its width */
     double min_confidence; /* 0 to 1: a caption that is less sure gets an empty text; 0: none does */
+    int concepts;          /* how many concepts of each image are wanted, 0..CAPTION_MAX_CONCEPTS */
     int plain;             /* 1: by probability alone, without the rules of fluency (below) */
 } caption_options;
 
@@ -213,12 +216,20 @@ typedef struct caption_token {
                              * summing to 1; NULL unless caption_model_positions */
 } caption_token;
 
+/* A word that applies to an image, whether or not the caption has it. */
+typedef struct caption_concept {
+    const char *word; /* lives as long as the model */
+    float probability;
+} caption_concept;
+
 typedef struct caption_result {
     char text[CAPTION_TEXT_BYTES]; /* words separated by spaces, NUL-terminated UTF-8 */
     float logprob;                 /* natural log of the caption's probability, end included if it was reached */
     int words;
-    int finished;                /* 0 if max_words cut the sentence */
-    float confidence;            /* 0 to 1: how many of its content words are probably true (decoder/confidence.h) */
+    int finished;     /* 0 if max_words cut the sentence */
+    float confidence; /* 0 to 1: how many of its content words are probably true (decoder/confidence.h) */
+    caption_concept concepts[CAPTION_MAX_CONCEPTS]; /* of its image, the most probable first: */
+    int n_concepts;                                 /* options->concepts, or as many as the model knows */
     int unsure;                  /* 1: confidence is below options->min_confidence, and so text is empty */
     const caption_token *tokens; /* [words + finished]; in the session's memory, until it next writes or scores */
 } caption_result;

@@ -112,7 +112,7 @@ reason+=$(
     expect_words "debug" captiond serve --log-level d
     expect_words "debug error info warning" captiond serve --log-level = ''
     expect_words "warning" captiond serve --log-level = w
-    expect_words "--help encoder gradient train" captiond bench ''
+    expect_words "--help caption encoder gradient train" captiond bench ''
     expect_words "--seconds" captiond bench train --se
     expect_words "photos" captiond train --images ph
     expect_words "photo.jpg photos" captiond caption ph

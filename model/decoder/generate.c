@@ -38,12 +38,27 @@ static int most_closed(const generation *g)
     return needs_rescue(&g->options) ? RESCUE_BEAM : g->width;
 }
 
+/* Concepts to be told of each image. */
+static int told_concepts(const generation *g)
+{
+    const int known = g->model->concepts.n;
+    return g->options.concepts < known ? g->options.concepts : known;
+}
+
+static size_t concepts_scratch(const generation *g)
+{
+    const int k = told_concepts(g);
+    return k == 0 ? 0
+                  : arena_slice((size_t)g->images * g->model->concepts.n, sizeof(float)) +
+                        arena_slice((size_t)g->images * k, sizeof(int));
+}
+
 static size_t generation_scratch(const generation *g)
 {
     const decoder_shape *shape = &g->model->shape;
     const caption_options *o = &g->options;
     size_t rows = (size_t)g->images * most_closed(g), results = (size_t)g->images * o->n;
-    size_t bytes = arena_slice(rows, sizeof(int)) + arena_slice((size_t)g->images, sizeof(int)) +
+    size_t bytes = concepts_scratch(g) + arena_slice(rows, sizeof(int)) + arena_slice((size_t)g->images, sizeof(int)) +
                    arena_slice(rows, sizeof(hypothesis)) +
                    arena_slice(results * search_steps(o), sizeof(caption_token));
     if (o->decode == CAPTION_BEAM)
@@ -112,6 +127,29 @@ static void generate_by_row(generation *g, arena *scratch)
         rescue(g, scratch);
 }
 
+/* What applies to each image stands with each of its captions. */
+static void tell_concepts(generation *g, arena *scratch)
+{
+    const concept_head *head = &g->model->concepts;
+    const int k = told_concepts(g), n = g->options.n;
+    if (k == 0)
+        return;
+    float *p = arena_take(scratch, (size_t)g->images * head->n, sizeof *p);
+    int *tags = arena_take(scratch, (size_t)g->images * k, sizeof *tags);
+    concepts_infer(head, g->model->shape.features, g->images, g->session->features, p);
+    concepts_rank(g->images, head->n, p, k, tags);
+    for (int r = 0; r < g->images * n; r++) {
+        caption_result *result = &g->results[r];
+        const int i = r / n;
+        result->n_concepts = k;
+        for (int j = 0; j < k; j++) {
+            const int c = tags[i * k + j];
+            result->concepts[j] =
+                (caption_concept){vocabulary_word(g->model->words, head->words[c]), p[(size_t)i * head->n + c]};
+        }
+    }
+}
+
 int caption_generate(caption_session *session, const caption_model *model, const caption_options *options,
                      caption_result *results, caption_error *err)
 {
@@ -134,5 +172,6 @@ int caption_generate(caption_session *session, const caption_model *model, const
         generate_by_beam(&g, &session->words);
     else
         generate_by_row(&g, &session->words);
+    tell_concepts(&g, &session->words);
     return CAPTION_OK;
 }

@@ -260,6 +260,11 @@ int caption_model_word_size(const caption_model *model)
     return model->shape.words;
 }
 
+int caption_model_concepts(const caption_model *model)
+{
+    return model->concepts.n;
+}
+
 int caption_model_positions(const caption_model *model)
 {
     return model->shape.positions;

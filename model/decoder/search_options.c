@@ -22,6 +22,8 @@ static const caption_option table[] = {
     {"n", "beam: best captions; sample: independent ones", NULL, CAPTION_OPTION_INTEGER, AT(n), 1, CAPTION_MAX_BEAM},
     {"min-confidence", "a caption less sure than this gets an empty text; 0: none does", NULL, CAPTION_OPTION_REAL,
      AT(min_confidence), 0, 1},
+    {"concepts", "also tell that many words that most probably apply to the image; 0: none", NULL,
+     CAPTION_OPTION_INTEGER, AT(concepts), 0, CAPTION_MAX_CONCEPTS},
     {"plain", "by probability alone, even if words are repeated or the end is cut", NULL, CAPTION_OPTION_FLAG,
      AT(plain), 0, 1},
 };

@@ -171,6 +171,5 @@ void fine_tune_rates(const caption_model *base, const decoder_shape *shape, floa
             rates[at[DECODER_W_EMBED].offset + v * words + j] = new_words;
         for (size_t h = 0; h < (size_t)shape->hidden; h++)
             rates[at[DECODER_W_VOCAB].offset + h * all + v] = new_words;
-        rates[at[DECODER_B_VOCAB].offset + v] = new_words;
     }
 }

@@ -68,6 +68,9 @@ static int find_model(caption_call *c, problem *p)
     if (c->input.attention && !caption_model_positions(c->model))
         return problem_set(p, PROBLEM_BAD_OPTION, "attention: model %s (%s) does not look at places of the photo",
                            c->model_name, caption_model_kind(c->model));
+    if (caption_input_is_given(&c->input, "concepts") && c->input.options.concepts && !caption_model_concepts(c->model))
+        return problem_set(p, PROBLEM_BAD_OPTION, "concepts: model %s (%s) predicts none", c->model_name,
+                           caption_model_kind(c->model));
     return 0;
 }
 

@@ -247,9 +247,11 @@ int caption_input_option(caption_input *input, const char *name, const char *val
 
 int caption_input_texts_alone(const caption_input *input, int most, problem *p)
 {
-    if (input->logprobs || input->attention)
+    if (input->logprobs || input->attention || input->options.concepts)
         return problem_set(p, PROBLEM_BAD_OPTION, "this answer has no place for %s",
-                           input->logprobs ? "logprobs" : "attention");
+                           input->logprobs    ? "logprobs"
+                           : input->attention ? "attention"
+                                              : "concepts");
     if (input->options.n > most)
         return problem_set(p, PROBLEM_BAD_OPTION, "n: this answer has place for %d", most);
     return 0;

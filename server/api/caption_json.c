@@ -1,6 +1,7 @@
 /* caption_json.c: see caption_json.h. */
 #include "server/api/caption_json.h"
 
+#include <math.h>
 #include <nettle/base64.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,6 +70,22 @@ cJSON *caption_json_tokens(const caption_result *result, caption_attention atten
     return json_checked(tokens, good);
 }
 
+/* [["pizza",0.93], ...] */
+static cJSON *concepts_json(const caption_result *result)
+{
+    cJSON *concepts = cJSON_CreateArray();
+    int good = concepts != NULL;
+    for (int i = 0; good && i < result->n_concepts; i++) {
+        cJSON *pair = cJSON_CreateArray();
+        char number[16];
+        snprintf(number, sizeof number, "%.4g", (double)roundf(result->concepts[i].probability * 1e4f) / 1e4);
+        good = cJSON_AddItemToArray(concepts, pair) &&
+               cJSON_AddItemToArray(pair, cJSON_CreateString(result->concepts[i].word)) &&
+               cJSON_AddItemToArray(pair, cJSON_CreateRaw(number));
+    }
+    return json_checked(concepts, good);
+}
+
 cJSON *caption_json(const caption_result *result, caption_attention attention, const caption_overlay *overlay)
 {
     cJSON *item = cJSON_CreateObject();
@@ -78,6 +95,8 @@ cJSON *caption_json(const caption_result *result, caption_attention attention, c
                (!result->unsure || cJSON_AddTrueToObject(item, "unsure")) &&
                cJSON_AddNumberToObject(item, "words", result->words) &&
                cJSON_AddBoolToObject(item, "finished", result->finished);
+    if (good && result->n_concepts)
+        good = cJSON_AddItemToObject(item, "concepts", concepts_json(result));
     if (good && result->tokens)
         good = cJSON_AddItemToObject(item, "tokens", caption_json_tokens(result, attention, overlay));
     return json_checked(item, good);

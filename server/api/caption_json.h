@@ -12,8 +12,8 @@ typedef struct caption_overlay {
     const http_request *request;
 } caption_overlay;
 
-/* {"text","logprob","words","finished"}; with "tokens" if the result has them. attention: each token's as well;
- * overlay: not NULL: each also as a picture. NULL when out of memory or not wanted any more. */
+/* {"text","logprob","words","finished"}; with "concepts" and "tokens" if the result has them. attention: each token's
+ * as well; overlay: not NULL: each also as a picture. NULL when out of memory or not wanted any more. */
 cJSON *caption_json(const caption_result *result, caption_attention attention, const caption_overlay *overlay);
 
 /* [{"word","logprob"}, ...], as above; NULL when out of memory. */

@@ -23,7 +23,7 @@ caption_lines_format caption_lines_parse(const char *choice);
 
 typedef struct caption_lines {
     caption_lines_format format;
-    int logprobs;
+    int logprobs, concepts; /* 1: they are told, too */
 } caption_lines;
 
 /* What stands before all lines, if anything. */

@@ -11,6 +11,7 @@ static const struct {
     int (*run)(int argc, char **argv);
     const char *summary;
 } benches[] = {
+    {"caption", bench_caption, "captions written a second, greedily and by a beam: the decoder alone"},
     {"encoder", bench_encoder, "images encoded a second, beside this machine's matrix product"},
     {"gradient", bench_gradient, "the encoder forward and back to the pixels"},
     {"train", bench_train, "captions learnt a second, beside this machine's matrix product"},

@@ -70,6 +70,8 @@ static int open_captioner(captioner *c, const caption_command *o, caption_error 
         status = weights_open_model(&o->place, o->model, &c->model, err);
     if (!status && c->attention && !caption_model_positions(c->model))
         status = caption_fail(err, CAPTION_EINVAL, "--attention: %s does not look at places of the photo", o->model);
+    if (!status && c->options.concepts && !caption_model_concepts(c->model))
+        status = caption_fail(err, CAPTION_EINVAL, "--concepts: %s predicts none", o->model);
     if (!status && !(c->sessions = calloc((size_t)c->jobs, sizeof *c->sessions)))
         status = caption_fail(err, CAPTION_ENOMEM, "out of memory for %d sessions", c->jobs);
     for (int i = 0; i < c->jobs && !status; i++)
@@ -350,6 +352,7 @@ int command_caption(int argc, char **argv)
     if ((status = refuse(&o, argv, argc)))
         return status;
     c.options = o.decode.values;
+    c.lines.concepts = c.options.concepts > 0;
     c.limits.max_pixels = (size_t)o.max_pixels;
     c.jobs = c.decoding.helpers = o.jobs;
     c.lines.format = caption_lines_parse(o.format);

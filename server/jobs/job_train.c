@@ -1,7 +1,8 @@
 /* job_train.c: a training job, from the request that was stored to a model that is served.
  *
- *     exported               marks that the next three are whole
+ *     exported               marks that the next ones are whole
  *     train.tsv dev.tsv      the captions as they were when the job began
+ *     text.txt               captions without images, likewise
  *     images/                links to the pictures of a stored dataset
  *     model.safetensors      the best epoch so far; with .checkpoint what a killed run goes on from
  *     finished.safetensors   the same when the training is over; published, it has a second name among the models
@@ -17,6 +18,7 @@
 
 #include "server/base/background.h"
 #include "server/base/durable.h"
+#include "server/base/file.h"
 #include "server/engine/model_json.h"
 #include "server/jobs/job_report.h"
 #include "server/jobs/job_run.h"
@@ -81,7 +83,7 @@ typedef struct training {
     job_run *run;
     const job_context *with;
     train_request request;
-    char base[PATH_MAX], out[PATH_MAX], finished[PATH_MAX];
+    char base[PATH_MAX], out[PATH_MAX], finished[PATH_MAX], text[PATH_MAX];
     caption_dataset *train, *dev; /* dev NULL: none */
     train_report *report;
 } training;
@@ -151,9 +153,28 @@ static int export_files(training *t, caption_error *err)
     return export_parts(&files, job_run_directory(t->run), r->dev_fraction, r->options.seed, err);
 }
 
+/* A copy of the text without images. */
+static int export_text(training *t, caption_error *err)
+{
+    problem p;
+    char from[PATH_MAX];
+    unsigned char *bytes;
+    size_t size;
+    if (train_request_text(&t->request, t->with->config, from, &p))
+        return fail_by(&p, err);
+    int status = file_read(from, SIZE_MAX / 2, &bytes, &size, err);
+    if (status)
+        return status;
+    if (durable_file(t->text, O_CREAT | O_TRUNC, 0600, bytes, size, 1))
+        status = caption_fail(err, CAPTION_EIO, "%.400s: %s", t->text, strerror(errno));
+    free(bytes);
+    return status;
+}
+
 static int export(training *t, caption_error *err)
 {
-    return *t->request.dataset ? export_stored(t, err) : export_files(t, err);
+    int status = *t->request.dataset ? export_stored(t, err) : export_files(t, err);
+    return status || !*t->request.text ? status : export_text(t, err);
 }
 
 /* An empty file, durable as what was written before it. */
@@ -236,6 +257,7 @@ static int complete_options(training *t, caption_error *err)
     o->train = t->train;
     o->dev = t->dev;
     o->out = t->out;
+    o->text = *t->request.text ? t->text : NULL;
     o->cache = store_feature_directory(t->with->store);
     o->resume = 1;
     o->threads = c->training_threads;
@@ -318,6 +340,7 @@ int job_train_run(job_run *run, caption_error *err)
     t->with = job_run_context(run);
     path_of(run, "model.safetensors", t->out);
     path_of(run, "finished.safetensors", t->finished);
+    path_of(run, "text.txt", t->text);
     int status = train_request_parse(&t->request, request, strlen(request), &p) ? fail_by(&p, err) : train(t, err);
     train_report_free(t->report);
     caption_dataset_free(t->train);

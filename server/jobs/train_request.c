@@ -95,6 +95,11 @@ static int read_objective(train_request *r, const cJSON *member, problem *p)
     return read_text(member, r->objective, sizeof r->objective, p);
 }
 
+static int read_sentences(train_request *r, const cJSON *member, problem *p)
+{
+    return read_text(member, r->text, sizeof r->text, p);
+}
+
 static int read_dev_fraction(train_request *r, const cJSON *member, problem *p)
 {
     return read_number(member, 0, most_dev_fraction, 0, &r->dev_fraction, p);
@@ -116,6 +121,7 @@ static const struct {
     {"base", read_base},           {"kind", read_kind},
     {"seed", read_seed},           {"dev_fraction", read_dev_fraction},
     {"objective", read_objective}, {"from_scratch", read_from_scratch},
+    {"text", read_sentences},
 };
 
 /* ---- the trainer's numbers --------------------------------------------------------------------------------------- */
@@ -287,6 +293,7 @@ char *train_request_json(const train_request *r)
                (*r->base ? cJSON_AddStringToObject(object, "base", r->base)
                          : cJSON_AddStringToObject(object, "kind", r->kind)) &&
                (!r->from_scratch || cJSON_AddTrueToObject(object, "from_scratch")) &&
+               (!*r->text || cJSON_AddStringToObject(object, "text", r->text)) &&
                cJSON_AddStringToObject(object, "objective", r->objective) &&
                json_add_integer(object, "seed", r->options.seed) &&
                (*r->files.dev || cJSON_AddNumberToObject(object, "dev_fraction", r->dev_fraction));
@@ -297,17 +304,27 @@ char *train_request_json(const train_request *r)
 
 /* ---- what its names mean ----------------------------------------------------------------------------------------- */
 
-/* root/name, if it is there and root or below it. */
-static int resolve(const char *root, const char *name, char out[PATH_MAX], problem *p)
+static int find_root(const config *c, const char *what, char root[PATH_MAX], problem *p)
+{
+    if (!c->training_root)
+        return problem_set(p, PROBLEM_FORBIDDEN, "%s: files may be read only below --training-root, which is not set",
+                           what);
+    return realpath(c->training_root, root) ? 0
+                                            : problem_set(p, PROBLEM_INTERNAL, "--training-root: %s", strerror(errno));
+}
+
+/* root/name, if it is there and root or below it. what: the member of the request. */
+static int resolve(const char *root, const char *what, const char *name, char out[PATH_MAX], problem *p)
 {
     char path[PATH_MAX];
     size_t length = strcmp(root, "/") == 0 ? 0 : strlen(root);
     if (snprintf(path, sizeof path, "%s/%s", root, name) >= (int)sizeof path)
-        return problem_set(p, PROBLEM_BAD_OPTION, "dataset: a path is too long");
+        return problem_set(p, PROBLEM_BAD_OPTION, "%s: a path is too long", what);
     if (!realpath(path, out))
-        return problem_echo(p, PROBLEM_UNKNOWN_DATASET, "%.300s below the training root: %s", name, strerror(errno));
+        return problem_echo(p, PROBLEM_UNKNOWN_DATASET, "%s: %.300s below the training root: %s", what, name,
+                            strerror(errno));
     if (strncmp(out, root, length) != 0 || (out[length] != '/' && out[length] != '\0'))
-        return problem_echo(p, PROBLEM_FORBIDDEN, "dataset: %.300s lies outside the training root", name);
+        return problem_echo(p, PROBLEM_FORBIDDEN, "%s: %.300s lies outside the training root", what, name);
     return 0;
 }
 
@@ -315,13 +332,15 @@ int train_request_files(const train_request *r, const config *c, train_files *ou
 {
     char root[PATH_MAX];
     *out = (train_files){.dev = ""};
-    if (!c->training_root)
-        return problem_set(p, PROBLEM_FORBIDDEN,
-                           "dataset: files may be read only below --training-root, which is not set");
-    if (!realpath(c->training_root, root))
-        return problem_set(p, PROBLEM_INTERNAL, "--training-root: %s", strerror(errno));
-    return resolve(root, r->files.images, out->images, p) || resolve(root, r->files.captions, out->captions, p) ||
-           (*r->files.dev && resolve(root, r->files.dev, out->dev, p));
+    return find_root(c, "dataset", root, p) || resolve(root, "dataset", r->files.images, out->images, p) ||
+           resolve(root, "dataset", r->files.captions, out->captions, p) ||
+           (*r->files.dev && resolve(root, "dataset", r->files.dev, out->dev, p));
+}
+
+int train_request_text(const train_request *r, const config *c, char out[PATH_MAX], problem *p)
+{
+    char root[PATH_MAX];
+    return find_root(c, "text", root, p) || resolve(root, "text", r->text, out, p);
 }
 
 static int refuse_few(const train_request *r, long long captions, problem *p)
@@ -336,6 +355,9 @@ static int check_dataset(const train_request *r, const job_context *with, proble
 {
     train_files files;
     store_dataset dataset;
+    char text[PATH_MAX];
+    if (*r->text && train_request_text(r, with->config, text, p))
+        return 1;
     if (!*r->dataset)
         return train_request_files(r, with->config, &files, p);
     if (store_dataset_get(with->store, r->dataset, &dataset, p))

@@ -4,7 +4,7 @@
 set -eu
 build=${BUILD:-build}
 mkdir -p "$build/bench"
-for bench in encoder gradient train latency photos; do
+for bench in caption encoder gradient train latency photos; do
     echo "== $bench" >&2
     "$(dirname "$0")/$bench.sh" >"$build/bench/$bench.csv"
     echo "   $build/bench/$bench.csv" >&2

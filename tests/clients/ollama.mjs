@@ -62,8 +62,7 @@ async function testClient(server, ollama) {
         const all = await ask(object({ alt_text: string, caption: string, tags }));
         assert.equal(all.alt_text, own.text);
         assert.equal(all.caption, own.text);
-        const words = own.text.split(' ');
-        assert.ok(all.tags.length > 0 && all.tags.every((tag) => words.includes(tag)) && !all.tags.includes('a'));
+        assert.ok(all.tags.length > 0 && new Set(all.tags).size === all.tags.length && !all.tags.includes('a'));
         assert.deepEqual((await ask(object({ tags: { ...tags, maxItems: 1 } }))).tags, all.tags.slice(0, 1));
         const refused = [object({ title: string, keywords: tags }), object({ score: { type: 'number' } }), { type: 'array', items: string }, 'yaml',
             object({ caption: { ...string, enum: ['a', 'b'] } })];

@@ -141,6 +141,18 @@ static void bench_prints_its_measurements(void **state)
     assert_int_equal(sscanf(strchr(o.out, '\n'), "\ncaptiond,rnn,float,%lf,", &rate), 1);
     assert_true(rate > 0);
     captiond_output_free(&o);
+    char model[256];
+    int beam;
+    snprintf(model, sizeof model, "%s", scratch_path("tiny.safetensors"));
+    o = captiond_run((const char *[]){"bench", "caption", "--model", model, "--beam", "3", "--seconds", "0.01", NULL},
+                     NULL, NULL);
+    assert_int_equal(o.status, 0);
+    const char *greedy = strchr(o.out, '\n'), *by_beam = strchr(greedy + 1, '\n');
+    assert_int_equal(sscanf(greedy, "\ncaptiond,%*[^,],greedy,1,1,%*d,%lf,", &ms), 1);
+    assert_true(ms > 0);
+    assert_int_equal(sscanf(by_beam, "\ncaptiond,%*[^,],beam,%d,1,%*d,%lf,", &beam, &ms), 2);
+    assert_true(beam == 3 && ms > 0);
+    captiond_output_free(&o);
     o = captiond_run((const char *[]){"bench", "dance", NULL}, NULL, NULL);
     assert_int_equal(o.status, 2);
     assert_non_null(strstr(o.err, "unknown measurement dance"));

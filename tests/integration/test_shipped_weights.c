@@ -112,12 +112,50 @@ static void the_daemon_serves_the_attention_captioner_by_default(void **state)
     captiond_stop(c);
 }
 
+/* [["word", probability], ...], falling. */
+static void concepts_are_told_by_daemon_and_command_alike(void **state)
+{
+    (void)state;
+    enum { K = 5 };
+    char path[256], line[512] = "";
+    double before = 1;
+    skip_if_not_shipped("attention");
+    captiond *c = captiond_serve((const char *[]){"--weights", "weights", NULL});
+    reply r = client_ask(c, &(request){.path = "/v1/caption?concepts=5", .body = picture.bytes, .size = picture.size});
+    client_expect_captions(&r, 1);
+    const cJSON *one = cJSON_GetArrayItem(cJSON_GetObjectItem(r.json, "captions"), 0), *pair;
+    const cJSON *concepts = cJSON_GetObjectItem(one, "concepts");
+    assert_int_equal(cJSON_GetArraySize(concepts), K);
+    cJSON_ArrayForEach(pair, concepts)
+    {
+        const double p = cJSON_GetNumberValue(cJSON_GetArrayItem(pair, 1));
+        assert_true(p > 0 && p <= before);
+        before = p;
+        sprintf(line + strlen(line), "%s%s %.4f", *line ? " " : "\t", cJSON_GetStringValue(cJSON_GetArrayItem(pair, 0)),
+                p);
+    }
+    strcat(line, "\n");
+    snprintf(path, sizeof path, "%s", scratch_write("scene.png", picture.bytes, picture.size));
+    captiond_output o = captiond_run((const char *[]){"caption", "--concepts", "5", path, NULL}, NULL, NULL);
+    if (!strstr(o.out, line))
+        fail_msg("%s lacks %s", o.out, line);
+    captiond_output_free(&o);
+    reply_free(&r);
+    r = client_ask(c, &(request){.path = "/v1/caption", .body = picture.bytes, .size = picture.size});
+    assert_null(cJSON_GetObjectItem(cJSON_GetArrayItem(cJSON_GetObjectItem(r.json, "captions"), 0), "concepts"));
+    reply_free(&r);
+    r = client_ask(c, &(request){.path = "/v1/caption?concepts=33", .body = picture.bytes, .size = picture.size});
+    client_expect_refused(&r, 400, "bad-option", "concepts");
+    captiond_stop(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_lstm_says_what_is_written_down),
         cmocka_unit_test(the_rnn_says_what_is_written_down),
         cmocka_unit_test(the_attention_captioner_says_what_is_written_down),
+        cmocka_unit_test(concepts_are_told_by_daemon_and_command_alike),
         cmocka_unit_test(the_daemon_serves_the_attention_captioner_by_default),
     };
     return cmocka_run_group_tests_name("shipped_weights", tests, start, end);

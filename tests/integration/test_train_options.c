@@ -284,6 +284,30 @@ static void files_below_the_training_root_are_learnt_from(void **state)
     reply_free(&job);
 }
 
+static void text_below_the_training_root_is_learnt_from(void **state)
+{
+    (void)state;
+    scratch_write("files/text.txt", "a purple cow\na purple cow\nthe purple cow stands\n", 49);
+    scratch_write("outside.txt", "a\n", 2);
+    expect_refusal("\"dataset\":\"lessons\",\"model\":\"m\",\"text\":\"../outside.txt\"", 403, "forbidden",
+                   "text: ../outside.txt lies outside the training root");
+    expect_refusal("\"dataset\":\"lessons\",\"model\":\"m\",\"text\":\"none.txt\"", 404, "unknown-dataset",
+                   "text: none.txt below the training root");
+    expect_refusal("\"dataset\":\"lessons\",\"model\":\"m\",\"text\":7", 400, "bad-option", "text: must be a string");
+    long long id =
+        training_submit(server, "{\"dataset\":\"lessons\",\"model\":\"read\",\"text\":\"text.txt\"," TRAINING_SCRATCH
+                                ",\"epochs\":1,\"hidden\":8,\"words\":8,\"minimum_count\":1,\"dev_fraction\":0}");
+    reply job = training_wait(server, id, "succeeded");
+    assert_string_equal(reply_string(&job, "request/text"), "text.txt");
+    size_t size, at = 0;
+    unsigned char *model = training_model("read", &size);
+    while (at + 6 < size && memcmp(model + at, "purple", 6) != 0)
+        at++;
+    assert_true(at + 6 < size); /* a word of the text alone */
+    free(model);
+    reply_free(&job);
+}
+
 static void the_training_root_may_be_the_whole_disk(void **state)
 {
     char root[512];
@@ -390,6 +414,7 @@ int main(void)
         cmocka_unit_test(a_job_keeps_the_size_of_attention_that_it_has),
         cmocka_unit_test(files_outside_the_training_root_are_refused),
         cmocka_unit_test(files_below_the_training_root_are_learnt_from),
+        cmocka_unit_test(text_below_the_training_root_is_learnt_from),
         cmocka_unit_test(a_network_that_is_too_large_fails_its_job),
         cmocka_unit_test(the_training_root_may_be_the_whole_disk),
         cmocka_unit_test(files_need_a_training_root),

@@ -198,6 +198,9 @@ int chat_read_logprobs(caption_input *input, int wanted, const format *f, const 
         return 1;
     if (most && most->valuedouble != 0)
         return problem_set(p, PROBLEM_BAD_OPTION, "top_logprobs: only the words that were chosen are reported");
+    if (caption_input_is_given(input, "concepts"))
+        return problem_set(p, PROBLEM_BAD_OPTION, "this answer has no place for concepts, but as tags of a schema");
+    input->options.concepts = format_tags(f);
     input->logprobs |= wanted;
     if (input->logprobs && f->kind != FORMAT_TEXT)
         return problem_set(p, PROBLEM_BAD_OPTION, "logprobs: only of text, not together with %s", called);
@@ -221,12 +224,27 @@ const caption_result *chat_result(const caption_call *c, int i, int k)
     return k == 0 || k > image->n_others ? &image->result : &image->others[k - 1];
 }
 
+/* What probably applies to the images, the most probable of each first: words [most]; returns how many. */
+static int find_tags(const caption_call *c, const char **words, int most)
+{
+    const float probable = 0.4f;
+    int n = 0;
+    for (int k = 0; k < CAPTION_MAX_CONCEPTS; k++)
+        for (int i = 0; i < c->ticket.n && n < most; i++) {
+            const caption_result *result = &c->ticket.images[i].result;
+            if (k < result->n_concepts && result->concepts[k].probability >= probable)
+                words[n++] = result->concepts[k].word;
+        }
+    return n;
+}
+
 char *chat_text(const caption_call *c, int k, const format *f)
 {
     char *text = malloc((size_t)c->ticket.n * CAPTION_TEXT_BYTES), *end = text;
     for (int i = 0; text && i < c->ticket.n; i++)
         end += sprintf(end, "%s%s", i ? "\n" : "", chat_result(c, i, k)->text);
-    char *formed = text ? format_write(f, text) : NULL;
+    const char *tags[CAPTION_MAX_CONCEPTS];
+    char *formed = text ? format_write(f, text, tags, find_tags(c, tags, CAPTION_MAX_CONCEPTS)) : NULL;
     free(text);
     return formed;
 }

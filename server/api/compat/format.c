@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/caption.h"
 #include "server/http/json.h"
 
 /* ---- schemas ----------------------------------------------------------------------------------------------------- */
@@ -223,6 +224,26 @@ static int has_string(const cJSON *array, const char *text)
     return 0;
 }
 
+int format_tags(const format *f)
+{
+    int most = 0;
+    for (int i = 0; i < f->n; i++)
+        if (f->members[i].is_tags && f->members[i].most > most)
+            most = f->members[i].most;
+    return most < CAPTION_MAX_CONCEPTS ? most : CAPTION_MAX_CONCEPTS;
+}
+
+/* What is known to apply, each once. */
+static cJSON *tags_from(const char *const *tags, int n, int most)
+{
+    cJSON *array = cJSON_CreateArray();
+    int good = array != NULL;
+    for (int i = 0; good && i < n && cJSON_GetArraySize(array) < most; i++)
+        if (!has_string(array, tags[i]))
+            good = cJSON_AddItemToArray(array, cJSON_CreateString(tags[i]));
+    return json_checked(array, good);
+}
+
 /* The words of the text, each once. */
 static cJSON *tags_of(const char *text, int most)
 {
@@ -240,24 +261,26 @@ static cJSON *tags_of(const char *text, int most)
     return json_checked(array, good);
 }
 
-static char *write_object(const format *f, const char *text)
+static char *write_object(const format *f, const char *text, const char *const *tags, int n)
 {
     cJSON *object = cJSON_CreateObject();
     int good = object != NULL;
     for (int i = 0; good && i < f->n; i++) {
         const format_member *m = &f->members[i];
-        cJSON *value = m->is_tags ? tags_of(text, m->most) : cJSON_CreateString(text);
+        cJSON *value = !m->is_tags ? cJSON_CreateString(text)
+                       : n > 0     ? tags_from(tags, n, m->most)
+                                   : tags_of(text, m->most);
         good = value && cJSON_AddItemToObject(object, m->name, value);
     }
     return json_finish(object, good);
 }
 
-char *format_write(const format *f, const char *text)
+char *format_write(const format *f, const char *text, const char *const *tags, int n)
 {
     if (f->kind == FORMAT_TEXT)
         return strdup(text);
     if (f->kind == FORMAT_OBJECT)
-        return write_object(f, text);
+        return write_object(f, text, tags, n);
     cJSON *string = cJSON_CreateString(text);
     return json_finish(string, string != NULL);
 }

@@ -35,7 +35,11 @@ int format_read_schema(format *f, const cJSON *schema, const char *called, probl
  * text. */
 int format_read_openai(format *f, const cJSON *wanted, const char *called, problem *p);
 
-/* The text in that form, malloc'd; NULL when out of memory. */
-char *format_write(const format *f, const char *text);
+/* How many tags it has room for; 0: none are wanted. */
+int format_tags(const format *f);
+
+/* The text in that form, malloc'd; NULL when out of memory. tags [n]: words for tags, those of the text if there are
+ * none. */
+char *format_write(const format *f, const char *text, const char *const *tags, int n);
 
 #endif
