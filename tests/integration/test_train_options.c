@@ -287,7 +287,8 @@ static void files_below_the_training_root_are_learnt_from(void **state)
 static void text_below_the_training_root_is_learnt_from(void **state)
 {
     (void)state;
-    scratch_write("files/text.txt", "a purple cow\na purple cow\nthe purple cow stands\n", 49);
+    static const char text[] = "a purple cow\na purple cow\nthe purple cow stands\n";
+    scratch_write("files/text.txt", text, sizeof text - 1);
     scratch_write("outside.txt", "a\n", 2);
     expect_refusal("\"dataset\":\"lessons\",\"model\":\"m\",\"text\":\"../outside.txt\"", 403, "forbidden",
                    "text: ../outside.txt lies outside the training root");

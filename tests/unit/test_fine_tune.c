@@ -157,6 +157,83 @@ static void it_learns_new_words(void **state)
         assert_string_equal(results[i].text, lesson_caption(i));
 }
 
+/* Writes captions of the pictures of lessons_write and opens them. */
+static caption_dataset *open_captions(const char *text)
+{
+    char directory[512], tsv[512];
+    caption_dataset *data;
+    strcpy(directory, scratch_path("."));
+    strcpy(tsv, scratch_write("own.tsv", text, strlen(text)));
+    assert_int_equal(caption_dataset_open(&data, directory, tsv, NULL), CAPTION_OK);
+    return data;
+}
+
+/* The vector that a word of a captioner is read by. */
+static const float *vector_of(const caption_model *model, const char *word)
+{
+    decoder_tensor at[DECODER_MAX_TENSORS];
+    size_t total;
+    const int id = vocabulary_id(model->words, word, strlen(word));
+    assert_int_not_equal(id, VOCABULARY_UNK);
+    decoder_layout(&model->shape, at, &total);
+    return model->parameters + at[DECODER_W_EMBED].offset + (size_t)id * (size_t)model->shape.words;
+}
+
+static void new_words_start_from_the_mean_of_their_context(void **state)
+{
+    (void)state;
+    caption_model *model;
+    caption_dataset *own = open_captions("0.bmp\tred rex chess\n1.bmp\tred rex\n");
+    caption_train_options o = options_from_base();
+    o.train = o.dev = own;
+    o.epochs = 0;
+    check_trains(&o);
+    assert_int_equal(caption_model_open(&model, tuned, NULL), CAPTION_OK);
+    const float *rex = vector_of(model, "rex"), *red = vector_of(model, "red"), *chess = vector_of(model, "chess");
+    for (int j = 0; j < model->shape.words; j++)
+        assert_float_equal(rex[j], (2 * red[j] + chess[j]) / 3, 5e-3); /* F16 */
+    caption_model_release(model);
+    caption_dataset_free(own);
+}
+
+/* CIDEr of a captioner on what the base has learnt. */
+static double score_of_few(const char *weights)
+{
+    static caption_result results[FEW];
+    const char *texts[FEW];
+    caption_scores scores;
+    write_captions(weights, FEW, results);
+    for (int i = 0; i < FEW; i++)
+        texts[i] = results[i].text;
+    assert_int_equal(caption_score(&scores, few, texts, NULL), CAPTION_OK);
+    return scores.cider;
+}
+
+/* Own photos with words of one's own: those are learnt, and what the base knew is still known; steps as large as those
+ * from scratch lose it. */
+static void what_the_base_knows_is_kept(void **state)
+{
+    (void)state;
+    caption_dataset *own = open_captions("6.bmp\trex upright\n7.bmp\trex round\n8.bmp\trex board\n9.bmp\trex flat\n");
+    const double before = score_of_few(base);
+    caption_model *model;
+    caption_train_options o = options_from_base();
+    o.train = own;
+    o.epochs = 60;
+    check_trains(&o); /* at the rate of quick_options */
+    assert_true(before - score_of_few(tuned) > 0.03);
+    caption_train_gently(&o);
+    o.minimum_count = 1;
+    o.batch = 4;
+    check_trains(&o);
+    assert_true(before > 1);
+    assert_true(before - score_of_few(tuned) <= 0.03);
+    assert_int_equal(caption_model_open(&model, tuned, NULL), CAPTION_OK);
+    vector_of(model, "rex");
+    caption_model_release(model);
+    caption_dataset_free(own);
+}
+
 static void check_refused(const caption_train_options *o, int code, const char *reason)
 {
     caption_error err = {""};
@@ -219,6 +296,8 @@ int main(void)
         cmocka_unit_test(the_base_gives_kind_and_sizes),
         cmocka_unit_test(it_starts_out_writing_what_the_base_writes),
         cmocka_unit_test(it_learns_new_words),
+        cmocka_unit_test(new_words_start_from_the_mean_of_their_context),
+        cmocka_unit_test(what_the_base_knows_is_kept),
         cmocka_unit_test(a_base_that_does_not_fit_is_refused_by_name),
         cmocka_unit_test(a_base_of_another_encoder_is_refused),
         cmocka_unit_test(a_checkpoint_belongs_to_its_base),
