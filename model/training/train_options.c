@@ -76,7 +76,7 @@ caption_train_options caption_train_defaults(const char *kind)
         .text_share = 0.33,
         .minimum_count = 4,
         .minimum_captions = 3000,
-        .new_words = 10,
+        .new_words = 20,
         .epochs = 15,
         .patience = 3,
         .batch = 100,
@@ -97,7 +97,8 @@ caption_train_options caption_train_defaults(const char *kind)
 
 void caption_train_gently(caption_train_options *options)
 {
-    options->learning_rate = 1e-4;
+    options->learning_rate = 5e-5;
+    options->batch = 25;
     options->minimum_count = 2;
     options->epochs = 10;
 }
