@@ -66,9 +66,13 @@ MODEL_OBJECTS := $(FLOAT:%.c=$(BUILD)/%.o) $(GENERIC:%.c=$(BUILD)/%.float.o) \
 MODEL_LIBS    := $(call pkg,libs,$(MODEL_PACKAGES)) -lm
 
 # Files that the binary carries (server/base/embedded.h).
-EMBEDDED := server/api/openapi.json $(filter-out %.c %.h,$(wildcard server/ui/*))
+EMBEDDED := server/api/openapi.json
 
-SERVER_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard server/*/*.c server/*/*/*.c)) $(EMBEDDED:%=$(BUILD)/%.embedded.o)
+# The page's, made in $(BUILD)/ui, each also compressed: one script of the modules, one sheet of the sheets.
+PAGE := $(addprefix ui/,index.html page.css page.js icon.svg model_card.md)
+PAGE += $(PAGE:%=%.gz)
+
+SERVER_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard server/*/*.c server/*/*/*.c)) $(EMBEDDED:%=$(BUILD)/%.embedded.o) $(PAGE:%=$(BUILD)/%.embedded.o)
 SERVER_LIBS    := $(call pkg,libs,$(SERVER_PACKAGES))
 
 ALLOCATING        := tests/integration/test_allocations.c # takes many minutes, and not under a sanitizer: check-allocations
@@ -269,11 +273,30 @@ endef
 $(foreach set,$(SIMD_SETS) avx512bf16 amx,$(eval $(call simd_rule,$(set))))
 
 # The assembler copies the file: portable, and a large one costs the compiler nothing.
-$(EMBEDDED:%=$(BUILD)/%.embedded.o): $(BUILD)/%.embedded.o: %
+define embed
 	@mkdir -p $(@D)
-	@name=embedded_$$(echo '$<' | tr -c 'A-Za-z0-9\n' _); \
+	@name=embedded_$$(echo '$*' | tr -c 'A-Za-z0-9\n' _); \
 	printf '%s\n' '.section .rodata' ".global $$name, $${name}_end" "$$name: .incbin \"$<\"" "$${name}_end: .byte 0" \
 	    '.section .note.GNU-stack,"",%progbits' | $(CC) -x assembler -c -o $@ -
+endef
+$(EMBEDDED:%=$(BUILD)/%.embedded.o): $(BUILD)/%.embedded.o: %
+	$(embed)
+$(PAGE:%=$(BUILD)/%.embedded.o): $(BUILD)/%.embedded.o: $(BUILD)/%
+	$(embed)
+
+$(BUILD)/ui/page.js: tools/bundle.awk $(wildcard server/ui/*.js)
+	@mkdir -p $(@D)
+	awk -f tools/bundle.awk server/ui/main.js >$@.new && mv $@.new $@
+$(BUILD)/ui/page.css: $(addprefix server/ui/,base.css captions.css training.css reference.css)
+	@mkdir -p $(@D)
+	@cat $^ >$@
+$(BUILD)/ui/model_card.md: weights/MODEL_CARD.md
+$(BUILD)/ui/index.html $(BUILD)/ui/icon.svg: $(BUILD)/ui/%: server/ui/%
+$(addprefix $(BUILD)/ui/,index.html icon.svg model_card.md):
+	@mkdir -p $(@D)
+	@cp $< $@
+$(BUILD)/ui/%.gz: $(BUILD)/ui/%
+	@gzip -9nc $< >$@
 
 $(UNIT_TESTS): $(BUILD)/%: $(BUILD)/%.o $(SUPPORT_OBJECTS) $(BUILD)/libserver.a $(BUILD)/libcaption-internal.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(TEST_LIBS) $(SERVER_LIBS) $(MODEL_LIBS)

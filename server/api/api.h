@@ -22,6 +22,7 @@ void api_metrics(http_request *request);
 void api_openapi(http_request *request);
 void api_models(http_request *request);
 void api_model_get(http_request *request);
+void api_model_file(http_request *request);
 void api_model_activate(http_request *request);
 void api_model_delete(http_request *request);
 void api_caption(http_request *request);

@@ -1,7 +1,10 @@
-/* api_models.c: the captioners: list, show, activate, delete. The list is OpenAI's too: "object", "data". */
+/* api_models.c: the captioners: list, show, send, activate, delete. The list is OpenAI's too: "object", "data". */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "server/api/api.h"
 #include "server/api/data.h"
@@ -84,6 +87,42 @@ static void answer_model(http_request *request)
 void api_model_get(http_request *request)
 {
     answer_nothing_asked(request, answer_model);
+}
+
+/* ---- the file: on a disk thread ---------------------------------------------------------------------------------- */
+
+static void send_file(http_request *r, void *context)
+{
+    registry_facts facts;
+    problem p;
+    struct stat about;
+    char header[sizeof "attachment; filename=\"\"" + WEIGHTS_NAME_BYTES];
+    (void)context;
+    if (!registry_find(r->server->registry, r->parameter[0], &facts)) {
+        registry_refuse(r->server->registry, r->parameter[0], &p);
+        http_answer_problem(r, &p);
+        return;
+    }
+    int fd = open(facts.path, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0 && fstat(fd, &about) == 0 && S_ISREG(about.st_mode)) {
+        http_answer_file(r, fd, (size_t)about.st_size, "application/octet-stream");
+        snprintf(header, sizeof header, "attachment; filename=\"%s\"", strrchr(facts.path, '/') + 1);
+        http_answer_header(r, "Content-Disposition", header);
+        return;
+    }
+    if (fd >= 0)
+        close(fd);
+    problem_set(&p, PROBLEM_UNKNOWN_MODEL, "the file of %.64s cannot be read now", facts.name);
+    http_answer_problem(r, &p);
+}
+
+void api_model_file(http_request *r)
+{
+    problem p;
+    if (http_not_ready(r, &p) || input_read_nothing(r, &p))
+        http_answer_problem(r, &p);
+    else
+        disk_run(r, send_file, NULL, NULL);
 }
 
 /* ---- changes: on disk threads ------------------------------------------------------------------------------------ */

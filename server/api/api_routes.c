@@ -15,6 +15,7 @@ const route api_routes[] = {
     {"POST", "/v1/caption", ACCESS_CAPTION, api_caption, "photos in, captions out"},
     {"POST", "/v1/score", ACCESS_CAPTION, api_score, "how probable are these captions for that photo?"},
     {"GET", "/v1/models/{name}", ACCESS_CAPTION, api_model_get, "one of them"},
+    {"GET", "/v1/models/{name}/file", ACCESS_OPERATOR, api_model_file, "its weights, to be served elsewhere"},
     {"GET", "/v1/selftest/gradients", ACCESS_CAPTION, api_selftest, "is every gradient right?"},
     {"GET", "/v1/datasets", ACCESS_OPERATOR, api_datasets, "the datasets"},
     {"PUT", "/v1/datasets/{name}", ACCESS_OPERATOR, api_dataset_put, "make a dataset"},

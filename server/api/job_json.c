@@ -18,13 +18,25 @@ static int add_details(cJSON *object, const job_record *r)
            add_stored(object, "result", r->result);
 }
 
+/* What the job makes or looks into, so that a list says more than numbers; null where it names none. */
+static int add_model(cJSON *object, const job_record *r)
+{
+    cJSON *request = r->request ? cJSON_Parse(r->request) : NULL;
+    const cJSON *model = cJSON_GetObjectItemCaseSensitive(request, "model");
+    const char *name = cJSON_GetStringValue(model);
+    int good = (name && *name ? cJSON_AddStringToObject(object, "model", name)
+                              : cJSON_AddNullToObject(object, "model")) != NULL;
+    cJSON_Delete(request);
+    return good;
+}
+
 cJSON *job_json(const job_record *r, int whole)
 {
     cJSON *object = cJSON_CreateObject();
     return json_checked(
         object,
         cJSON_AddNumberToObject(object, "id", (double)r->id) && cJSON_AddStringToObject(object, "kind", r->kind) &&
-            cJSON_AddStringToObject(object, "state", job_state_name(r->state)) &&
+            add_model(object, r) && cJSON_AddStringToObject(object, "state", job_state_name(r->state)) &&
             add_time(object, "created", r->created) && add_time(object, "started", r->started) &&
             add_time(object, "ended", r->ended) && (!whole || add_details(object, r)) &&
             (r->error ? cJSON_AddStringToObject(object, "error", r->error) : cJSON_AddNullToObject(object, "error")));

@@ -54,3 +54,16 @@ int accept_prefers(const char *accept, const char *type)
 {
     return accept_quality(accept, type) > accept_quality(accept, "application/json");
 }
+
+int accept_lists(const char *accept, const char *name)
+{
+    for (const char *text = accept ? accept : ""; *text; text += *text == ',') {
+        text += strspn(text, blanks);
+        const char *end = text + strcspn(text, ",");
+        size_t length = strcspn(text, ";, \t");
+        if (length == strlen(name) && strncasecmp(text, name, length) == 0)
+            return quality(text, end) > 0;
+        text = end;
+    }
+    return 0;
+}

@@ -9,4 +9,7 @@ double accept_quality(const char *accept, const char *type);
 /* 1 if it wants this type more than JSON, which is what all answers can be. */
 int accept_prefers(const char *accept, const char *type);
 
+/* 1 if the header, as Accept-Encoding, lists `name` with a quality above 0; absent (NULL) it lists nothing. */
+int accept_lists(const char *accept, const char *name);
+
 #endif

@@ -8,9 +8,9 @@ export const key = {
 };
 
 export class ApiError extends Error {
-    constructor(title, detail, status, type) {
+    constructor(title, detail, status, type, retryAfter) { // retryAfter: seconds after which it is worth trying again
         super(detail);
-        Object.assign(this, { title, status, type });
+        Object.assign(this, { title, status, type, retryAfter });
     }
 }
 
@@ -18,7 +18,7 @@ async function refusal(response) {
     const problem = await response.json().catch(() => ({}));
     const detail = response.status === 401 && !key.get() ? "enter it under Key, at the top of the page" : problem.detail;
     return new ApiError(problem.title || `The daemon answered ${response.status}`, detail || "", response.status,
-        (problem.type || "").split(":").pop());
+        (problem.type || "").split(":").pop(), Number(response.headers.get("Retry-After")) || undefined);
 }
 
 // Where the daemon is: a proxy may show it below a path. `next` of a list has that path already if the proxy tells it.
@@ -49,6 +49,20 @@ export const getJson = async (path, options) =>
 export const getPicture = async (path, options) =>
     URL.createObjectURL(await (await ask(path, { ...options, headers: { Accept: "image/png", ...options?.headers } })).blob());
 
+// What a GET answers, as a file of the reader's.
+export async function download(path, name) {
+    saveFile(name, await (await ask(path)).blob());
+}
+
+// Gives the reader a file.
+export function saveFile(name, blob) {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(blob);
+    link.download = name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+}
+
 // The items of a paged list that are `wanted`, page after page, at most `most`.
 export async function getAll(path, member, { most = 1000, wanted = () => true } = {}) {
     const items = [];
@@ -60,12 +74,11 @@ export async function getAll(path, member, { most = 1000, wanted = () => true } 
     return items.slice(0, most);
 }
 
-// The routes that this daemon has, as "POST /v1/saliency".
+// What the daemon says of itself: its version, its routes.
 let known;
-export async function hasRoute(route) {
-    known ??= getJson("/").then((index) => new Set(index.routes.map((r) => `${r.method} ${r.path}`)));
-    return (await known).has(route);
-}
+export const aboutDaemon = () => (known ??= getJson("/"));
+
+export const hasRoute = async (route) => (await aboutDaemon()).routes.some((r) => `${r.method} ${r.path}` === route);
 
 // ---- server-sent events ------------------------------------------------------------------------------------------
 

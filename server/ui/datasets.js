@@ -1,5 +1,6 @@
 // datasets.js: photos and captions to learn from.
 import { ask, getAll, getJson } from "./api.js";
+import { sendPhoto } from "./convert.js";
 import { $, attempt, confirm, h, number, refill, showProblem, table, values, when } from "./dom.js";
 import { isPhoto, photoPlace } from "./photos.js";
 
@@ -62,11 +63,13 @@ const ITS_OWN_FAULT = [400, 413, 415, 422]; // statuses that say nothing of the 
 async function upload(name, photos, captionsOf, progress) {
     const refused = [];
     for (const [i, photo] of photos.entries()) {
-        const body = new FormData();
-        body.append("image", photo);
-        captionsOf(photo).forEach((caption) => body.append("caption", caption));
         try {
-            await ask(path(name, "/items"), { method: "POST", body });
+            await sendPhoto(photo, (image) => {
+                const body = new FormData();
+                body.append("image", image);
+                captionsOf(photo).forEach((caption) => body.append("caption", caption));
+                return ask(path(name, "/items"), { method: "POST", body });
+            });
         } catch (error) {
             refused.push({ photo, error });
             if (!ITS_OWN_FAULT.includes(error.status)) return { refused, left: photos.slice(i + 1) };

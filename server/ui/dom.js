@@ -78,6 +78,18 @@ export async function attempt(button, place, work) {
     }
 }
 
+// Puts the text on the clipboard; also where a page without TLS may not, as on another machine than the daemon's.
+export async function copyText(text) {
+    if (navigator.clipboard) return navigator.clipboard.writeText(text);
+    const field = h("textarea", { class: "visually-hidden", value: text }), before = document.activeElement;
+    document.body.append(field);
+    field.select();
+    const done = document.execCommand("copy");
+    field.remove();
+    before?.focus();
+    if (!done) throw Object.assign(new Error("select the text and copy it by hand"), { title: "The browser does not let the page copy" });
+}
+
 // true if the user says yes.
 export function confirm(title, text, yes) {
     const dialog = $("confirm-dialog");
@@ -99,6 +111,8 @@ export function table(caption, heads, rows) {
         h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, heads.map((t) => h("th", { scope: "col", role: "columnheader" }, t)))),
         h("tbody", { role: "rowgroup" }, rows.map((row) => h("tr", { role: "row" }, row.map(cell))))));
 }
+
+export const facts = (texts) => h("p", { class: "facts" }, texts.filter(Boolean).map((t) => h("span", {}, t)));
 
 // The form's filled-in, visible fields as {name: text}.
 export function values(form) {

@@ -1,35 +1,42 @@
 // main.js: the tabs, the key, whether the daemon is ready. Each panel is a module of its own.
-import { ask, key } from "./api.js";
+import { aboutDaemon, ask, key } from "./api.js";
 import { $ } from "./dom.js";
+import * as card from "./modelcard.js";
 import * as captions from "./captions.js";
 import * as datasets from "./datasets.js";
 import * as models from "./models.js";
+import * as reference from "./reference.js";
 import * as selftest from "./selftest.js";
 import * as training from "./training.js";
 import * as visualise from "./visualise.js";
 
-// Each has init(), called once, and show(), called when its panel comes into view.
-const panels = { captions, visualise, datasets, training, models, selftest };
+// Each has init(), called once, and show(rest), called when its panel comes into view; rest: what follows the panel's
+// name in the address, as "12" of "#/training/12".
+const panels = { captions, visualise, datasets, training, models, selftest, reference, card };
 const tabs = [...document.querySelectorAll("[role=tab]")];
 
 // ---- tabs ----------------------------------------------------------------------------------------------------------
 
 const panelOf = (tab) => tab.getAttribute("aria-controls");
 
-// "#/models"; any other anchor, as the skip link's, leaves the panel as it is.
-const nameOf = (hash) => (hash === "" ? "captions" : hash.startsWith("#/") ? hash.slice(2) : "");
+// "#/models", "#/training/12", "#/training?dataset=pets"; any other anchor, as the skip link's, leaves the panel as it is.
+const partsOf = (hash) => (hash === "" ? ["captions", ""] : /^#\/([a-z]+)[/?]?(.*)$/.exec(hash)?.slice(1) ?? ["", ""]);
 const go = (tab) => (location.hash = `/${panelOf(tab)}`);
 
-function open(wanted) {
+let current = "";
+
+function open([wanted, rest]) {
     if (!panels[wanted]) return;
+    current = wanted;
+    const reached = tabs.find((tab) => panelOf(tab) === wanted) ?? tabs[0]; // by the keyboard
+    for (const name of Object.keys(panels)) $(name).hidden = name !== wanted;
     for (const tab of tabs) {
         const on = panelOf(tab) === wanted;
         tab.setAttribute("aria-selected", on);
-        tab.tabIndex = on ? 0 : -1;
-        $(panelOf(tab)).hidden = !on;
+        tab.tabIndex = tab === reached ? 0 : -1;
         if (on) tab.scrollIntoView({ block: "nearest", inline: "nearest" });
     }
-    panels[wanted].show();
+    panels[wanted].show(rest);
 }
 
 function moveFocus(event) {
@@ -45,7 +52,7 @@ for (const tab of tabs) {
     tab.addEventListener("click", () => go(tab));
     tab.addEventListener("keydown", moveFocus);
 }
-const openNamed = () => open(nameOf(location.hash));
+const openNamed = () => open(partsOf(location.hash));
 window.addEventListener("hashchange", openNamed);
 
 // ---- the key -------------------------------------------------------------------------------------------------------
@@ -61,7 +68,7 @@ form.addEventListener("submit", (event) => {
     key.set(form.elements.key.value.trim());
     dialog.close();
     tabs.find((tab) => tab.tabIndex === 0)?.focus();
-    panels[panelOf(document.activeElement)]?.show();
+    panels[current].show("");
 });
 
 // ---- ready? --------------------------------------------------------------------------------------------------------
@@ -81,5 +88,6 @@ async function look() {
 }
 
 for (const panel of Object.values(panels)) panel.init();
-open(panels[nameOf(location.hash)] ? nameOf(location.hash) : "captions");
+open(panels[partsOf(location.hash)[0]] ? partsOf(location.hash) : ["captions", ""]);
+aboutDaemon().then(({ version }) => ($("version").textContent = `captiond ${version}`)).catch(() => 0);
 look();

@@ -1,5 +1,5 @@
 // models.js: the captioners: what they are, which is the default.
-import { ask, getJson } from "./api.js";
+import { ask, download, getJson } from "./api.js";
 import { $, attempt, confirm, h, number, refill, showProblem, table } from "./dom.js";
 
 let models = [], broken = [];
@@ -26,7 +26,7 @@ export async function fillModels(select, first) {
 
 async function activate(model, button) {
     await attempt(button, $("model-fault"), async () => {
-        await ask(`/v1/models/${encodeURIComponent(model.name)}/activate`, { method: "POST" });
+        await activateModel(model.name);
         await show();
         $("model-live").textContent = `${model.name} is the default now.`;
     });
@@ -41,11 +41,16 @@ async function remove(model, button) {
     });
 }
 
+export const activateModel = (name) => ask(`/v1/models/${encodeURIComponent(name)}/activate`, { method: "POST" });
+
+export const downloadModel = (name) => download(`/v1/models/${encodeURIComponent(name)}/file`, `${name}.safetensors`);
+
 function changes(model) {
-    if (model.default) return h("span", { class: "badge", tabindex: -1 }, "default"); // takes the focus of the button that it replaces
+    const save = h("button", { type: "button", class: "quiet", "aria-label": `Download ${model.name}`, onclick: () => attempt(save, $("model-fault"), () => downloadModel(model.name)) }, "Download");
+    if (model.default) return h("span", { class: "row" }, h("span", { class: "badge", tabindex: -1 }, "default"), save); // takes the focus of the button that it replaces
     const use = h("button", { type: "button", "aria-label": `Make default: ${model.name}`, onclick: () => activate(model, use) }, "Make default");
     const drop = h("button", { type: "button", class: "quiet", "aria-label": `Delete ${model.name}`, onclick: () => remove(model, drop) }, "Delete");
-    return h("span", { class: "row" }, use, model.trained ? drop : "");
+    return h("span", { class: "row" }, use, save, model.trained ? drop : "");
 }
 
 function row(m) {

@@ -1,10 +1,12 @@
 // photos.js: the place where photos are dropped, pasted or picked. Every element with data-photos becomes one.
 import { h } from "./dom.js";
 
-const TYPES = "image/jpeg,image/png,image/bmp,image/gif";
+// By name, too: many systems know no type of the newer formats.
+const NAMES = /\.(jpe?g|jfif|png|gif|bmp|webp|tiff?|hei[cf]|avif)$/i;
+const TYPES = "image/*,.heic,.heif,.avif,.tif,.tiff,.webp,.jfif";
 const shown = (element) => element.offsetParent !== null;
 
-export const isPhoto = (file) => file.type.startsWith("image/");
+export const isPhoto = (file) => file.type.startsWith("image/") || NAMES.test(file.name);
 
 // Calls take(files) with what was chosen, at least one. options.multiple; options.also: other types, as ".tsv".
 export function photoPlace(place, take, { multiple = false, also = "" } = {}) {

@@ -1,5 +1,6 @@
 // visualise.js: five views into the network: saliency at once, the others as jobs with pictures on the way.
 import { ask, follow, getJson, getPicture, hasRoute } from "./api.js";
+import { sendPhoto } from "./convert.js";
 import { curve } from "./curve.js";
 import { $, attempt, h, showFor, showProblem, values } from "./dom.js";
 import { photoPlace } from "./photos.js";
@@ -17,9 +18,10 @@ let photo = null;
 const form = () => $("visualise-form");
 const place = () => $("visualise-result");
 
-function frame(alt, caption, large) {
-    const image = h("img", { alt, hidden: true });
-    const element = h("figure", { class: large ? "picture square" : "picture" }, h("div", { class: "frame" }, image), h("figcaption", {}, caption));
+// name: of the file that it may be downloaded as, if at all.
+function frame(alt, caption, large, name) {
+    const image = h("img", { alt, hidden: true }), link = name && h("a", { download: name, hidden: true }, `Download ${name}`);
+    const element = h("figure", { class: large ? "picture square" : "picture" }, h("div", { class: "frame" }, image), h("figcaption", {}, caption, " ", link));
     let asked = 0;
     const put = async (path, options) => { // answers may come in another order: the picture asked for last stays
         const mine = ++asked, url = await getPicture(path, options);
@@ -30,6 +32,7 @@ function frame(alt, caption, large) {
         if (image.src) URL.revokeObjectURL(image.src);
         image.src = url;
         image.hidden = false;
+        if (link) Object.assign(link, { href: url, hidden: false });
         await image.decode().catch(() => 0); // rejected where the next one came first
     };
     return { element, put, image };
@@ -47,10 +50,10 @@ const photoFrame = () => {
 
 async function showSaliency(fields) {
     const query = { method: fields.method, ...(fields.class ? { class: fields.class } : {}) };
-    const options = { method: "POST", body: photo, headers: { "Content-Type": photo.type } };
-    const [report] = await Promise.all([getJson("/v1/saliency", { ...options, query: { ...query, size: 7 } })]);
-    const map = frame(`Saliency of ${report.target.label}`, SAYS.saliency);
-    await map.put("/v1/saliency", { ...options, query: { ...query, view: "overlay" } });
+    const options = (body) => ({ method: "POST", body, headers: { "Content-Type": body.type || "application/octet-stream" } });
+    const { answer: report, sent } = await sendPhoto(photo, (body) => getJson("/v1/saliency", { ...options(body), query: { ...query, size: 7 } }));
+    const map = frame(`Saliency of ${report.target.label}`, SAYS.saliency, false, "saliency.png");
+    await map.put("/v1/saliency", { ...options(sent), query: { ...query, view: "overlay" } });
     place().replaceChildren(h("h2", {}, report.target.label || `class ${report.target.class}`),
         h("p", { class: "facts" }, h("span", {}, `score ${report.target.score.toFixed(2)}`), h("span", {}, report.method)),
         h("div", { class: "pictures" }, photoFrame(), map.element));
@@ -58,9 +61,9 @@ async function showSaliency(fields) {
 
 // ---- the jobs --------------------------------------------------------------------------------------------------------
 
-function body(fields) {
+function body(fields, image) {
     const { kind, method, ...options } = fields, data = new FormData();
-    if (photo && kind !== "visualize") data.append("image", photo);
+    if (image) data.append("image", image);
     for (const [name, value] of Object.entries(options)) data.append(name, value);
     return data;
 }
@@ -82,7 +85,7 @@ async function showResult(kind, job, view) {
     view.bar.value = view.bar.max;
     const { pictures, ...rest } = job.result;
     const frames = Object.entries(pictures).map(([name, path]) => {
-        const f = frame(`${PICTURES[name] || name}`, name === "result" ? SAYS[kind] : PICTURES[name] || name);
+        const f = frame(`${PICTURES[name] || name}`, name === "result" ? SAYS[kind] : PICTURES[name] || name, kind === "visualize", `${kind}-${name}.png`);
         return f.put(path).then(() => f.element);
     });
     view.pictures.replaceChildren(...(kind === "visualize" ? [] : [photoFrame()]), ...(await Promise.all(frames)));
@@ -113,7 +116,8 @@ function jobView(kind, title) {
 
 async function runJob(fields) {
     const { kind } = fields, titles = { fool: "Fooling image", visualize: "Class image", invert: "Inversion", dream: "Deep dream" };
-    const job = await (await ask(`/v1/${kind}`, { method: "POST", body: body(fields) })).json();
+    const begin = async (image) => (await ask(`/v1/${kind}`, { method: "POST", body: body(fields, image) })).json();
+    const job = kind === "visualize" ? await begin(null) : (await sendPhoto(photo, begin)).answer;
     const view = jobView(kind, titles[kind]), cancel = $("visualise-cancel");
     cancel.hidden = false;
     cancel.onclick = () => ask(`/v1/jobs/${job.id}`, { method: "DELETE" }).catch(() => 0);

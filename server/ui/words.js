@@ -1,6 +1,7 @@
 // words.js: a caption's words as buttons, shaded by probability. Choosing one shows where the model looked when it
 // wrote it (attention, 7x7) and which pixels made it write it (saliency).
 import { getPicture } from "./api.js";
+import { sendPhoto } from "./convert.js";
 import { h, percent, showProblem } from "./dom.js";
 
 const METHODS = { gradient: "Gradient", smoothgrad: "SmoothGrad", gradcam: "Grad-CAM" };
@@ -47,7 +48,8 @@ function saliencyFigure(shot, caption) {
         fault.replaceChildren();
         try {
             const query = { caption, word: word.index, model: shot.model, method: choice.value, view: "overlay" };
-            const url = await getPicture("/v1/saliency", { method: "POST", query, body: shot.file, headers: { "Content-Type": shot.file.type }, signal: mine.signal });
+            const { answer: url } = await sendPhoto(shot.file, (body) =>
+                getPicture("/v1/saliency", { method: "POST", query, body, headers: { "Content-Type": body.type || "application/octet-stream" }, signal: mine.signal }));
             URL.revokeObjectURL(picture.src);
             picture.src = url;
             picture.alt = `${METHODS[choice.value]} saliency of “${word.text}”: bright pixels decide most`;
@@ -67,7 +69,7 @@ function saliencyFigure(shot, caption) {
 
 function wordButton(token, index, photo) {
     const text = token.word === "<END>" ? "end" : token.word, p = Math.exp(token.logprob);
-    const thumb = token.attention && h("canvas", { width: 96, height: Math.round(96 * photo.naturalHeight / photo.naturalWidth), "aria-hidden": "true" });
+    const thumb = token.attention && photo.naturalWidth > 0 && h("canvas", { width: 96, height: Math.round(96 * photo.naturalHeight / photo.naturalWidth), "aria-hidden": "true" });
     if (thumb) paintAttention(thumb, token.attention, photo);
     const button = h("button", { type: "button", class: token.word === "<END>" ? "word end" : "word", "aria-pressed": "false" },
         thumb, h("span", { class: "spelt" }, text), h("span", { class: "p" }, percent(p)));
@@ -89,7 +91,7 @@ function moveAmong(event) {
 // Returns the element, or null if the answer has no tokens.
 export function wordsOf(caption, shot, veil, canExplain) {
     if (!caption.tokens) return null;
-    const ratio = `${shot.photo.naturalWidth} / ${shot.photo.naturalHeight}`;
+    const ratio = shot.photo.naturalWidth ? `${shot.photo.naturalWidth} / ${shot.photo.naturalHeight}` : "1"; // 0: it cannot be shown
     const why = canExplain ? saliencyFigure({ ...shot, ratio }, caption.text) : null;
     const said = h("p", { class: "about", "aria-live": "polite" });
     const detail = h("div", { class: "detail", hidden: true }, said, why?.figure);

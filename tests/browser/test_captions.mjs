@@ -9,7 +9,7 @@ await run([], async ({ page, daemon, test }) => {
     const cards = page.locator(".card"), first = cards.first();
     const said = async (card) => {
         await card.locator(".facts").waitFor();
-        return (await card.locator(".sentence").textContent());
+        return card.locator(".sentence").inputValue();
     };
     const api = async (file, query) => (await (await fetch(`${daemon.url}/v1/caption?${query}`, { method: "POST", body: file.buffer, headers: { "Content-Type": file.mimeType } })).json()).captions[0];
     const clear = async () => {
@@ -88,14 +88,14 @@ await run([], async ({ page, daemon, test }) => {
     await test("a_broken_photo_is_told_with_its_reason", async (allow) => {
         allow(/status of 4/);
         await page.setInputFiles(`${PLACE} input`, { name: "broken.png", mimeType: "image/png", buffer: lessons[0].buffer.subarray(0, 60) });
-        await first.locator(".problem[role=alert]").waitFor();
-        check(/truncated/i.test(await first.locator(".problem").innerText()), await first.locator(".problem").innerText());
+        await cards.last().locator(".problem[role=alert]").waitFor();
+        check(/truncated/i.test(await cards.last().locator(".problem").innerText()), await cards.last().locator(".problem").innerText());
     });
 
     await test("a_problems_title_is_parted_from_its_detail", async (allow) => {
         allow(/status of 400/);
         await page.setInputFiles(`${PLACE} input`, { name: "empty.png", mimeType: "image/png", buffer: Buffer.alloc(0) });
-        const told = await first.locator(".problem").innerText();
+        const told = await cards.last().locator(".problem").innerText();
         check(told === "The request has no body: send an image, form data or JSON", told);
     });
 

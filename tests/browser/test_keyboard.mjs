@@ -19,7 +19,7 @@ await run(["--models", "lstm,rnn"], async ({ page, daemon, test }) => {
 
     await test("arrows_walk_the_tabs_and_open_their_panels", async () => {
         await page.focus("#tab-captions");
-        for (const name of ["visualise", "datasets", "training", "models", "selftest", "captions"]) {
+        for (const name of ["visualise", "datasets", "training", "models", "selftest", "reference", "captions"]) {
             await press("ArrowRight");
             await page.waitForSelector(`#${name}:not([hidden])`);
             check(await focused() === `tab-${name}`, await focused());
@@ -27,7 +27,7 @@ await run(["--models", "lstm,rnn"], async ({ page, daemon, test }) => {
             check(await page.locator("[role=tabpanel]:not([hidden])").count() === 1);
         }
         await press("End");
-        await page.waitForSelector("#selftest:not([hidden])");
+        await page.waitForSelector("#reference:not([hidden])");
         await press("Home");
         await page.waitForSelector("#captions:not([hidden])");
     });
@@ -38,7 +38,7 @@ await run(["--models", "lstm,rnn"], async ({ page, daemon, test }) => {
 
     await test("the_back_button_goes_to_the_last_panel", async () => {
         await page.goBack();
-        await page.waitForSelector("#selftest:not([hidden])");
+        await page.waitForSelector("#reference:not([hidden])");
         await page.goForward();
         await page.waitForSelector("#captions:not([hidden])");
     });

@@ -3,7 +3,7 @@
 import { axeSource, check, openPanel, run } from "./browser.mjs";
 import { lessons, photo, upload } from "./pictures.mjs";
 
-const PANELS = ["captions", "visualise", "datasets", "training", "models", "selftest"];
+const PANELS = ["captions", "visualise", "datasets", "training", "models", "selftest", "reference"];
 const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
 const SIZES = { phone: { width: 360, height: 780 }, tablet: { width: 820, height: 1180 }, desktop: { width: 1440, height: 900 } };
 
@@ -29,6 +29,9 @@ await run(["--models", "lstm,rnn"], async ({ page, daemon, test }) => {
         await page.waitForSelector("#models tbody tr");
         await openPanel(page, "selftest");
         await page.waitForSelector("#selftest tbody tr");
+        await openPanel(page, "reference");
+        await page.click("#route-caption > summary");
+        await page.waitForSelector("#route-caption .members");
     });
 
     for (const [size, viewport] of Object.entries(SIZES))
@@ -65,6 +68,15 @@ await run(["--models", "lstm,rnn"], async ({ page, daemon, test }) => {
                     check(!found.violations.length, panel, found.violations.map((v) => `${v.id}: ${v.nodes.slice(0, 3).map((n) => `${n.target} ${n.failureSummary}`).join(" | ")}`).join("\n"));
                 }
             });
+
+    for (const colorScheme of ["light", "dark"])
+        await test(`axe_finds_nothing_in_the_model_card_in_${colorScheme}`, async () => {
+            await page.emulateMedia({ colorScheme });
+            await page.click(".foot a:text-is('Model card')");
+            await page.waitForSelector("#card-text table");
+            const found = await page.evaluate((values) => window.axe.run(document, { runOnly: { type: "tag", values } }), RULES);
+            check(!found.violations.length, found.violations.map((v) => `${v.id}: ${v.nodes[0].target}`).join("\n"));
+        });
 
     await test("dark_is_dark_and_light_is_light", async () => {
         const shade = async (colorScheme) => {

@@ -75,7 +75,7 @@ await run(["--models", "lstm"], async ({ page, daemon, test }) => {
     await test("a_training_draws_its_curve_while_it_learns", async () => {
         await openPanel(page, "training");
         await page.waitForSelector("#train-form select[name=dataset] option[value=lessons]", { state: "attached" });
-        await page.selectOption("#train-form select[name=base]", "*");
+        await page.selectOption("#train-form [name=base]", "*");
         await page.click("#train-form summary");
         await start("endless", { ...small, epochs: 100000, dev_fraction: 0 }); // nothing to score: nothing to end it early
         const longer = (n) => page.waitForFunction((least) => {
@@ -87,6 +87,7 @@ await run(["--models", "lstm"], async ({ page, daemon, test }) => {
     });
 
     await test("a_training_is_cancelled", async () => {
+        check(new URL(page.url()).hash === "#/training/1", page.url());
         await page.click("#job-open button:text-is('Cancel')");
         await page.waitForSelector("#job-open .state.cancelled");
         await page.waitForSelector("#job-list .state.cancelled");
@@ -105,7 +106,7 @@ await run(["--models", "lstm"], async ({ page, daemon, test }) => {
         check(said.length === job.progress.samples.length, said);
         job.progress.samples.forEach((s, i) => check(said[i].toLowerCase() === (s.caption || "…"), said[i], s.caption));
         check((await page.innerText("#job-open table")).includes(job.progress.dev_scores.at(-1).cider.toFixed(3)));
-        check(/^Loss of mine: /.test(await page.locator("#job-open svg title").textContent()));
+        check(/^Loss of mine: /.test(await page.locator("#job-open svg title").first().textContent()));
         await page.waitForSelector("#job-list .state.succeeded");
     });
 

@@ -366,6 +366,21 @@ static void the_default_stays_the_default_when_another_is_deleted(void **state)
     free(bytes);
 }
 
+static void a_models_file_is_sent_as_it_is(void **state)
+{
+    (void)state;
+    reply r = dataset_ask(served, "GET", "/v1/models/tiny/file");
+    assert_int_equal(r.status, 200);
+    assert_string_equal(reply_header(&r, "Content-Type"), "application/octet-stream");
+    assert_string_equal(reply_header(&r, "Content-Disposition"), "attachment; filename=\"tiny.safetensors\"");
+    assert_true(r.size > 8);
+    assert_memory_equal(r.body + 8, "{", 1); /* safetensors: the header's length, the header */
+    reply_free(&r);
+    r = dataset_ask(served, "GET", "/v1/models/nobody/file");
+    client_expect_problem(&r, 404, "unknown-model");
+    reply_free(&r);
+}
+
 static void an_unknown_model_is_404(void **state)
 {
     static const char *const names[] = {"nobody", "..", "%2e%2e%2fpasswd", "efficientnet-b0"};
@@ -392,6 +407,7 @@ int main(void)
         cmocka_unit_test(a_file_that_cannot_be_used_keeps_its_name_until_it_is_deleted),
         cmocka_unit_test(a_change_in_the_same_tick_as_the_last_is_seen),
         cmocka_unit_test(the_default_stays_the_default_when_another_is_deleted),
+        cmocka_unit_test(a_models_file_is_sent_as_it_is),
         cmocka_unit_test(an_unknown_model_is_404),
     };
     return cmocka_run_group_tests(tests, start, served_end);
