@@ -102,7 +102,7 @@ export function confirm(title, text, yes) {
 }
 
 // rows: arrays of cells (text, element, or {head: text} for the row's own header). On a phone each row becomes a block
-// in which every cell says its column (style.css); roles, as such a table would be none to some screen readers.
+// in which every cell says its column (base.css); roles, as such a table would be none to some screen readers.
 export function table(caption, heads, rows) {
     const cell = (c, i) => (c && c.head !== undefined ? h("th", { scope: "row", role: "rowheader", "data-head": heads[i] }, c.head)
         : h("td", { role: "cell", "data-head": heads[i] }, c));

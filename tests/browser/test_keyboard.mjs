@@ -81,7 +81,7 @@ await run(["--models", "lstm,rnn"], async ({ page, daemon, test }) => {
         await page.waitForSelector("#model-live:has-text('rnn is the default now')");
         check(await page.evaluate(() => document.activeElement.closest("tr")?.querySelector("th").textContent) === "rnn", await focused());
         await press("Shift+Tab");
-        check(await focused() === "Make default: lstm", await focused());
+        check(await focused() === "Download lstm", await focused());
     });
 
     for (const name of ["a", "b"]) await fetch(`${daemon.url}/v1/datasets/${name}`, { method: "PUT" });
