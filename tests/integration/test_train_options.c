@@ -284,6 +284,30 @@ static void files_below_the_training_root_are_learnt_from(void **state)
     reply_free(&job);
 }
 
+/* In JSON that divides its photos and has them in folders below. */
+static void karpathys_files_are_learnt_from_as_they_divide_it(void **state)
+{
+    (void)state;
+    static const char json[] =
+        "{\"images\":[{\"filename\":\"0.bmp\",\"split\":\"train\",\"sentences\":[{\"raw\":\"A red board\"}]},"
+        "{\"filename\":\"1.bmp\",\"filepath\":\"below\",\"split\":\"restval\",\"sentences\":[{\"raw\":\"Lines\"}]},"
+        "{\"filename\":\"2.bmp\",\"split\":\"val\",\"sentences\":[{\"raw\":\"More lines\"}]},"
+        "{\"filename\":\"no.bmp\",\"split\":\"test\",\"sentences\":[{\"raw\":\"Nothing\"}]}]}";
+    char from[512];
+    scratch_write("files/dataset.json", json, sizeof json - 1);
+    mkdir(scratch_path("files/below"), 0700);
+    snprintf(from, sizeof from, "%s", scratch_path("files/1.bmp"));
+    assert_int_equal(rename(from, scratch_path("files/below/1.bmp")), 0);
+    long long id = training_submit(server, "{\"dataset\":{\"images\":\".\",\"captions\":\"dataset.json\"},"
+                                           "\"model\":\"divided\"," TRAINING_SCRATCH
+                                           ",\"epochs\":1,\"hidden\":8,\"words\":8,\"minimum_count\":1}");
+    reply job = training_wait(server, id, "succeeded");
+    assert_string_equal(reply_string(&job, "progress/samples/0/reference"), "more lines");
+    reply_free(&job);
+    snprintf(from, sizeof from, "%s", scratch_path("files/below/1.bmp"));
+    assert_int_equal(rename(from, scratch_path("files/1.bmp")), 0);
+}
+
 static void text_below_the_training_root_is_learnt_from(void **state)
 {
     (void)state;
@@ -415,6 +439,7 @@ int main(void)
         cmocka_unit_test(a_job_keeps_the_size_of_attention_that_it_has),
         cmocka_unit_test(files_outside_the_training_root_are_refused),
         cmocka_unit_test(files_below_the_training_root_are_learnt_from),
+        cmocka_unit_test(karpathys_files_are_learnt_from_as_they_divide_it),
         cmocka_unit_test(text_below_the_training_root_is_learnt_from),
         cmocka_unit_test(a_network_that_is_too_large_fails_its_job),
         cmocka_unit_test(the_training_root_may_be_the_whole_disk),
