@@ -58,7 +58,7 @@ simd_flags_avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c -mp
 simd_flags_avx512bf16 := $(simd_flags_avx512) -mavx512bf16
 simd_flags_amx        := $(simd_flags_avx512bf16) -mamx-tile -mamx-bf16
 
-DOOR := $(addprefix model/,caption.h train.h gradcheck.h visualize.h dataset.h score.h error.h)
+DOOR := $(addprefix model/,caption.h train.h gradcheck.h visualize.h dataset.h score.h error.h option.h)
 
 MODEL_OBJECTS := $(FLOAT:%.c=$(BUILD)/%.o) $(GENERIC:%.c=$(BUILD)/%.float.o) \
                  $(GENERIC:%.c=$(BUILD)/%.double.o) $(DOUBLE:%.c=$(BUILD)/%.double.o) $(SIMD_DOUBLE:%.c=$(BUILD)/%.double.o) \

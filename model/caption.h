@@ -28,6 +28,7 @@
 #include <stdint.h>
 
 #include "model/error.h"
+#include "model/option.h"
 
 #pragma GCC visibility push(default) /* all else in the library is hidden */
 
@@ -181,27 +182,8 @@ typedef struct caption_options {
 
 caption_options caption_defaults(void);
 
-/* One of them, for those who read options from people: command lines, requests. */
-typedef struct caption_option {
-    const char *name;    /* "max-words" */
-    const char *help;    /* also says which way of decoding it belongs to */
-    const char *choices; /* CHOICE: "greedy|beam|sample", the first is 0 */
-    enum {
-        CAPTION_OPTION_INTEGER, /* int */
-        CAPTION_OPTION_REAL,    /* double */
-        CAPTION_OPTION_CHOICE,  /* int */
-        CAPTION_OPTION_FLAG,    /* int, 0 or 1 */
-        CAPTION_OPTION_SEED,    /* uint64_t, no range */
-    } type;
-    size_t offset; /* in caption_options */
-    double minimum, maximum;
-} caption_option;
-
-/* The i-th option, NULL past the last. */
+/* The i-th of them (option.h), NULL past the last. */
 const caption_option *caption_option_at(size_t i);
-
-/* The number of a choice by its word, -1 if it is none. */
-int caption_option_choice(const caption_option *option, const char *word);
 
 /* Refuses options out of range, or that do not fit each other, by name (CAPTION_EINVAL). */
 int caption_options_check(const caption_options *options, caption_error *err);

@@ -112,17 +112,9 @@ typedef struct caption_train_options {
     void *context;
 } caption_train_options;
 
-/* A number among the options, for those who read options from people: command lines, requests. */
-typedef struct caption_train_option {
-    const char *name; /* "learning-rate" */
-    const char *help;
-    enum { CAPTION_TRAIN_INTEGER, CAPTION_TRAIN_REAL, CAPTION_TRAIN_FLAG } type; /* int, double, int 0 or 1 */
-    size_t offset;                                                               /* in caption_train_options */
-    double minimum, maximum;
-} caption_train_option;
-
-/* The i-th such number, NULL past the last. Covers all that decides the result but the seed, which is any integer. */
-const caption_train_option *caption_train_option_at(size_t i);
+/* The i-th number among them (option.h), NULL past the last. Covers all that decides the result but the seed, which is
+ * any integer. */
+const caption_option *caption_train_option_at(size_t i);
 
 /* The defaults that trained the shipped weights of that kind. */
 caption_train_options caption_train_defaults(const char *kind);

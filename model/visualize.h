@@ -131,18 +131,9 @@ typedef struct caption_visual_options {
     void *context;
 } caption_visual_options;
 
-/* A number among the options, for those who read options from people: command lines, requests. */
-typedef struct caption_visual_option {
-    const char *name; /* "blur-every" */
-    const char *help;
-    enum { CAPTION_VISUAL_INTEGER, CAPTION_VISUAL_REAL } type; /* int, double */
-    size_t offset;                                             /* in caption_visual_options */
-    double minimum, maximum;
-} caption_visual_option;
-
-/* The i-th number that this view reads, NULL past the last. `layer` (caption_layer_index) and `seed` (any integer) are
- * not among them. */
-const caption_visual_option *caption_visual_option_at(caption_visual visual, size_t i);
+/* The i-th number that this view reads (option.h), NULL past the last. `layer` (caption_layer_index) and `seed` (any
+ * integer) are not among them. */
+const caption_option *caption_visual_option_at(caption_visual visual, size_t i);
 
 caption_visual_options caption_visual_defaults(caption_visual visual);
 

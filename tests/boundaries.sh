@@ -7,7 +7,7 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
-public='caption|train|gradcheck|visualize|dataset|score|error|bench'
+public='caption|train|gradcheck|visualize|dataset|score|error|option|bench'
 server_layers='base work http decode engine store jobs api ui app'
 model_layers='public base image kernels layers encoder features decoder training visual gradcheck'
 

@@ -15,35 +15,35 @@ enum {
     D = 1 << CAPTION_DREAM,
 };
 
-#define INTEGER CAPTION_VISUAL_INTEGER
-#define REAL CAPTION_VISUAL_REAL
+#define INTEGER CAPTION_OPTION_INTEGER
+#define REAL CAPTION_OPTION_REAL
 #define AT(member) offsetof(caption_visual_options, member)
 
 static const struct {
     int views;
-    caption_visual_option option;
+    caption_option option;
 } table[] = {
-    {F, {"steps", "at most so many", INTEGER, AT(steps), 1, 99}},
-    {V | D, {"steps", "steps an octave", INTEGER, AT(steps), 1, 1000}},
-    {I, {"steps", "steps downhill", INTEGER, AT(steps), 1, 2000}},
-    {F | V | I | D, {"rate", "length of a step", REAL, AT(rate), 1e-4, 100}},
-    {V | I, {"l2", "weight of the picture's own size", REAL, AT(l2), 0, 10}},
-    {V | I, {"variation", "weight of the total variation: larger is smoother", REAL, AT(variation), 0, 10}},
-    {V | D, {"jitter", "pixels of random shift in each step, at most", INTEGER, AT(jitter), 0, 64}},
-    {V, {"blur", "sigma of the blur in pixels", REAL, AT(blur), 0, 5}},
-    {V, {"blur-every", "steps between blurs; 0: never", INTEGER, AT(blur_every), 0, 2000}},
-    {V | D, {"octaves", "sizes, small ones first", INTEGER, AT(octaves), 1, 8}},
-    {V | D, {"scale", "from one size to the next", REAL, AT(scale), 1.1, 2}},
-    {D, {"tile", "larger pictures are cut into squares of this side", INTEGER, AT(tile), 128, 1024}},
-    {D, {"max-side", "longest side of the dream", INTEGER, AT(max_side), 32, 2048}},
-    {S, {"samples", "noisy copies that smoothgrad takes the mean of", INTEGER, AT(samples), 1, 100}},
-    {S, {"noise", "of smoothgrad, as a share of the picture's range", REAL, AT(noise), 0, 1}},
-    {F, {"margin", "lead over every other class before it stops", REAL, AT(margin), 0, 20}},
-    {F, {"magnify", "factor of the difference picture", INTEGER, AT(magnify), 1, 255}},
-    {F | V | I | D, {"preview-every", "steps between previews; 0: none", INTEGER, AT(preview_every), 0, 2000}},
+    {F, {"steps", "at most so many", INTEGER, AT(steps), 1, 99, NULL}},
+    {V | D, {"steps", "steps an octave", INTEGER, AT(steps), 1, 1000, NULL}},
+    {I, {"steps", "steps downhill", INTEGER, AT(steps), 1, 2000, NULL}},
+    {F | V | I | D, {"rate", "length of a step", REAL, AT(rate), 1e-4, 100, NULL}},
+    {V | I, {"l2", "weight of the picture's own size", REAL, AT(l2), 0, 10, NULL}},
+    {V | I, {"variation", "weight of the total variation: larger is smoother", REAL, AT(variation), 0, 10, NULL}},
+    {V | D, {"jitter", "pixels of random shift in each step, at most", INTEGER, AT(jitter), 0, 64, NULL}},
+    {V, {"blur", "sigma of the blur in pixels", REAL, AT(blur), 0, 5, NULL}},
+    {V, {"blur-every", "steps between blurs; 0: never", INTEGER, AT(blur_every), 0, 2000, NULL}},
+    {V | D, {"octaves", "sizes, small ones first", INTEGER, AT(octaves), 1, 8, NULL}},
+    {V | D, {"scale", "from one size to the next", REAL, AT(scale), 1.1, 2, NULL}},
+    {D, {"tile", "larger pictures are cut into squares of this side", INTEGER, AT(tile), 128, 1024, NULL}},
+    {D, {"max-side", "longest side of the dream", INTEGER, AT(max_side), 32, 2048, NULL}},
+    {S, {"samples", "noisy copies that smoothgrad takes the mean of", INTEGER, AT(samples), 1, 100, NULL}},
+    {S, {"noise", "of smoothgrad, as a share of the picture's range", REAL, AT(noise), 0, 1, NULL}},
+    {F, {"margin", "lead over every other class before it stops", REAL, AT(margin), 0, 20, NULL}},
+    {F, {"magnify", "factor of the difference picture", INTEGER, AT(magnify), 1, 255, NULL}},
+    {F | V | I | D, {"preview-every", "steps between previews; 0: none", INTEGER, AT(preview_every), 0, 2000, NULL}},
 };
 
-const caption_visual_option *caption_visual_option_at(caption_visual visual, size_t i)
+const caption_option *caption_visual_option_at(caption_visual visual, size_t i)
 {
     for (size_t row = 0; row < sizeof table / sizeof *table; row++)
         if (table[row].views & 1 << visual && i-- == 0)
@@ -88,22 +88,12 @@ const char *caption_visual_name(caption_visual visual)
     return names[visual];
 }
 
-static double value_of(const caption_visual_options *options, const caption_visual_option *option)
-{
-    const char *member = (const char *)options + option->offset;
-    return option->type == CAPTION_VISUAL_REAL ? *(const double *)(const void *)member
-                                               : *(const int *)(const void *)member;
-}
-
 int caption_visual_check(caption_visual visual, const caption_visual_options *options, caption_error *err)
 {
-    const caption_visual_option *o;
-    for (size_t i = 0; (o = caption_visual_option_at(visual, i)); i++) {
-        const double value = value_of(options, o);
-        if (!(value >= o->minimum && value <= o->maximum)) /* NaN is neither */
-            return caption_fail(err, CAPTION_EINVAL, "%s: %g is not between %g and %g", o->name, value, o->minimum,
-                                o->maximum);
-    }
+    const caption_option *o;
+    for (size_t i = 0; (o = caption_visual_option_at(visual, i)); i++)
+        if (caption_option_check(o, options, err))
+            return CAPTION_EINVAL;
     if (options->layer < 0 || options->layer >= CAPTION_LAYERS)
         return caption_fail(err, CAPTION_EINVAL, "layer: %d is not between 0 and %d", options->layer,
                             CAPTION_LAYERS - 1);

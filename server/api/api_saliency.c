@@ -61,7 +61,7 @@ static int map_image(caption_call *c, const caption_image *image, caption_sessio
                                    .word = *r->word ? r->word : NULL,
                                    .index = r->word_index,
                                    .caption = *r->caption ? r->caption : NULL};
-    return caption_saliency(session, image, &target, r->method, &r->options, &s->map, reason);
+    return caption_saliency(session, image, &target, (caption_saliency_method)r->method, &r->options, &s->map, reason);
 }
 
 static int work(caption_call *c, int i, caption_session *session, caption_error *reason)
@@ -70,7 +70,7 @@ static int work(caption_call *c, int i, caption_session *session, caption_error 
     caption_image *image = malloc(sizeof *image);
     if (!image)
         return caption_fail(reason, CAPTION_ENOMEM, "out of memory for a photo");
-    caption_picture *photo = s->wants_png && s->request.overlay ? &s->photo : NULL;
+    caption_picture *photo = s->wants_png && s->request.view == VISUAL_OVERLAY ? &s->photo : NULL;
     int status = caption_call_decode(c, i, image, photo, OVERLAY_SIDE, reason);
     if (!status)
         status = map_image(c, image, session, reason);

@@ -1,21 +1,39 @@
-/* caption_input.c: the images and options of one request. */
+/* caption_input.c: the images and options of one request; see caption_input.h. */
 #include "server/api/caption_input.h"
 
-#include <ctype.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
 #include "model/dataset.h"
-#include "server/http/input.h"
+#include "server/http/json.h"
+
+/* ---- options --------------------------------------------------------------------------------------------------- */
+
+/* Ours, then those of the library that decide the words; where captions are given, only those that scoring them reads.
+ */
+static void list_options(caption_input *input)
+{
+    const option own[] = {
+        {"model", OPTION_BUFFER, input->model, 0, sizeof input->model, NULL, NULL},
+        {"attention", OPTION_ENUM, &input->attention, 0, 0, "false|true|overlay", NULL},
+        {"logprobs", OPTION_FLAG, &input->logprobs, 0, 1, NULL, NULL},
+    };
+    size_t n = input->max_texts ? 2 : 3;
+    memcpy(input->table, own, n * sizeof *own);
+    input->table[n] = (option){0};
+    if (!input->max_texts)
+        options_of(caption_option_at, &input->options, input->table + n);
+    input->given.table = input->table;
+}
 
 /* ---- images ---------------------------------------------------------------------------------------------------- */
 
 int caption_input_new(caption_input *input, int max_images, problem *p)
 {
     *input = (caption_input){.max_images = max_images, .options = caption_defaults()};
+    list_options(input);
     input->images = calloc((size_t)max_images, sizeof *input->images);
     return input->images ? 0 : problem_set(p, PROBLEM_MEMORY_FULL, "out of memory");
 }
@@ -48,6 +66,7 @@ int caption_input_take_texts(caption_input *input, int most, problem *p)
 {
     input->texts = calloc((size_t)most, sizeof *input->texts);
     input->max_texts = most;
+    list_options(input);
     return input->texts ? 0 : problem_set(p, PROBLEM_MEMORY_FULL, "out of memory");
 }
 
@@ -70,179 +89,26 @@ int caption_input_text(caption_input *input, const char *text, size_t length, pr
     return 0;
 }
 
-/* ---- options --------------------------------------------------------------------------------------------------- */
-
-/* Names, ranges and kinds of those that decide the words are the library's table; these are ours. Bits of `given`: ours
- * first. */
-enum { OPTION_MODEL, OPTION_LOGPROBS, OPTION_ATTENTION, OWN_OPTIONS };
-
-static const struct {
-    const char *name;
-    caption_input_type type;
-} own[OWN_OPTIONS] = {
-    [OPTION_MODEL] = {"model", INPUT_TEXT},
-    [OPTION_LOGPROBS] = {"logprobs", INPUT_FLAG},
-    [OPTION_ATTENTION] = {"attention", INPUT_FLAG_OR_TEXT},
-};
-
-/* "max-words" of the library is max_words here. */
-static int is_called(const caption_option *o, const char *name)
-{
-    size_t i = 0;
-    for (; o->name[i]; i++)
-        if (name[i] != (o->name[i] == '-' ? '_' : o->name[i]))
-            return 0;
-    return !name[i];
-}
-
-/* The place of an option: ours, then the library's; -1 if there is none. */
-static int find_option(const char *name)
-{
-    const caption_option *o;
-    for (int i = 0; i < OWN_OPTIONS; i++)
-        if (strcmp(own[i].name, name) == 0)
-            return i;
-    for (size_t i = 0; (o = caption_option_at(i)) != NULL; i++)
-        if (is_called(o, name))
-            return OWN_OPTIONS + (int)i;
-    return -1;
-}
-
-caption_input_type caption_input_type_of(const char *name)
-{
-    int i = find_option(name);
-    if (i < OWN_OPTIONS)
-        return i < 0 ? INPUT_TEXT : own[i].type;
-    const caption_option *o = caption_option_at((size_t)(i - OWN_OPTIONS));
-    return o->type == CAPTION_OPTION_CHOICE ? INPUT_TEXT : o->type == CAPTION_OPTION_FLAG ? INPUT_FLAG : INPUT_NUMBER;
-}
-
-static int set_model(caption_input *input, const char *value, problem *p)
-{
-    size_t length = strlen(value);
-    if (length == 0)
-        return problem_set(p, PROBLEM_BAD_OPTION, "model: the name is empty");
-    if (length >= sizeof input->model)
-        return problem_set(p, PROBLEM_UNKNOWN_MODEL, "there is no model \"%.64s...\"", value);
-    memcpy(input->model, value, length + 1);
-    return 0;
-}
-
-static int set_flag(const char *name, const char *value, int *flag, problem *p)
-{
-    int yes = strcmp(value, "true") == 0 || strcmp(value, "1") == 0;
-    if (!yes && strcmp(value, "false") != 0 && strcmp(value, "0") != 0)
-        return problem_set(p, PROBLEM_BAD_OPTION, "%s: \"%.40s\" is neither true nor false", name, value);
-    *flag = yes;
-    return 0;
-}
-
-static int set_attention(caption_input *input, const char *value, problem *p)
-{
-    int yes = 0;
-    if (strcmp(value, "overlay") == 0)
-        input->attention = ATTENTION_OVERLAY;
-    else if (strcmp(value, "true") != 0 && strcmp(value, "1") != 0 && strcmp(value, "false") != 0 &&
-             strcmp(value, "0") != 0)
-        return problem_set(p, PROBLEM_BAD_OPTION, "attention: \"%.40s\" is none of true, false, overlay", value);
-    else if (!set_flag("attention", value, &yes, p))
-        input->attention = yes ? ATTENTION_WEIGHTS : ATTENTION_NONE;
-    return 0;
-}
-
-/* Numbers: digits alone for whole ones; nothing before or behind them. */
-static int set_number(const caption_option *o, const char *name, const char *value, void *member, problem *p)
-{
-    char *end;
-    int whole = o->type == CAPTION_OPTION_INTEGER;
-    double number = strtod(value, &end);
-    int good = end != value && !*end && !isspace((unsigned char)*value);
-    if (whole)
-        good = good && value[strspn(value, "0123456789")] == '\0' && strlen(value) <= 9;
-    if (!good || !(number >= o->minimum && number <= o->maximum)) /* NaN is neither */
-        return problem_set(p, PROBLEM_BAD_OPTION, "%s: \"%.40s\" is not a %snumber from %.12g to %.12g", name, value,
-                           whole ? "whole " : "", o->minimum, o->maximum);
-    if (whole)
-        *(int *)member = (int)number;
-    else
-        *(double *)member = number;
-    return 0;
-}
-
-static int set_seed(const char *name, const char *value, uint64_t *seed, problem *p)
-{
-    char *end;
-    errno = 0;
-    unsigned long long number = strtoull(value, &end, 10);
-    if (!isdigit((unsigned char)*value) || *end || errno)
-        return problem_set(p, PROBLEM_BAD_OPTION, "%s: \"%.40s\" is not a whole number below 2^64", name, value);
-    *seed = number;
-    return 0;
-}
-
-static int set_choice(const caption_option *o, const char *name, const char *value, int *choice, problem *p)
-{
-    int i = caption_option_choice(o, value);
-    if (i < 0)
-        return problem_set(p, PROBLEM_BAD_OPTION, "%s: \"%.40s\" is none of %s", name, value, o->choices);
-    *choice = i;
-    return 0;
-}
-
-static int set_decoding(caption_input *input, const caption_option *o, const char *name, const char *value, problem *p)
-{
-    void *member = (char *)&input->options + o->offset;
-    switch (o->type) {
-    case CAPTION_OPTION_CHOICE:
-        return set_choice(o, name, value, member, p);
-    case CAPTION_OPTION_FLAG:
-        return set_flag(name, value, member, p);
-    case CAPTION_OPTION_SEED:
-        return set_seed(name, value, member, p);
-    case CAPTION_OPTION_INTEGER:
-    case CAPTION_OPTION_REAL:
-        break;
-    }
-    return set_number(o, name, value, member, p);
-}
-
-static int set_option(caption_input *input, int i, const char *name, const char *value, problem *p)
-{
-    switch (i) {
-    case OPTION_MODEL:
-        return set_model(input, value, p);
-    case OPTION_LOGPROBS:
-        return set_flag(name, value, &input->logprobs, p);
-    case OPTION_ATTENTION:
-        return set_attention(input, value, p);
-    default:
-        return set_decoding(input, caption_option_at((size_t)(i - OWN_OPTIONS)), name, value, p);
-    }
-}
+/* ---- reading options ---------------------------------------------------------------------------------------- */
 
 int caption_input_is_option(const caption_input *input, const char *name)
 {
-    int i = find_option(name);
-    return i >= 0 && (!input->max_texts || i == OPTION_MODEL || i == OPTION_ATTENTION);
+    return option_find(input->table, name) >= 0;
 }
 
 int caption_input_is_given(const caption_input *input, const char *name)
 {
-    int i = find_option(name);
-    return i >= 0 && input->given >> i & 1U;
+    return input_option_is_given(&input->given, name);
 }
 
 int caption_input_option(caption_input *input, const char *name, const char *value, problem *p)
 {
+    const char *text = value ? value : "";
     if (caption_input_is_text(input, name))
-        return caption_input_text(input, value ? value : "", value ? strlen(value) : 0, p);
-    int i = find_option(name);
-    if (!caption_input_is_option(input, name))
-        return input_refuse_name(name, 0, p);
-    if (input->given & 1U << i)
-        return problem_set(p, PROBLEM_BAD_OPTION, "%s: given twice", name);
-    input->given |= 1U << i;
-    return set_option(input, i, name, value ? value : "", p);
+        return caption_input_text(input, text, strlen(text), p);
+    if (strcmp(name, "model") == 0 && strlen(text) >= sizeof input->model)
+        return problem_set(p, PROBLEM_UNKNOWN_MODEL, "there is no model \"%.64s...\"", text);
+    return input_option(&input->given, name, text, p);
 }
 
 int caption_input_texts_alone(const caption_input *input, int most, problem *p)
@@ -260,14 +126,154 @@ int caption_input_texts_alone(const caption_input *input, int most, problem *p)
 int caption_input_finish(caption_input *input, problem *p)
 {
     caption_error err;
-    int seed = find_option("seed");
     if (caption_options_check(&input->options, &err) != CAPTION_OK)
         return problem_set(p, PROBLEM_BAD_OPTION, "%s", err.message);
-    if (input->options.decode == CAPTION_SAMPLE && !(input->given & 1U << seed)) {
+    if (input->options.decode == CAPTION_SAMPLE && !caption_input_is_given(input, "seed")) {
         uint64_t bits = 0;
         if (getrandom(&bits, sizeof bits, 0) != sizeof bits)
             return problem_set(p, PROBLEM_INTERNAL, "no random numbers");
         input->options.seed = bits >> 11; /* what a JSON number can hold exactly */
     }
     return 0;
+}
+
+/* ---- JSON: {"image": "base64 or data URI", ...} or {"images": [...], ...}
+ * ---------------------------------------------------------------------------------------------------- */
+
+int caption_input_base64(caption_input *input, const char *text, problem *p)
+{
+    char called[48];
+    unsigned char *bytes;
+    size_t size;
+    snprintf(called, sizeof called, "image %d of the request", input->n + 1);
+    return input_base64(text, called, &bytes, &size, p) || caption_input_add(input, bytes, size, p);
+}
+
+static int add_images(caption_input *input, const cJSON *member, problem *p)
+{
+    if (cJSON_IsString(member))
+        return caption_input_base64(input, member->valuestring, p);
+    const cJSON *element;
+    cJSON_ArrayForEach(element, member)
+    {
+        if (!cJSON_IsString(element))
+            return problem_set(p, PROBLEM_BAD_JSON, "images: every element must be a string");
+        if (caption_input_base64(input, element->valuestring, p))
+            return 1;
+    }
+    return 0;
+}
+
+int caption_input_member(caption_input *input, const cJSON *member, problem *p)
+{
+    const char *text = cJSON_GetStringValue(member);
+    return text && strcmp(member->string, "model") == 0 ? caption_input_option(input, member->string, text, p)
+                                                        : input_option_member(&input->given, member, p);
+}
+
+/* "caption": "..." or "captions": ["...", ...] */
+static int read_texts(caption_input *input, const cJSON *member, problem *p)
+{
+    const cJSON *element;
+    if (cJSON_IsString(member))
+        return caption_input_text(input, member->valuestring, strlen(member->valuestring), p);
+    if (!cJSON_IsArray(member))
+        return problem_set(p, PROBLEM_BAD_JSON, "%s must be a string or an array of strings", member->string);
+    cJSON_ArrayForEach(element, member)
+    {
+        if (!cJSON_IsString(element))
+            return problem_set(p, PROBLEM_BAD_JSON, "captions: every element must be a string");
+        if (caption_input_text(input, element->valuestring, strlen(element->valuestring), p))
+            return 1;
+    }
+    return 0;
+}
+
+static int read_member(caption_input *input, const cJSON *member, problem *p)
+{
+    if (caption_input_is_text(input, member->string) || (input->max_texts && strcmp(member->string, "captions") == 0))
+        return read_texts(input, member, p);
+    return caption_input_member(input, member, p);
+}
+
+static int read_members(caption_input *input, const cJSON *object, problem *p)
+{
+    int sources = 0;
+    const cJSON *member;
+    cJSON_ArrayForEach(member, object)
+    {
+        int one = strcmp(member->string, "image") == 0, many = strcmp(member->string, "images") == 0;
+        if (json_check_once(object, member, p))
+            return 1;
+        if ((one && !cJSON_IsString(member)) || (many && !cJSON_IsArray(member)))
+            return problem_set(p, PROBLEM_BAD_JSON, "%s must be %s", member->string,
+                               one ? "a string" : "an array of strings");
+        if ((one || many) && sources++ > 0)
+            return problem_set(p, PROBLEM_BAD_JSON, "give image or images, not both");
+        if (one || many ? add_images(input, member, p) : read_member(input, member, p))
+            return 1;
+    }
+    return 0;
+}
+
+static int read_json(caption_input *input, const char *text, size_t size, problem *p)
+{
+    cJSON *object = json_parse_object(text, size, p);
+    int status = object ? read_members(input, object, p) : 1;
+    cJSON_Delete(object);
+    return status;
+}
+
+/* ---- form data: each part called `image` is one, where captions are taken `caption` one of them ---- */
+
+static int add_part(void *context, input_part *part, problem *p)
+{
+    caption_input *input = context;
+    if (strcmp(part->name, "image") == 0) {
+        unsigned char *bytes = part->bytes;
+        part->bytes = NULL;
+        return caption_input_add(input, bytes, part->size, p);
+    }
+    if (caption_input_is_text(input, part->name))
+        return caption_input_text(input, (const char *)part->bytes, part->size, p);
+    return strcmp(part->name, "model") == 0 ? caption_input_option(input, part->name, (const char *)part->bytes, p)
+                                            : input_option_part(&input->given, part, p);
+}
+
+/* ---- the query, and the body in whichever form it came ---- */
+
+typedef struct parameter_reader {
+    caption_input *input;
+    problem *problem;
+} parameter_reader;
+
+static int read_parameter(void *context, const char *name, const char *value)
+{
+    parameter_reader *reader = context;
+    return caption_input_option(reader->input, name, value, reader->problem);
+}
+
+int caption_input_query(caption_input *input, const http_request *r, problem *p)
+{
+    parameter_reader reader = {input, p};
+    return http_each_parameter(r, read_parameter, &reader);
+}
+
+int caption_input_body(caption_input *input, http_request *r, problem *p)
+{
+    if (r->size == 0)
+        return problem_set(p, PROBLEM_EMPTY_BODY, "send an image, form data or JSON");
+    switch (input_body_kind(r)) {
+    case INPUT_FORM:
+        return input_form(r, add_part, input, p);
+    case INPUT_JSON:
+        return read_json(input, (const char *)r->body, r->size, p);
+    case INPUT_OTHER:
+        return input_refuse_type(r, "image/*, application/octet-stream, multipart/form-data, application/json", p);
+    case INPUT_IMAGE:
+        break;
+    }
+    unsigned char *bytes = r->body;
+    r->body = NULL;
+    return caption_input_add(input, bytes, r->size, p);
 }

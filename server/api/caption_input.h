@@ -10,6 +10,7 @@
 #include "model/caption.h"
 #include "server/engine/weights.h"
 #include "server/http/http.h"
+#include "server/http/input.h"
 
 typedef struct input_image {
     unsigned char *bytes; /* malloc'd */
@@ -18,16 +19,20 @@ typedef struct input_image {
 
 typedef enum caption_attention { ATTENTION_NONE, ATTENTION_WEIGHTS, ATTENTION_OVERLAY } caption_attention;
 
+enum { CAPTION_INPUT_OPTIONS = 20 };
+
+/* Stays where it was made: its table points into it. */
 typedef struct caption_input {
     input_image *images; /* [max_images] */
     int n, max_images;
     caption_options options;
-    int logprobs;                   /* the words' log-probabilities are wanted */
-    caption_attention attention;    /* where it looked for each word, too */
-    char model[WEIGHTS_NAME_BYTES]; /* "": the default */
-    unsigned given;                 /* options seen so far, one bit each */
-    char **texts;                   /* [max_texts] captions to be scored, malloc'd */
-    int n_texts, max_texts;         /* max_texts 0: none are, captions are to be written */
+    int logprobs;                        /* the words' log-probabilities are wanted */
+    int attention;                       /* caption_attention: the attention weights of each word, too */
+    char model[WEIGHTS_NAME_BYTES];      /* "": the default */
+    char **texts;                        /* [max_texts] captions to be scored, malloc'd */
+    int n_texts, max_texts;              /* max_texts 0: none are, captions are to be written */
+    option table[CAPTION_INPUT_OPTIONS]; /* of the variables above */
+    input_options given;
 } caption_input;
 
 /* All return 0, or 1 with *p set. */
@@ -63,21 +68,13 @@ int caption_input_is_option(const caption_input *input, const char *name);
 /* 1 if the request has given it. */
 int caption_input_is_given(const caption_input *input, const char *name);
 
-/* What a JSON member of that name has to be. */
-typedef enum caption_input_type { INPUT_TEXT, INPUT_NUMBER, INPUT_FLAG, INPUT_FLAG_OR_TEXT } caption_input_type;
-caption_input_type caption_input_type_of(const char *name);
-
-/* The options in the query, and the body in whichever of the three forms its Content-Type tells (input_body.c). A raw
- * body is taken. */
+/* The options in the query, and the body in whichever of the three forms its Content-Type tells. A raw body is
+ * taken. */
 int caption_input_query(caption_input *input, const http_request *request, problem *p);
 int caption_input_body(caption_input *input, http_request *request, problem *p);
 
-/* An image as base64 or a data URI, and an option as a JSON member (input_json.c). */
+/* An image as base64 or a data URI, and an option as a JSON member . */
 int caption_input_base64(caption_input *input, const char *text, problem *p);
 int caption_input_member(caption_input *input, const cJSON *member, problem *p);
-
-/* The body as form data (input_multipart.c) and as JSON (input_json.c). */
-int caption_input_multipart(caption_input *input, const http_request *request, problem *p);
-int caption_input_json(caption_input *input, const char *text, size_t size, problem *p);
 
 #endif

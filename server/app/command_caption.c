@@ -18,7 +18,6 @@
 #include "server/app/caption_done.h"
 #include "server/app/caption_lines.h"
 #include "server/app/commands.h"
-#include "server/app/decode_options.h"
 #include "server/app/xmp_sidecar.h"
 #include "server/base/file.h"
 #include "server/base/options.h"
@@ -49,7 +48,7 @@ typedef struct caption_command {
     weights_place place;
     const char *model, *format, *files_from, *resume, *shard, *language;
     int recursive, jobs, xmp, max_pixels;
-    decode_options decode;
+    caption_options decode;
     photo_shard part;
 } caption_command;
 
@@ -321,9 +320,9 @@ static int parse(caption_command *o, captioner *c, int *argc, char ***argv, int 
         {"max-pixels", OPTION_INTEGER, &o->max_pixels, 1, INT_MAX, "N", "photos with more pixels are refused"},
         CAGE_OPTIONS(&c->decoding),
     };
-    option table[sizeof named / sizeof *named + DECODE_OPTIONS];
+    option table[sizeof named / sizeof *named + MAX_DECODE_OPTIONS];
     memcpy(table, named, sizeof named);
-    decode_options_list(&o->decode, table + sizeof named / sizeof *named);
+    options_of(caption_option_at, &o->decode, table + sizeof named / sizeof *named);
     const options_usage usage = {
         "caption",
         "PATH...",
@@ -333,13 +332,18 @@ static int parse(caption_command *o, captioner *c, int *argc, char ***argv, int 
         table,
         0,
         INT_MAX};
-    return options_parse(&usage, argc, argv, status) && !decode_options_apply("caption", &o->decode, status);
+    caption_error err;
+    if (!options_parse(&usage, argc, argv, status))
+        return 0;
+    *status = caption_options_check(&o->decode, &err) ? options_refuse("caption", "--%s", err.message) : 0;
+    return !*status;
 }
 
 int command_caption(int argc, char **argv)
 {
     int status;
     caption_command o = {.model = WEIGHTS_DEFAULT_MODEL,
+                         .decode = caption_defaults(),
                          .format = "tsv",
                          .language = "en",
                          .jobs = processors(),
@@ -351,7 +355,7 @@ int command_caption(int argc, char **argv)
         return options_refuse("caption", "--shard: \"%s\" is no share I/N, I from 0 to N", o.shard);
     if ((status = refuse(&o, argv, argc)))
         return status;
-    c.options = o.decode.values;
+    c.options = o.decode;
     c.lines.concepts = c.options.concepts > 0;
     c.limits.max_pixels = (size_t)o.max_pixels;
     c.jobs = c.decoding.helpers = o.jobs;

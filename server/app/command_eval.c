@@ -9,7 +9,6 @@
 #include "model/dataset.h"
 #include "model/score.h"
 #include "server/app/commands.h"
-#include "server/app/decode_options.h"
 #include "server/app/eval_report.h"
 #include "server/base/file.h"
 #include "server/base/options.h"
@@ -151,8 +150,8 @@ int command_eval(int argc, char **argv)
 {
     weights_place place = {0};
     const char *model = WEIGHTS_DEFAULT_MODEL, *images = NULL, *captions = NULL, *tsv = NULL, *training = NULL;
-    decode_options decode;
-    evaluation e = {.decoding = cage_defaults()};
+    caption_error err;
+    evaluation e = {.decoding = cage_defaults(), .options = caption_defaults()};
     int status;
     const option named[] = {
         {"images", OPTION_TEXT, &images, 0, 0, "DIR", "directory of the images (needed)"},
@@ -164,18 +163,18 @@ int command_eval(int argc, char **argv)
         WEIGHTS_OPTIONS(&place),
         CAGE_OPTIONS(&e.decoding),
     };
-    option table[sizeof named / sizeof *named + DECODE_OPTIONS];
+    option table[sizeof named / sizeof *named + MAX_DECODE_OPTIONS];
     memcpy(table, named, sizeof named);
-    decode_options_list(&decode, table + sizeof named / sizeof *named);
+    options_of(caption_option_at, &e.options, table + sizeof named / sizeof *named);
     const options_usage usage = {
         "eval", "", "Captions the images of a dataset and prints BLEU, ROUGE-L and CIDEr as JSON.", table, 0, 0};
-    if (!options_parse(&usage, &argc, &argv, &status) || decode_options_apply("eval", &decode, &status))
+    if (!options_parse(&usage, &argc, &argv, &status))
         return status;
+    if (caption_options_check(&e.options, &err))
+        return options_refuse("eval", "--%s", err.message);
     if (!images || !captions)
         return options_refuse("eval", "--%s is needed", images ? "captions" : "images");
 
-    e.options = decode.values;
-    caption_error err;
     status = open_evaluation(&e, images, captions, &place, model, &err);
     if (status == CAPTION_OK)
         status = caption_all(&e, &err);

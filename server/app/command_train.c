@@ -141,17 +141,8 @@ static void list_options(caption_train_options *o, struct files *f, option table
         WEIGHTS_OPTIONS(&f->place),
         CAGE_OPTIONS(&f->decoding),
     };
-    size_t n = sizeof named / sizeof *named;
     memcpy(table, named, sizeof named);
-    const caption_train_option *number;
-    for (size_t i = 0; (number = caption_train_option_at(i)); i++) {
-        static const option_type types[] = {OPTION_INTEGER, OPTION_REAL, OPTION_FLAG};
-        static const char *const arguments[] = {"N", "X", NULL};
-        table[n++] = (option){number->name,    types[number->type], (char *)o + number->offset,
-                              number->minimum, number->maximum,     arguments[number->type],
-                              number->help};
-    }
-    table[n] = (option){0};
+    options_of(caption_train_option_at, o, table + sizeof named / sizeof *named);
 }
 
 /* Refuses a base that cannot be used. path: room for its file's name, which the options keep. */

@@ -21,17 +21,9 @@ static size_t add(option *table, size_t n, const option *rows, size_t count)
 
 static size_t add_numbers(option *table, size_t n, visual_command *c)
 {
-    const caption_visual_option *number;
-    for (size_t i = 0; (number = caption_visual_option_at(c->view, i)); i++) {
-        const int is_real = number->type == CAPTION_VISUAL_REAL;
-        table[n++] = (option){number->name,
-                              is_real ? OPTION_REAL : OPTION_INTEGER,
-                              (char *)&c->options + number->offset,
-                              number->minimum,
-                              number->maximum,
-                              is_real ? "X" : "N",
-                              number->help};
-    }
+    const caption_option *number;
+    for (size_t i = 0; (number = caption_visual_option_at(c->view, i)); i++)
+        table[n++] = option_of(number, &c->options);
     return n;
 }
 

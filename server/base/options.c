@@ -26,125 +26,181 @@ int options_refuse(const char *command, const char *format, ...)
     return OPTIONS_WRONG;
 }
 
-/* ---- values: each parser returns NULL, or what is wrong -------------------------------------------------------- */
+/* ---- values: each reader returns 1 if the text is right ---------------------------------------------------------- */
 
-static const char *parse_integer(const option *o, const char *text)
+static int read_integer(const option *o, const char *text)
 {
     char *end;
     errno = 0;
     long long value = strtoll(text, &end, 10);
-    if (end == text || *end || isspace((unsigned char)*text))
-        return "is not a whole number";
-    if (errno || value < o->minimum || value > o->maximum)
-        return "is out of range";
+    if (end == text || *end || isspace((unsigned char)*text) || errno || value < o->minimum || value > o->maximum)
+        return 0;
     *(int *)o->value = (int)value;
-    return NULL;
+    return 1;
 }
 
-static const char *parse_seed(const option *o, const char *text)
+static int read_seed(const option *o, const char *text)
 {
     char *end;
     errno = 0;
     unsigned long long value = strtoull(text, &end, 10);
-    if (!isdigit((unsigned char)*text) || *end || errno)
-        return "is not a whole number below 2^64";
+    if (!isdigit((unsigned char)*text) || *end || errno || (o->maximum > 0 && (double)value > o->maximum))
+        return 0;
     *(uint64_t *)o->value = value;
-    return NULL;
+    return 1;
 }
 
-static const char *parse_real(const option *o, const char *text)
+/* Neither hexadecimal, nor "inf" or "nan". */
+static int read_real(const option *o, const char *text)
 {
     char *end;
     double value = strtod(text, &end);
-    if (end == text || *end || isspace((unsigned char)*text) || !isfinite(value))
-        return "is not a number";
-    if (value < o->minimum || value > o->maximum)
-        return "is out of range";
+    if (end == text || *end || text[strspn(text, "+-.0123456789eE")] || value < o->minimum || value > o->maximum)
+        return 0;
     *(double *)o->value = value;
-    return NULL;
+    return 1;
 }
 
-static const char *parse_flag(const option *o, const char *text)
+static int read_flag(const option *o, const char *text)
 {
     static const char *const words[][2] = {{"no", "yes"}, {"false", "true"}, {"0", "1"}, {"off", "on"}};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         for (int on = 0; on < 2; on++)
             if (strcmp(text, words[i][on]) == 0) {
                 *(int *)o->value = on;
-                return NULL;
+                return 1;
             }
-    return "is neither yes nor no";
+    return 0;
 }
 
-static const char *parse_choice(const option *o, const char *text)
+/* Where "true" and "false" are among the words, all that a flag may be is. */
+static int read_choice(const option *o, const char *text)
 {
-    size_t length = strlen(text);
-    for (const char *word = o->argument; word; word = strchr(word, '|') ? strchr(word, '|') + 1 : NULL)
-        if (strcspn(word, "|") == length && strncmp(word, text, length) == 0) {
-            *(const char **)o->value = text;
-            return NULL;
-        }
-    return "is none of the choices";
+    int flag;
+    const option as_flag = {.value = &flag};
+    int place = caption_option_choice(o->argument, text);
+    if (place < 0 && read_flag(&as_flag, text))
+        place = caption_option_choice(o->argument, flag ? "true" : "false");
+    if (place < 0)
+        return 0;
+    if (o->type == OPTION_ENUM)
+        *(int *)o->value = place;
+    else
+        *(const char **)o->value = text;
+    return 1;
 }
 
-static const char *parse_text(const option *o, const char *text)
-{
-    if (!*text)
-        return "must not be empty";
-    *(const char **)o->value = text;
-    return NULL;
-}
-
-static const char *parse_element(const option *o, const char *text)
+/* Text that is not empty. */
+static int read_text(const option *o, const char *text)
 {
     option_list *list = o->value;
-    if (!*text)
-        return "must not be empty";
-    if (list->n == OPTION_LIST_VALUES)
-        return "is one too many";
-    list->values[list->n++] = text;
-    return NULL;
+    if (o->type == OPTION_TEXT)
+        *(const char **)o->value = text;
+    else if (o->type != OPTION_LIST)
+        strcpy(o->value, text);
+    else
+        list->values[list->n++] = text;
+    return 1;
 }
 
-static const char *parse_value(const option *o, const char *text)
+static int read_value(const option *o, const char *text)
 {
     switch (o->type) {
-    case OPTION_TEXT:
-        return parse_text(o, text);
     case OPTION_CHOICE:
-        return parse_choice(o, text);
+    case OPTION_ENUM:
+        return read_choice(o, text);
     case OPTION_INTEGER:
-        return parse_integer(o, text);
+        return read_integer(o, text);
     case OPTION_SEED:
-        return parse_seed(o, text);
+        return read_seed(o, text);
     case OPTION_REAL:
-        return parse_real(o, text);
+        return read_real(o, text);
     case OPTION_FLAG:
-        return parse_flag(o, text);
-    case OPTION_LIST:
-        return parse_element(o, text);
+        return read_flag(o, text);
+    default:
+        return read_text(o, text);
     }
-    return "has no parser";
 }
 
-/* What would have been right, as " (0..65535)", or nothing where the complaint says it all. */
-static void describe_range(const option *o, char *out, size_t size)
+static int is_text(const option *o)
 {
-    *out = '\0';
-    if (o->type == OPTION_INTEGER || o->type == OPTION_REAL)
-        snprintf(out, size, " (%.12g..%.12g)", o->minimum, o->maximum);
-    else if (o->type == OPTION_CHOICE)
-        snprintf(out, size, " (%s)", o->argument);
+    return o->type == OPTION_TEXT || o->type == OPTION_BUFFER || o->type == OPTION_LABEL || o->type == OPTION_LIST;
+}
+
+/* What no text may be: empty, or more than there is room for. NULL: neither. */
+static const char *text_fault(const option *o, const char *text, char reason[OPTION_REASON_BYTES])
+{
+    if (!*text)
+        return "must not be empty";
+    if (o->type == OPTION_LIST && ((const option_list *)o->value)->n == OPTION_LIST_VALUES)
+        return "is one too many";
+    if (o->type == OPTION_LIST || o->type == OPTION_TEXT || strlen(text) < o->maximum)
+        return NULL;
+    snprintf(reason, OPTION_REASON_BYTES, "is longer than %.0f bytes", o->maximum - 1);
+    return reason;
+}
+
+int option_set(const option *o, const char *text, char reason[OPTION_REASON_BYTES])
+{
+    char range[CAPTION_OPTION_TEXT_BYTES];
+    const char *fault = is_text(o) ? text_fault(o, text, reason) : NULL;
+    if (fault) {
+        if (fault != reason)
+            snprintf(reason, OPTION_REASON_BYTES, "%s", fault);
+        return 1;
+    }
+    if (read_value(o, text))
+        return 0;
+    const caption_option expected = {.type = o->type == OPTION_CHOICE ? CAPTION_OPTION_CHOICE
+                                                                      : (caption_option_type)o->type,
+                                     .minimum = o->minimum,
+                                     .maximum = o->maximum,
+                                     .choices = o->argument};
+    snprintf(reason, OPTION_REASON_BYTES, "is not %s", caption_option_range(&expected, range));
+    return 1;
+}
+
+option option_of(const caption_option *o, void *values)
+{
+    static const char *const arguments[] = {[CAPTION_OPTION_INTEGER] = "N",
+                                            [CAPTION_OPTION_REAL] = "X",
+                                            [CAPTION_OPTION_SEED] = "N",
+                                            [CAPTION_OPTION_FLAG] = NULL};
+    return (option){.name = o->name,
+                    .type = (option_type)o->type,
+                    .value = (char *)values + o->offset,
+                    .minimum = o->minimum,
+                    .maximum = o->maximum,
+                    .argument = o->choices ? o->choices : arguments[o->type],
+                    .help = o->help};
+}
+
+void options_of(const caption_option *(*at)(size_t i), void *values, option *rows)
+{
+    const caption_option *o;
+    for (size_t i = 0; (o = at(i)) != NULL; i++)
+        *rows++ = option_of(o, values);
+    *rows = (option){0};
+}
+
+int option_find(const option *table, const char *name)
+{
+    for (int i = 0; table[i].name; i++) {
+        const char *own = table[i].name, *given = name;
+        while (*own && *given == (*own == '-' ? '_' : *own)) {
+            own++;
+            given++;
+        }
+        if (!*own && !*given)
+            return i;
+    }
+    return -1;
 }
 
 static int set_value(const options_usage *usage, const option *o, const char *called, const char *text)
 {
-    const char *wrong = parse_value(o, text);
-    if (!wrong)
-        return 0;
-    char range[128];
-    describe_range(o, range, sizeof range);
-    return options_refuse(usage->command, "%s: \"%s\" %s%s", called, text, wrong, range);
+    char reason[OPTION_REASON_BYTES];
+    return option_set(o, text, reason) ? options_refuse(usage->command, "%s: \"%s\" %s", called, text, reason) : 0;
 }
 
 /* ---- --help ---------------------------------------------------------------------------------------------------- */
@@ -156,13 +212,31 @@ static void environment_name(const option *o, char out[ENVIRONMENT_NAME_BYTES])
         out[i] = out[i] == '-' ? '_' : (char)toupper((unsigned char)out[i]);
 }
 
+/* The word at a place of "greedy|beam|sample", and what follows it. */
+static const char *word_at(const char *words, int place)
+{
+    while (place-- > 0)
+        words = strchr(words, '|') + 1;
+    return words;
+}
+
 static void print_default(const option *o)
 {
+    const char *word;
     switch (o->type) {
     case OPTION_TEXT:
     case OPTION_CHOICE:
         if (*(const char **)o->value)
             printf("default %s, ", *(const char **)o->value);
+        break;
+    case OPTION_BUFFER:
+    case OPTION_LABEL:
+        if (*(const char *)o->value)
+            printf("default %s, ", (const char *)o->value);
+        break;
+    case OPTION_ENUM:
+        word = word_at(o->argument, *(int *)o->value);
+        printf("default %.*s, ", (int)strcspn(word, "|"), word);
         break;
     case OPTION_INTEGER:
         printf("default %d, ", *(int *)o->value);

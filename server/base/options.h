@@ -1,4 +1,5 @@
-/* options.h: command-line options of every command, from one table.
+/* options.h: the one type of option, and the one reader of values: for the command line of every command, and for
+ * queries, form fields and JSON (http/input.h).
  *
  *     int port = 8080;
  *     const option table[] = {
@@ -17,16 +18,21 @@
 #ifndef SERVER_OPTIONS_H
 #define SERVER_OPTIONS_H
 
+#include "model/option.h"
+
 #define CAPTIOND_VERSION "0.1.0"
 
 typedef enum option_type {
-    OPTION_TEXT,    /* const char *; NULL: no default */
-    OPTION_CHOICE,  /* const char *; one of the words in `argument`, which are separated by '|' */
-    OPTION_INTEGER, /* int */
-    OPTION_SEED,    /* uint64_t; no range */
-    OPTION_REAL,    /* double */
-    OPTION_FLAG,    /* int, 0 or 1: --name, --no-name, --name=yes|no */
-    OPTION_LIST,    /* option_list: may be given several times */
+    OPTION_INTEGER = CAPTION_OPTION_INTEGER, /* int */
+    OPTION_REAL = CAPTION_OPTION_REAL,       /* double */
+    OPTION_FLAG = CAPTION_OPTION_FLAG,       /* int, 0 or 1: --name, --no-name, --name=yes|no */
+    OPTION_ENUM = CAPTION_OPTION_CHOICE,     /* int: the place of a word in `argument`, from 0 */
+    OPTION_SEED = CAPTION_OPTION_SEED,       /* uint64_t; maximum 0: any */
+    OPTION_CHOICE,                           /* const char *; one of the words in `argument`, separated by '|' */
+    OPTION_TEXT,                             /* const char *; NULL: no default */
+    OPTION_BUFFER,                           /* char [maximum]: a copy */
+    OPTION_LABEL,                            /* the same; JSON may write it as a number, too */
+    OPTION_LIST,                             /* option_list: may be given several times */
 } option_type;
 
 /* The values in their order: of the environment one, or of the command line each. */
@@ -41,10 +47,24 @@ typedef struct option {
     const char *name; /* NULL ends a table */
     option_type type;
     void *value;
-    double minimum, maximum; /* both allowed; for OPTION_INTEGER and OPTION_REAL */
+    double minimum, maximum; /* both allowed */
     const char *argument;    /* how --help names the value */
     const char *help;
 } option;
+
+/* A row for an option of the library, whose value is in `values`. */
+option option_of(const caption_option *o, void *values);
+
+/* Rows for all options of a list of the library (caption_option_at), and {0} behind them. */
+void options_of(const caption_option *(*at)(size_t i), void *values, option *rows);
+
+/* The row called `name`, with '_' for '-', as requests call it; -1: there is none. */
+int option_find(const option *table, const char *name);
+
+/* Sets the option's value from text. Returns 0, or 1 with what is wrong in `reason`, as "is not a whole number from 1
+ * to 50". */
+enum { OPTION_REASON_BYTES = CAPTION_OPTION_TEXT_BYTES + 16 };
+int option_set(const option *o, const char *text, char reason[OPTION_REASON_BYTES]);
 
 typedef struct options_usage {
     const char *command;  /* "serve" */
@@ -53,6 +73,8 @@ typedef struct options_usage {
     const option *options;
     int min_operands, max_operands;
 } options_usage;
+
+enum { MAX_DECODE_OPTIONS = 16 }; /* rows that caption_option_at needs, with the {0} behind them */
 
 enum { OPTIONS_WRONG = 2 }; /* exit status of a usage error */
 

@@ -59,6 +59,29 @@ int input_read_nothing(const http_request *request, problem *p);
 int input_form(const http_request *request, int (*each)(void *context, input_part *part, problem *p), void *context,
                problem *p);
 
+/* ---- options (base/options.h): one reader for query, form and JSON -------------------------------------------------
+ */
+
+typedef struct input_options {
+    const option *table;
+    unsigned long long given; /* a bit a row: given already */
+} input_options;
+
+/* Sets an option. An unknown name, a second value, a wrong one, and in JSON one of the wrong type is refused by name.
+ * As text; as a part of a form; as a member of JSON. */
+int input_option(input_options *o, const char *name, const char *value, problem *p);
+int input_option_part(input_options *o, const input_part *part, problem *p);
+int input_option_member(input_options *o, const cJSON *member, problem *p);
+
+/* 1 if it was given. */
+int input_option_is_given(const input_options *o, const char *name);
+
+/* Adds an option's value as a member, so that input_option_member reads it again. 0 when out of memory. */
+int input_option_add(cJSON *object, const option *o);
+
+/* ---- refusals -----------------------------------------------------------------------------------------------------
+ */
+
 /* Refuses a name that the route does not know: always 1. If what it names looks like the image, or if people often call
  * the image so, the refusal says how it must be called. */
 int input_refuse_name(const char *name, int is_image, problem *p);

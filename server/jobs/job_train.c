@@ -349,17 +349,15 @@ int job_train_run(job_run *run, caption_error *err)
     return status;
 }
 
-/* The request was parsed when the job ran, so it parses again. */
+/* The result names the model. */
 int job_train_publish(job_run *run, problem *p)
 {
     char finished[PATH_MAX];
-    const char *text = job_run_request(run);
-    train_request *request = calloc(1, sizeof *request);
-    if (!request)
-        return problem_set(p, PROBLEM_MEMORY_FULL, "out of memory");
+    cJSON *result = cJSON_Parse(job_run_result(run));
+    const char *model = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(result, "model"));
     path_of(run, "finished.safetensors", finished);
-    int failed = train_request_parse(request, text, strlen(text), p) ||
-                 models_publish(job_run_context(run)->models, request->model, finished, p);
-    free(request);
+    int failed = model ? models_publish(job_run_context(run)->models, model, finished, p)
+                       : problem_set(p, PROBLEM_MEMORY_FULL, "out of memory");
+    cJSON_Delete(result);
     return failed;
 }

@@ -2,199 +2,102 @@
 #include "server/jobs/train_request.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "server/engine/models.h"
+#include "server/http/input.h"
 #include "server/http/json.h"
 
-enum { OPTION_NAME_BYTES = 32 };
+enum { MOST_OPTIONS = 64, DEFAULT_MINIMUM_COUNT = 2 }; /* few captions: a word seen twice is worth learning */
 
-static const double usual_dev_fraction = 0.1, most_dev_fraction = 0.9;
-enum { USUAL_MINIMUM_COUNT = 2 }; /* few captions: a word seen twice is worth learning */
+static const double default_dev_fraction = 0.1, max_dev_fraction = 0.9;
 
-/* ---- members: each reader takes one ------------------------------------------------------------------------------ */
+/* ---- the options: those named here, then the trainer's numbers -----------------------------------------------------
+ */
 
-static int read_text(const cJSON *member, char *out, size_t room, problem *p)
+static void list_options(train_request *r, option table[MOST_OPTIONS])
 {
-    const char *text = cJSON_GetStringValue(member);
-    if (!text || !*text)
-        return problem_set(p, PROBLEM_BAD_OPTION, "%s: must be a string that is not empty", member->string);
-    if (strlen(text) >= room)
-        return problem_set(p, PROBLEM_BAD_OPTION, "%s: longer than %zu characters", member->string, room - 1);
-    strcpy(out, text);
-    return 0;
+    const option named[] = {
+        {"model", OPTION_BUFFER, r->model, 0, sizeof r->model, NULL, NULL},
+        {"base", OPTION_BUFFER, r->base, 0, sizeof r->base, NULL, NULL},
+        {"kind", OPTION_BUFFER, r->kind, 0, sizeof r->kind, NULL, NULL},
+        {"objective", OPTION_BUFFER, r->objective, 0, sizeof r->objective, NULL, NULL},
+        {"seed", OPTION_SEED, &r->options.seed, 0, json_most_integer, NULL, NULL},
+        {"from_scratch", OPTION_FLAG, &r->from_scratch, 0, 1, NULL, NULL},
+        {"text", OPTION_BUFFER, r->text, 0, sizeof r->text, NULL, NULL},
+        {"dev_fraction", OPTION_REAL, &r->dev_fraction, 0, max_dev_fraction, NULL, NULL},
+    };
+    memcpy(table, named, sizeof named);
+    options_of(caption_train_option_at, &r->options, table + sizeof named / sizeof *named);
 }
 
-static int read_number(const cJSON *member, double minimum, double maximum, int whole, double *out, problem *p)
-{
-    const double value = member->valuedouble;
-    if (!cJSON_IsNumber(member))
-        return problem_set(p, PROBLEM_BAD_OPTION, "%s: must be a number", member->string);
-    if (whole && value != floor(value))
-        return problem_set(p, PROBLEM_BAD_OPTION, "%s: %g is not a whole number", member->string, value);
-    if (!(value >= minimum && value <= maximum))
-        return problem_set(p, PROBLEM_BAD_OPTION, "%s: %.9g is not between %.9g and %.9g", member->string, value,
-                           minimum, maximum);
-    *out = value;
-    return 0;
-}
+/* ---- reading -------------------------------------------------------------------------------------------------------
+ */
 
-/* The paths of a dataset in files. */
-static int read_files(const cJSON *object, train_files *files, problem *p)
+/* All members but `dataset`. */
+static int read_members(input_options *o, const cJSON *object, problem *p)
 {
     const cJSON *member;
     cJSON_ArrayForEach(member, object)
     {
-        char *out = strcmp(member->string, "images") == 0     ? files->images
-                    : strcmp(member->string, "captions") == 0 ? files->captions
-                    : strcmp(member->string, "dev") == 0      ? files->dev
-                                                              : NULL;
-        if (!out)
-            return problem_set(p, PROBLEM_UNKNOWN_OPTION, "dataset: there is no option \"%.64s\"", member->string);
-        if (json_check_once(object, member, p) || read_text(member, out, PATH_MAX, p))
+        if (json_check_once(object, member, p) ||
+            (strcmp(member->string, "dataset") != 0 && input_option_member(o, member, p)))
             return 1;
     }
-    if (!*files->images || !*files->captions)
-        return problem_set(p, PROBLEM_BAD_OPTION, "dataset: needs images and captions");
     return 0;
 }
 
+/* The name of a stored one, or {"images", "captions", "dev"}. */
 static int read_dataset(train_request *r, const cJSON *member, problem *p)
 {
-    if (cJSON_IsObject(member))
-        return read_files(member, &r->files, p);
-    return read_text(member, r->dataset, sizeof r->dataset, p);
-}
-
-static int read_model(train_request *r, const cJSON *member, problem *p)
-{
-    return read_text(member, r->model, sizeof r->model, p);
-}
-
-static int read_base(train_request *r, const cJSON *member, problem *p)
-{
-    return read_text(member, r->base, sizeof r->base, p);
-}
-
-static int read_from_scratch(train_request *r, const cJSON *member, problem *p)
-{
-    r->from_scratch = cJSON_IsTrue(member);
-    return cJSON_IsBool(member) ? 0 : problem_set(p, PROBLEM_BAD_OPTION, "from_scratch: must be true or false");
-}
-
-static int read_kind(train_request *r, const cJSON *member, problem *p)
-{
-    return read_text(member, r->kind, sizeof r->kind, p);
-}
-
-static int read_objective(train_request *r, const cJSON *member, problem *p)
-{
-    return read_text(member, r->objective, sizeof r->objective, p);
-}
-
-static int read_sentences(train_request *r, const cJSON *member, problem *p)
-{
-    return read_text(member, r->text, sizeof r->text, p);
-}
-
-static int read_dev_fraction(train_request *r, const cJSON *member, problem *p)
-{
-    return read_number(member, 0, most_dev_fraction, 0, &r->dev_fraction, p);
-}
-
-static int read_seed(train_request *r, const cJSON *member, problem *p)
-{
-    double seed = 0;
-    int status = read_number(member, 0, json_most_integer, 1, &seed, p);
-    r->options.seed = (uint64_t)seed;
-    return status;
-}
-
-static const struct {
-    const char *name;
-    int (*read)(train_request *r, const cJSON *member, problem *p);
-} members[] = {
-    {"dataset", read_dataset},     {"model", read_model},
-    {"base", read_base},           {"kind", read_kind},
-    {"seed", read_seed},           {"dev_fraction", read_dev_fraction},
-    {"objective", read_objective}, {"from_scratch", read_from_scratch},
-    {"text", read_sentences},
-};
-
-/* ---- the trainer's numbers --------------------------------------------------------------------------------------- */
-
-/* "learning-rate" -> "learning_rate" */
-static void option_name(const caption_train_option *o, char out[OPTION_NAME_BYTES])
-{
-    snprintf(out, OPTION_NAME_BYTES, "%s", o->name);
-    for (char *c = out; *c; c++)
-        *c = *c == '-' ? '_' : *c;
-}
-
-static const caption_train_option *find_option(const char *name)
-{
-    const caption_train_option *o;
-    char called[OPTION_NAME_BYTES];
-    for (size_t i = 0; (o = caption_train_option_at(i)); i++) {
-        option_name(o, called);
-        if (strcmp(called, name) == 0)
-            return o;
-    }
-    return NULL;
-}
-
-static int read_option(caption_train_options *options, const caption_train_option *o, const cJSON *member, problem *p)
-{
-    void *place = (char *)options + o->offset;
-    double value = 0;
-    if (o->type == CAPTION_TRAIN_FLAG) {
-        *(int *)place = cJSON_IsTrue(member);
-        return cJSON_IsBool(member) ? 0
-                                    : problem_set(p, PROBLEM_BAD_OPTION, "%s: must be true or false", member->string);
-    }
-    int whole = o->type == CAPTION_TRAIN_INTEGER;
-    if (read_number(member, o->minimum, o->maximum, whole, &value, p))
+    const option stored[] = {{"dataset", OPTION_BUFFER, r->dataset, 0, sizeof r->dataset, NULL, NULL}, {0}};
+    const option files[] = {{"images", OPTION_BUFFER, r->files.images, 0, sizeof r->files.images, NULL, NULL},
+                            {"captions", OPTION_BUFFER, r->files.captions, 0, sizeof r->files.captions, NULL, NULL},
+                            {"dev", OPTION_BUFFER, r->files.dev, 0, sizeof r->files.dev, NULL, NULL},
+                            {0}};
+    if (!member)
+        return problem_set(p, PROBLEM_BAD_OPTION, "dataset: is needed");
+    if (!cJSON_IsObject(member))
+        return input_option_member(&(input_options){stored, 0}, member, p);
+    if (read_members(&(input_options){files, 0}, member, p))
         return 1;
-    if (whole)
-        *(int *)place = (int)value;
-    else
-        *(double *)place = value;
-    return 0;
+    return *r->files.images && *r->files.captions
+               ? 0
+               : problem_set(p, PROBLEM_BAD_OPTION, "dataset: needs images and captions");
 }
 
-static int add_option(cJSON *object, const caption_train_options *options, const caption_train_option *o)
+/* Kind, objective and from_scratch alone: they decide the defaults of the rest. */
+static int read_defaults(train_request *r, const cJSON *object, problem *p)
 {
-    const void *place = (const char *)options + o->offset;
-    char name[OPTION_NAME_BYTES];
-    option_name(o, name);
-    if (o->type == CAPTION_TRAIN_FLAG)
-        return cJSON_AddBoolToObject(object, name, *(const int *)place) != NULL;
-    double value = o->type == CAPTION_TRAIN_INTEGER ? *(const int *)place : *(const double *)place;
-    return cJSON_AddNumberToObject(object, name, value) != NULL;
+    static const char *const first[] = {"kind", "objective", "from_scratch"};
+    option table[MOST_OPTIONS];
+    caption_error err;
+    *r = (train_request){.dev_fraction = default_dev_fraction, .kind = "lstm", .objective = "words"};
+    list_options(r, table);
+    for (size_t i = 0; i < sizeof first / sizeof *first; i++) {
+        const cJSON *member = cJSON_GetObjectItemCaseSensitive(object, first[i]);
+        if (member && input_option_member(&(input_options){table, 0}, member, p))
+            return 1;
+    }
+    r->options = caption_train_defaults(r->kind);
+    if (caption_train_objective(&r->options, r->objective, &err))
+        return problem_set(p, PROBLEM_BAD_OPTION, "%s", err.message);
+    if (!r->from_scratch && r->options.samples == 0)
+        caption_train_gently(&r->options);
+    r->options.minimum_count = DEFAULT_MINIMUM_COUNT;
+    return 0;
 }
 
 /* ---- the whole --------------------------------------------------------------------------------------------------- */
 
-static int read_member(train_request *r, const cJSON *member, problem *p)
-{
-    for (size_t i = 0; i < sizeof members / sizeof *members; i++)
-        if (strcmp(members[i].name, member->string) == 0)
-            return members[i].read(r, member, p);
-    const caption_train_option *o = find_option(member->string);
-    if (!o)
-        return problem_set(p, PROBLEM_UNKNOWN_OPTION, "there is no option \"%.64s\"", member->string);
-    return read_option(&r->options, o, member, p);
-}
-
 /* A size that was asked for, though a base decides it; NULL: none. */
-static const char *find_size(const cJSON *object)
+static const char *find_size(const input_options *given)
 {
     static const char *const decided[] = {"attention", "hidden", "words"};
     for (size_t i = 0; i < sizeof decided / sizeof *decided; i++)
-        if (cJSON_GetObjectItemCaseSensitive(object, decided[i]))
+        if (input_option_is_given(given, decided[i]))
             return decided[i];
     return NULL;
 }
@@ -210,14 +113,12 @@ static int check_base(const train_request *r, problem *p)
     return 0;
 }
 
-static int check_whole(const train_request *r, const cJSON *object, problem *p)
+static int check_whole(const train_request *r, const input_options *given, problem *p)
 {
     caption_error err;
-    if (!*r->dataset && !*r->files.images)
-        return problem_set(p, PROBLEM_BAD_OPTION, "dataset: is needed");
     if (!*r->model)
         return problem_set(p, PROBLEM_BAD_OPTION, "model: is needed: the name of the new model");
-    if (*r->files.dev && cJSON_GetObjectItemCaseSensitive(object, "dev_fraction"))
+    if (*r->files.dev && input_option_is_given(given, "dev_fraction"))
         return problem_set(p, PROBLEM_BAD_OPTION, "dev_fraction: the dataset has a dev file");
     if ((strcmp(r->objective, "cider") == 0) != (r->options.samples > 0))
         return problem_set(p, PROBLEM_BAD_OPTION, "samples: %d, but the objective is %s", r->options.samples,
@@ -229,27 +130,15 @@ static int check_whole(const train_request *r, const cJSON *object, problem *p)
 
 static int read_request(train_request *r, const cJSON *object, problem *p)
 {
-    const cJSON *member;
-    caption_error err;
-    *r = (train_request){.dev_fraction = usual_dev_fraction, .kind = "lstm", .objective = "words"};
-    const cJSON *kind = cJSON_GetObjectItemCaseSensitive(object, "kind");
-    const cJSON *objective = cJSON_GetObjectItemCaseSensitive(object, "objective");
-    if ((kind && read_kind(r, kind, p)) || (objective && read_objective(r, objective, p)))
-        return 1; /* these first: they decide the defaults */
-    r->options = caption_train_defaults(r->kind);
-    if (caption_train_objective(&r->options, r->objective, &err))
-        return problem_set(p, PROBLEM_BAD_OPTION, "%s", err.message);
-    if (!cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(object, "from_scratch")) && r->options.samples == 0)
-        caption_train_gently(&r->options);
-    r->options.minimum_count = USUAL_MINIMUM_COUNT;
-    cJSON_ArrayForEach(member, object)
-    {
-        if (json_check_once(object, member, p) || read_member(r, member, p))
-            return 1;
-    }
-    r->kind_given = kind != NULL;
-    r->size_given = find_size(object);
-    return check_whole(r, object, p);
+    option table[MOST_OPTIONS];
+    input_options o = {table, 0};
+    list_options(r, table);
+    if (read_defaults(r, object, p) || read_members(&o, object, p) ||
+        read_dataset(r, cJSON_GetObjectItemCaseSensitive(object, "dataset"), p))
+        return 1;
+    r->kind_given = input_option_is_given(&o, "kind");
+    r->size_given = find_size(&o);
+    return check_whole(r, &o, p);
 }
 
 int train_request_parse(train_request *out, const char *json, size_t size, problem *p)
@@ -277,28 +166,27 @@ static int has_attention(const train_request *r)
     return strcmp(r->kind, "attention") == 0;
 }
 
-/* What the base or the kind leaves no choice of. */
-static int is_left_out(const train_request *r, const caption_train_option *o)
+/* What the base, the kind or the files leave no choice of. */
+static int is_left_out(const train_request *r, const option *o)
 {
     if (strcmp(o->name, "attention") == 0)
         return *r->base || !has_attention(r);
-    return *r->base && (strcmp(o->name, "hidden") == 0 || strcmp(o->name, "words") == 0);
+    if (strcmp(o->name, "dev_fraction") == 0)
+        return *r->files.dev;
+    if (o->value == &r->from_scratch)
+        return !r->from_scratch;
+    return *r->base && (o->value == r->kind || strcmp(o->name, "hidden") == 0 || strcmp(o->name, "words") == 0);
 }
 
 char *train_request_json(const train_request *r)
 {
+    train_request copy = *r; /* a table names variables to be set */
+    option table[MOST_OPTIONS];
     cJSON *object = cJSON_CreateObject();
-    const caption_train_option *o;
-    int good = add_dataset(object, r) && cJSON_AddStringToObject(object, "model", r->model) &&
-               (*r->base ? cJSON_AddStringToObject(object, "base", r->base)
-                         : cJSON_AddStringToObject(object, "kind", r->kind)) &&
-               (!r->from_scratch || cJSON_AddTrueToObject(object, "from_scratch")) &&
-               (!*r->text || cJSON_AddStringToObject(object, "text", r->text)) &&
-               cJSON_AddStringToObject(object, "objective", r->objective) &&
-               json_add_integer(object, "seed", r->options.seed) &&
-               (*r->files.dev || cJSON_AddNumberToObject(object, "dev_fraction", r->dev_fraction));
-    for (size_t i = 0; good && (o = caption_train_option_at(i)); i++)
-        good = is_left_out(r, o) || add_option(object, &r->options, o);
+    int good = add_dataset(object, r);
+    list_options(&copy, table);
+    for (const option *o = table; good && o->name; o++)
+        good = is_left_out(&copy, o) || input_option_add(object, o);
     return json_finish(object, good);
 }
 

@@ -1,4 +1,5 @@
-/* visual_request.c: what makes sense together, within the limits; see visual_request.h. */
+/* visual_request.c: a visualisation's options from query, form or JSON, whether they fit together and are within the
+ * limits, and the form that a job keeps; see visual_request.h. */
 #include "server/jobs/visual_request.h"
 
 #include <stdlib.h>
@@ -6,9 +7,144 @@
 
 #include "server/http/input.h"
 #include "server/http/json.h"
-#include "server/jobs/visual_reading.h"
 
-enum { USUAL_SIZE = 56 };
+enum { MIN_SIZE = 7, DEFAULT_SIZE = 56, MOST_OPTIONS = 40 };
+
+/* A request while it is read. */
+typedef struct reading {
+    visual_request *request;
+    const caption_encoder *encoder; /* names the classes */
+    const config *config;
+    problem *problem;
+    option table[MOST_OPTIONS];
+    input_options options;
+    int word_is_text, word_is_number; /* JSON has written it as such; else it may be either */
+} reading;
+
+/* ---- the options ------------------------------------------------------------------------------------------------- */
+
+enum {
+    OF_SALIENCY = 1 << CAPTION_SALIENCY,
+    OF_VISUALIZE = 1 << CAPTION_VISUALIZE,
+    OF_LAYER = 1 << CAPTION_INVERT | 1 << CAPTION_DREAM,
+    OF_CLASS = OF_SALIENCY | OF_VISUALIZE | 1 << CAPTION_FOOL,
+    OF_ALL = OF_CLASS | OF_LAYER,
+};
+
+/* Those that a visualisation has: the named ones, then the numbers of visualize.h. */
+static void list_options(visual_request *r, option table[MOST_OPTIONS])
+{
+    const struct {
+        int visuals;
+        option row;
+    } named[] = {
+        {OF_CLASS, {"class", OPTION_LABEL, r->class_name, 0, sizeof r->class_name, NULL, NULL}},
+        {OF_SALIENCY, {"word", OPTION_LABEL, r->word, 0, sizeof r->word, NULL, NULL}},
+        {OF_VISUALIZE, {"word", OPTION_BUFFER, r->word, 0, sizeof r->word, NULL, NULL}},
+        {OF_VISUALIZE, {"before", OPTION_BUFFER, r->before, 0, sizeof r->before, NULL, NULL}},
+        {OF_SALIENCY | OF_VISUALIZE, {"model", OPTION_BUFFER, r->model, 0, sizeof r->model, NULL, NULL}},
+        {OF_SALIENCY, {"caption", OPTION_BUFFER, r->caption, 0, sizeof r->caption, NULL, NULL}},
+        {OF_SALIENCY, {"method", OPTION_ENUM, &r->method, 0, 0, "gradient|smoothgrad|gradcam", NULL}},
+        {OF_SALIENCY, {"view", OPTION_ENUM, &r->view, 0, 0, "heat|overlay", NULL}},
+        {OF_SALIENCY, {"size", OPTION_INTEGER, &r->size, MIN_SIZE, CAPTION_IMAGE_SIDE, NULL, NULL}},
+        {OF_LAYER, {"layer", OPTION_LABEL, r->layer_name, 0, sizeof r->layer_name, NULL, NULL}},
+        {OF_ALL, {"seed", OPTION_SEED, &r->options.seed, 0, json_most_integer, NULL, NULL}},
+    };
+    const caption_option *o;
+    size_t n = 0;
+    for (size_t i = 0; i < sizeof named / sizeof *named; i++)
+        if (named[i].visuals & 1 << r->visual)
+            table[n++] = named[i].row;
+    for (size_t i = 0; (o = caption_visual_option_at(r->visual, i)); i++)
+        table[n++] = option_of(o, &r->options);
+    table[n] = (option){0};
+}
+
+/* ---- the body ---------------------------------------------------------------------------------------------------- */
+
+/* All but class visualisation start from an image. */
+static int has_image(caption_visual visual)
+{
+    return visual != CAPTION_VISUALIZE;
+}
+
+/* Takes bytes, also on failure. */
+static int set_image(reading *r, unsigned char *bytes, size_t size)
+{
+    if (!has_image(r->request->visual) || r->request->image) {
+        free(bytes);
+        return has_image(r->request->visual)
+                   ? problem_set(r->problem, PROBLEM_TOO_MANY_IMAGES, "one image is wanted")
+                   : problem_set(r->problem, PROBLEM_UNKNOWN_OPTION, "there is no option \"image\"");
+    }
+    r->request->image = bytes;
+    r->request->image_size = size;
+    return 0;
+}
+
+static int read_part(void *context, input_part *part, problem *p)
+{
+    reading *r = context;
+    if (strcmp(part->name, "image") == 0) {
+        unsigned char *bytes = part->bytes;
+        part->bytes = NULL;
+        return set_image(r, bytes, part->size);
+    }
+    return input_option_part(&r->options, part, p);
+}
+
+static int read_parameter(void *context, const char *name, const char *value)
+{
+    reading *r = context;
+    return input_option(&r->options, name, value ? value : "", r->problem);
+}
+
+static int read_member(reading *r, const cJSON *member)
+{
+    const char *text = cJSON_GetStringValue(member);
+    if (strcmp(member->string, "image") == 0 && has_image(r->request->visual)) {
+        unsigned char *bytes;
+        size_t size;
+        if (!text)
+            return problem_set(r->problem, PROBLEM_BAD_JSON, "image must be a string");
+        return input_base64(text, "image", &bytes, &size, r->problem) || set_image(r, bytes, size);
+    }
+    if (strcmp(member->string, "word") == 0) {
+        r->word_is_text = cJSON_IsString(member);
+        r->word_is_number = cJSON_IsNumber(member);
+    }
+    return input_option_member(&r->options, member, r->problem);
+}
+
+static int read_json(reading *r, const char *text, size_t size)
+{
+    cJSON *object = json_parse_object(text, size, r->problem);
+    int failed = object == NULL;
+    for (const cJSON *member = object ? object->child : NULL; member && !failed; member = member->next)
+        failed = json_check_once(object, member, r->problem) || read_member(r, member);
+    cJSON_Delete(object);
+    return failed;
+}
+
+static int read_body(reading *r, http_request *request)
+{
+    int wants_image = has_image(r->request->visual);
+    if (request->size == 0)
+        return wants_image ? problem_set(r->problem, PROBLEM_EMPTY_BODY, "send an image, form data or JSON") : 0;
+    input_kind kind = input_body_kind(request);
+    if (kind == INPUT_FORM)
+        return input_form(request, read_part, r, r->problem);
+    if (wants_image ? kind == INPUT_JSON : input_is_json(request))
+        return read_json(r, (const char *)request->body, request->size);
+    if (!wants_image)
+        return input_refuse_type(request, "multipart/form-data, application/json", r->problem);
+    if (kind == INPUT_OTHER)
+        return input_refuse_type(request, "image/*, application/octet-stream, multipart/form-data, application/json",
+                                 r->problem);
+    unsigned char *bytes = request->body;
+    request->body = NULL;
+    return set_image(r, bytes, request->size);
+}
 
 /* ---- the whole --------------------------------------------------------------------------------------------------- */
 
@@ -25,7 +161,7 @@ caption_target visual_request_target(const visual_request *r, const caption_mode
 
 static int octaves(const visual_request *r)
 {
-    return visual_option_is_known(r->visual, "octaves") ? r->options.octaves : 1;
+    return r->visual == CAPTION_VISUALIZE || r->visual == CAPTION_DREAM ? r->options.octaves : 1;
 }
 
 long visual_request_steps(const visual_request *r)
@@ -51,12 +187,14 @@ static int check_target(const visual_request *r, problem *p)
 }
 
 /* What only SmoothGrad reads is refused where it would do nothing. */
-static int check_method(const visual_request *r, problem *p)
+static int check_method(const reading *r)
 {
-    if (r->visual != CAPTION_SALIENCY || r->method == CAPTION_SMOOTHGRAD)
+    static const char *const its[] = {"samples", "noise", "seed"};
+    if (r->request->visual != CAPTION_SALIENCY || r->request->method == CAPTION_SMOOTHGRAD)
         return 0;
-    if (visual_option_is_given(r, "seed") || visual_option_is_number_given(r))
-        return problem_set(p, PROBLEM_BAD_OPTION, "samples, noise and seed are smoothgrad's");
+    for (size_t i = 0; i < sizeof its / sizeof *its; i++)
+        if (input_option_is_given(&r->options, its[i]))
+            return problem_set(r->problem, PROBLEM_BAD_OPTION, "%s: only the method smoothgrad has it", its[i]);
     return 0;
 }
 
@@ -77,10 +215,38 @@ static int check_limits(const visual_request *r, const config *c, problem *p)
     return 0;
 }
 
-static int check_whole(const visual_reading *r)
+/* A whole number of digits alone; -1 if it is none. */
+static int parse_index(const char *value)
+{
+    size_t digits = strspn(value, "0123456789");
+    return digits > 0 && digits <= 6 && !value[digits] ? atoi(value) : -1;
+}
+
+/* What class, layer and word mean. */
+static int resolve_names(const reading *r)
+{
+    visual_request *q = r->request;
+    if (*q->class_name && (q->class_index = caption_encoder_class(r->encoder, q->class_name)) < 0)
+        return problem_set(r->problem, PROBLEM_BAD_OPTION,
+                           "class: \"%.60s\" is not an index from 0 to 999 or a label of ImageNet", q->class_name);
+    if (*q->layer_name && (q->options.layer = caption_layer_index(q->layer_name)) < 0)
+        return problem_set(r->problem, PROBLEM_BAD_OPTION,
+                           "layer: \"%.40s\" is not one of 0 to 17, stem, shallow, middle, deep, head", q->layer_name);
+    if (q->visual != CAPTION_SALIENCY || r->word_is_text || !*q->word)
+        return 0;
+    q->word_index = parse_index(q->word);
+    if (r->word_is_number && (q->word_index < 0 || q->word_index >= CAPTION_MAX_WORDS))
+        return problem_set(r->problem, PROBLEM_BAD_OPTION,
+                           "word: \"%.60s\" is not a word or its place in the caption, from 0", q->word);
+    if (q->word_index >= 0)
+        *q->word = '\0';
+    return 0;
+}
+
+static int check_whole(const reading *r)
 {
     const visual_request *q = r->request;
-    return check_target(q, r->problem) || check_method(q, r->problem) || check_limits(q, r->config, r->problem);
+    return resolve_names(r) || check_target(q, r->problem) || check_method(r) || check_limits(q, r->config, r->problem);
 }
 
 static void fit(int *value, int most)
@@ -88,16 +254,18 @@ static void fit(int *value, int most)
     *value = *value < most ? *value : most;
 }
 
-/* The defaults of visualize.h, as far as the limits allow, and a preview now and then. */
-static void set_defaults(visual_request *r, caption_visual visual, const config *c)
+/* The defaults of visualize.h, as far as the limits allow. */
+static void begin(reading *r, visual_request *q, caption_visual visual)
 {
-    *r = (visual_request){.visual = visual, .class_index = VISUAL_TOP, .word_index = VISUAL_NO_INDEX};
-    r->options = caption_visual_defaults(visual);
-    r->method = CAPTION_GRADIENT;
-    r->size = USUAL_SIZE;
-    fit(&r->options.samples, c->saliency_samples);
-    fit(&r->options.steps, c->picture_steps > octaves(r) ? c->picture_steps / octaves(r) : 1);
-    fit(&r->options.max_side, c->picture_side);
+    const config *c = r->config;
+    *q = (visual_request){.visual = visual, .class_index = CAPTION_TOP_CLASS, .word_index = -1, .size = DEFAULT_SIZE};
+    q->options = caption_visual_defaults(visual);
+    fit(&q->options.samples, c->saliency_samples);
+    fit(&q->options.steps, c->picture_steps > octaves(q) ? c->picture_steps / octaves(q) : 1);
+    fit(&q->options.max_side, c->picture_side);
+    list_options(q, r->table);
+    r->request = q;
+    r->options = (input_options){.table = r->table};
 }
 
 /* Will there be enough of it to dream of when it has been shrunk to max_side? */
@@ -115,7 +283,7 @@ static int check_size(const visual_request *r, int width, int height, problem *p
 static int check_image(const visual_request *r, const config *c, problem *p)
 {
     int width, height;
-    if (!visual_body_has_image(r->visual))
+    if (!has_image(r->visual))
         return 0;
     if (!r->image)
         return problem_set(p, PROBLEM_MISSING_IMAGE, "no part or member called image");
@@ -126,10 +294,11 @@ int visual_request_read(visual_request *out, caption_visual visual, http_request
                         const caption_encoder *encoder, problem *p)
 {
     const config *c = request->http->config;
-    visual_reading r = {out, encoder, c, p};
+    reading r = {.encoder = encoder, .config = c, .problem = p};
     p->kind = PROBLEM_NONE;
-    set_defaults(out, visual, c);
-    return visual_body_read(&r, request) || check_whole(&r) || check_image(out, c, p);
+    begin(&r, out, visual);
+    return http_each_parameter(request, read_parameter, &r) || read_body(&r, request) || check_whole(&r) ||
+           check_image(out, c, p);
 }
 
 void visual_request_free(visual_request *r)
@@ -143,37 +312,29 @@ void visual_request_free(visual_request *r)
 int visual_request_parse(visual_request *out, caption_visual visual, const char *json, const caption_encoder *encoder,
                          const config *c, problem *p)
 {
-    visual_reading r = {out, encoder, c, p};
-    set_defaults(out, visual, c);
-    return visual_body_read_json(&r, json, strlen(json)) || check_whole(&r);
+    reading r = {.encoder = encoder, .config = c, .problem = p};
+    begin(&r, out, visual);
+    return read_json(&r, json, strlen(json)) || check_whole(&r);
 }
 
-static int add_number(cJSON *object, const caption_visual_options *options, const caption_visual_option *o)
+/* Class and layer as numbers, whatever the client called them. */
+static int add_option(cJSON *object, const visual_request *r, const option *o)
 {
-    char name[VISUAL_NAME_BYTES];
-    const void *place = (const char *)options + o->offset;
-    visual_option_name(o, name);
-    return cJSON_AddNumberToObject(
-               object, name, o->type == CAPTION_VISUAL_INTEGER ? *(const int *)place : *(const double *)place) != NULL;
-}
-
-static int add_target(cJSON *object, const visual_request *r)
-{
-    return (r->class_index < 0 || cJSON_AddNumberToObject(object, "class", r->class_index)) &&
-           (!*r->word || cJSON_AddStringToObject(object, "word", r->word)) &&
-           (!*r->before || cJSON_AddStringToObject(object, "before", r->before)) &&
-           (!*r->model || cJSON_AddStringToObject(object, "model", r->model));
+    if (o->value == r->class_name)
+        return r->class_index < 0 || cJSON_AddNumberToObject(object, o->name, r->class_index);
+    if (o->value == r->layer_name)
+        return cJSON_AddNumberToObject(object, o->name, r->options.layer) != NULL;
+    return input_option_add(object, o);
 }
 
 char *visual_request_json(const visual_request *r)
 {
-    const caption_visual_option *o;
+    visual_request copy = *r; /* a table names variables to be set */
+    option table[MOST_OPTIONS];
     cJSON *object = cJSON_CreateObject();
-    int good =
-        object && add_target(object, r) &&
-        (!visual_option_is_known(r->visual, "layer") || cJSON_AddNumberToObject(object, "layer", r->options.layer)) &&
-        json_add_integer(object, "seed", r->options.seed);
-    for (size_t i = 0; good && (o = caption_visual_option_at(r->visual, i)); i++)
-        good = add_number(object, &r->options, o);
+    int good = object != NULL;
+    list_options(&copy, table);
+    for (const option *o = table; good && o->name; o++)
+        good = add_option(object, &copy, o);
     return json_finish(object, good);
 }

@@ -13,27 +13,29 @@
 #include "server/engine/weights.h"
 #include "server/http/http.h"
 
-enum { VISUAL_WORD_BYTES = 128, VISUAL_TOP = CAPTION_TOP_CLASS, VISUAL_NO_INDEX = -1 };
+enum { VISUAL_CLASS_BYTES = 256, VISUAL_WORD_BYTES = 128, VISUAL_LAYER_BYTES = 16 };
 
 typedef struct visual_request {
     caption_visual visual;
-    int class_index;                  /* VISUAL_TOP: none was given */
-    char word[VISUAL_WORD_BYTES];     /* "": none was given */
-    int word_index;                   /* saliency: its place in the caption instead; VISUAL_NO_INDEX: none was given */
-    char caption[CAPTION_TEXT_BYTES]; /* saliency: whose word it is; "": the model's own */
-    char before[CAPTION_TEXT_BYTES];  /* visualize: the words before it; "": the usual one */
-    char model[WEIGHTS_NAME_BYTES];   /* whose word it is; "": the default */
+    char class_name[VISUAL_CLASS_BYTES]; /* as the client wrote it; "": none was given */
+    int class_index;                     /* CAPTION_TOP_CLASS: none was given */
+    char word[VISUAL_WORD_BYTES];        /* "": none was given */
+    int word_index;                      /* saliency: its place in the caption instead; -1: none was given */
+    char caption[CAPTION_TEXT_BYTES];    /* saliency: whose word it is; "": the model's own */
+    char before[CAPTION_TEXT_BYTES];     /* visualize: the words before it; "": the default */
+    char model[WEIGHTS_NAME_BYTES];      /* whose word it is; "": the default */
+    char layer_name[VISUAL_LAYER_BYTES]; /* as the client wrote it; options.layer is its number */
     caption_visual_options options;
 
-    caption_saliency_method method; /* these three: saliency */
-    int overlay;                    /* the PNG shows the photo, too */
-    int size;                       /* side of the grid in JSON */
+    int method; /* saliency: caption_saliency_method, */
+    int view;   /* VISUAL_HEAT or VISUAL_OVERLAY, what the PNG shows, */
+    int size;   /* and the side of the grid in JSON */
 
     unsigned char *image; /* malloc'd; NULL: none */
     size_t image_size;
-
-    unsigned long long given; /* options seen so far, one bit each */
 } visual_request;
+
+enum { VISUAL_HEAT, VISUAL_OVERLAY };
 
 /* All return 0, or 1 with *p set. */
 

@@ -245,7 +245,7 @@ static void wrong_options_are_refused_by_name(void **state)
         {"plain=maybe", "plain"},
         {"min_confidence=1.5", "min_confidence"},
         {"concepts=3", "concepts: model tiny (lstm) predicts none"},
-        {"attention=yes", "attention"},
+        {"attention=perhaps", "attention"},
         {"attention=true", "attention: model tiny"}, /* an LSTM looks nowhere */
         {"attention=overlay", "attention: model tiny"},
         {"beam=3&beam=4", "beam"},

@@ -192,10 +192,10 @@ static void wrong_options_are_one_line_and_status_2(void **state)
     static const struct {
         const char *option, *value, *reason;
     } cases[] = {
-        {"--hidden", "0", "--hidden: \"0\" is out of range (1..4096)"},
-        {"--dropout", "1", "--dropout: \"1\" is out of range (0..0.95)"},
-        {"--learning-rate", "fast", "--learning-rate: \"fast\" is not a number"},
-        {"--kind", "gru", "--kind: \"gru\" is none of the choices"},
+        {"--hidden", "0", "--hidden: \"0\" is not a whole number from 1 to 4096"},
+        {"--dropout", "1", "--dropout: \"1\" is not a number from 0 to 0.95"},
+        {"--learning-rate", "fast", "--learning-rate: \"fast\" is not a number from 1e-08 to 1"},
+        {"--kind", "gru", "--kind: \"gru\" is not one of rnn|lstm|attention"},
         {"--samples", "1", "samples: 1 is neither 0 nor between 2 and the batch of 5"},
         {"--base", "/nowhere/model.safetensors", "/nowhere/model.safetensors"},
         {"--objective", "cider", "--objective: cider needs a --base"},

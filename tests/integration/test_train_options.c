@@ -70,21 +70,21 @@ static void numbers_out_of_range_are_400_by_name(void **state)
         const char *member, *reason;
     } cases[] = {
         {"\"epochs\":0", "epochs: 0 is only for a run"},
-        {"\"epochs\":2.5", "epochs: 2.5 is not a whole number"},
-        {"\"epochs\":\"many\"", "epochs: must be a number"},
-        {"\"epochs\":1e300", "epochs: 1e+300 is not between"},
-        {"\"batch\":-1", "batch: -1 is not between"},
-        {"\"learning_rate\":2", "learning_rate: 2 is not between"},
-        {"\"learning_rate\":0", "learning_rate: 0 is not between"},
-        {"\"hidden\":100000", "hidden: 100000 is not between"},
-        {"\"words\":0", "words: 0 is not between"},
-        {"\"dropout\":1", "dropout: 1 is not between"},
-        {"\"dev_fraction\":0.95", "dev_fraction: 0.95 is not between"},
-        {"\"seed\":-1", "seed: -1 is not between"},
-        {"\"seed\":0.5", "seed: 0.5 is not a whole number"},
-        {"\"flip\":1", "flip: must be true or false"},
+        {"\"epochs\":2.5", "epochs: \"2.5\" is not a whole number from 0 to 100000"},
+        {"\"epochs\":\"many\"", "epochs must be a number"},
+        {"\"epochs\":1e300", "epochs: \"1e+300\" is not a whole number"},
+        {"\"batch\":-1", "batch: \"-1\" is not a whole number"},
+        {"\"learning_rate\":2", "learning_rate: \"2\" is not a number from"},
+        {"\"learning_rate\":0", "learning_rate: \"0\" is not a number from"},
+        {"\"hidden\":100000", "hidden: \"100000\" is not a whole number from 1 to 4096"},
+        {"\"words\":0", "words: \"0\" is not a whole number"},
+        {"\"dropout\":1", "dropout: \"1\" is not a number from 0 to 0.95"},
+        {"\"dev_fraction\":0.95", "dev_fraction: \"0.95\" is not a number from 0 to 0.9"},
+        {"\"seed\":-1", "seed: \"-1\" is not a whole number from 0 to 9007199254740991"},
+        {"\"seed\":0.5", "seed: \"0.5\" is not a whole number"},
+        {"\"flip\":1", "flip must be true or false"},
         {"\"kind\":\"transformer\"", "kind: there is no captioner of kind"},
-        {"\"kind\":7", "kind: must be a string"},
+        {"\"kind\":7", "kind must be a string"},
         {"\"epochs\":3,\"epochs\":4", "epochs: given twice"},
     };
     (void)state;
@@ -114,7 +114,7 @@ static void dataset_and_model_are_needed(void **state)
     expect_refusal("\"model\":\"m\"", 400, "bad-option", "dataset: is needed");
     expect_refusal("\"dataset\":\"lessons\"", 400, "bad-option", "model: is needed");
     expect_refusal("\"dataset\":{\"images\":\".\"},\"model\":\"m\"", 400, "bad-option", "needs images and captions");
-    expect_refusal("\"dataset\":\"\",\"model\":\"m\"", 400, "bad-option", "dataset: must be a string");
+    expect_refusal("\"dataset\":\"\",\"model\":\"m\"", 400, "bad-option", "dataset: \"\" must not be empty");
 }
 
 static void names_that_are_not_there_are_404(void **state)

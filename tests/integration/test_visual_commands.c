@@ -90,7 +90,7 @@ static void what_makes_no_sense_is_refused(void **state)
     (void)state;
     RUN(2, "--class is needed", "fool", good);
     RUN(2, "there is no class \"unicorn\"", "fool", "--class", "unicorn", good);
-    RUN(2, "--steps: \"100\" is out of range", "fool", "--class", "1", "--steps", "100", good);
+    RUN(2, "--steps: \"100\" is not a whole number from 1 to 99", "fool", "--class", "1", "--steps", "100", good);
     RUN(2, "--class or --word is needed", "visualize", "--steps", "1");
     RUN(2, "exclude each other", "visualize", "--class", "1", "--word", "dog");
     RUN(2, "--layer: \"18\"", "invert", "--layer", "18", good);

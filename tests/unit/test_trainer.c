@@ -428,10 +428,10 @@ static void options_out_of_range_are_refused_by_name(void **state)
     o.kind = "gru";
     check_refused(&o, CAPTION_EINVAL, "kind: there is no captioner of kind \"gru\"");
     for (size_t i = 0; caption_train_option_at(i); i++) {
-        const caption_train_option *option = caption_train_option_at(i);
+        const caption_option *option = caption_train_option_at(i);
         char *member = (char *)&o + option->offset;
         o = good;
-        if (option->type == CAPTION_TRAIN_REAL)
+        if (option->type == CAPTION_OPTION_REAL)
             *(double *)(void *)member = option->minimum - 1;
         else
             *(int *)(void *)member = (int)option->minimum - 1;

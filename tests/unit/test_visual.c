@@ -353,14 +353,14 @@ static void hostile_parameters_are_refused_by_name(void **state)
     (void)state;
     caption_error err;
     for (caption_visual view = CAPTION_SALIENCY; view <= CAPTION_DREAM; view++) {
-        const caption_visual_option *option;
+        const caption_option *option;
         caption_visual_options defaults = caption_visual_defaults(view);
         assert_int_equal(caption_visual_check(view, &defaults, &err), CAPTION_OK);
         for (size_t i = 0; (option = caption_visual_option_at(view, i)); i++)
             for (int above = 0; above < 2; above++) {
                 caption_visual_options o = defaults;
                 void *member = (char *)&o + option->offset;
-                if (option->type == CAPTION_VISUAL_REAL)
+                if (option->type == CAPTION_OPTION_REAL)
                     *(double *)member = above ? NAN : option->minimum - 1;
                 else
                     *(int *)member = (int)(above ? option->maximum + 1 : option->minimum - 1);
