@@ -9,3 +9,5 @@ for bench in caption encoder gradient train latency photos; do
     "$(dirname "$0")/$bench.sh" >"$build/bench/$bench.csv"
     echo "   $build/bench/$bench.csv" >&2
 done
+"$(dirname "$0")/speed.py" collect "$build/bench" >"$build/bench/speed.csv"
+"$(dirname "$0")/speed.py" draw "$build/bench/speed.csv" "$build/bench/speed.svg"
