@@ -54,7 +54,7 @@ void data_open(server *s)
 static int start_jobs(server *s, caption_error *err)
 {
     const config *c = s->config;
-    const job_limits limits = {c->max_jobs, c->job_memory, c->job_events};
+    const job_limits limits = {c->max_jobs, c->max_ended_jobs, c->job_events};
     const char *directory = store_directory(s->store);
     int status = job_files_prepare(directory, err);
     if (!status)

@@ -27,7 +27,7 @@ typedef struct config {
     const char *background;    /* how trainings and features give way to captions: background.h */
     int training_jobs, training_threads, training_memory_mb;
     int picture_jobs, max_picture_jobs, picture_side, picture_steps, saliency_samples;
-    int max_jobs, job_memory, job_events, event_streams, event_keep_alive_s;
+    int max_jobs, max_ended_jobs, job_events, event_streams, event_keep_alive_s;
     const char *key_file;        /* of named keys: keys.h; NULL: none */
     int wrong_key_delay_s;       /* guesses.h */
     const char *admin_key;       /* the operator's; NULL: none */

@@ -205,9 +205,9 @@ static int set_value(const options_usage *usage, const option *o, const char *ca
 
 /* ---- --help ---------------------------------------------------------------------------------------------------- */
 
-static void environment_name(const option *o, char out[ENVIRONMENT_NAME_BYTES])
+static void environment_name(const char *name, char out[ENVIRONMENT_NAME_BYTES])
 {
-    int length = snprintf(out, ENVIRONMENT_NAME_BYTES, "CAPTIOND_%s", o->name);
+    int length = snprintf(out, ENVIRONMENT_NAME_BYTES, "CAPTIOND_%s", name);
     for (int i = 0; i < length && i < ENVIRONMENT_NAME_BYTES; i++)
         out[i] = out[i] == '-' ? '_' : (char)toupper((unsigned char)out[i]);
 }
@@ -260,7 +260,7 @@ static void print_option(const option *o)
 {
     char left[64], environment[ENVIRONMENT_NAME_BYTES];
     snprintf(left, sizeof left, "  --%s %s", o->name, o->type == OPTION_FLAG ? "" : o->argument);
-    environment_name(o, environment);
+    environment_name(o->name, environment);
     printf("%-*s %s (", HELP_COLUMN, left, o->help);
     print_default(o);
     printf("%s)\n", environment);
@@ -276,24 +276,58 @@ static void print_help(const options_usage *usage)
 
 /* ---- the command line ------------------------------------------------------------------------------------------ */
 
+/* Options that had another name in the release before: that still works, with a warning. */
+static const struct {
+    const char *old, *new;
+} renamed[] = {{"job-memory", "max-ended-jobs"}};
+
+static const char *old_name(const char *new)
+{
+    for (size_t i = 0; i < sizeof renamed / sizeof *renamed; i++)
+        if (strcmp(renamed[i].new, new) == 0)
+            return renamed[i].old;
+    return NULL;
+}
+
+static void warn_renamed(const options_usage *usage, const char *old, const char *new)
+{
+    fprintf(stderr, "captiond %s: warning: --%s is now called --%s; the old name will go\n", usage->command, old, new);
+}
+
+static int read_variable(const options_usage *usage, const option *o, const char *called)
+{
+    char name[ENVIRONMENT_NAME_BYTES];
+    environment_name(called, name);
+    const char *text = getenv(name);
+    if (!text || !*text)
+        return 0;
+    if (called != o->name)
+        warn_renamed(usage, called, o->name);
+    return set_value(usage, o, name, text);
+}
+
 static int read_environment(const options_usage *usage)
 {
-    for (const option *o = usage->options; o->name; o++) {
-        char name[ENVIRONMENT_NAME_BYTES];
-        environment_name(o, name);
-        const char *text = getenv(name);
-        int status = text && *text ? set_value(usage, o, name, text) : 0;
-        if (status)
-            return status;
+    int status = 0;
+    for (const option *o = usage->options; o->name && !status; o++) {
+        const char *old = old_name(o->name);
+        status = old ? read_variable(usage, o, old) : 0;
+        status = status ? status : read_variable(usage, o, o->name);
     }
-    return 0;
+    return status;
 }
 
 static const option *find_option(const options_usage *usage, const char *name, size_t length)
 {
-    for (const option *o = usage->options; o->name; o++)
+    for (const option *o = usage->options; o->name; o++) {
+        const char *old = old_name(o->name);
         if (strlen(o->name) == length && strncmp(o->name, name, length) == 0)
             return o;
+        if (old && strlen(old) == length && strncmp(old, name, length) == 0) {
+            warn_renamed(usage, old, o->name);
+            return o;
+        }
+    }
     return NULL;
 }
 

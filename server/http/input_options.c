@@ -21,7 +21,7 @@ int input_option(input_options *o, const char *name, const char *value, problem 
         return problem_set(p, PROBLEM_BAD_OPTION, "%s: given twice", name);
     o->given |= 1ULL << i;
     return option_set(&o->table[i], value, reason)
-               ? problem_set(p, PROBLEM_BAD_OPTION, "%s: \"%.40s\" %s", name, value, reason)
+               ? problem_echo(p, PROBLEM_BAD_OPTION, "%s: \"%.40s\" %s", name, value, reason)
                : 0;
 }
 

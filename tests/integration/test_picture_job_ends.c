@@ -17,7 +17,7 @@
 #include "tests/support/training.h"
 #include "tests/support/visual.h"
 
-static const char *const options[] = {"--job-memory", "3", NULL};
+static const char *const options[] = {"--max-ended-jobs", "3", NULL};
 
 static int start(void **state)
 {
@@ -131,7 +131,7 @@ static void results_outlive_a_restart_and_go_when_the_job_is_forgotten(void **st
     served = captiond_serve(options);
     photo after = result_of(id);
     expect_same(&before, &after);
-    for (int i = 0; i < 5; i++) /* --job-memory is 3; forgetting happens when a job is added */
+    for (int i = 0; i < 5; i++) /* --max-ended-jobs is 3; forgetting happens when a job is added */
         training_expect(served, visual_submit(served, NULL, "/v1/visualize?class=1&steps=1&octaves=1"), "succeeded");
     reply r = dataset_ask(served, "GET", "/v1/jobs/%lld/pictures/result.png", id);
     client_expect_problem(&r, 404, "unknown-job");

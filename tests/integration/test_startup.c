@@ -82,6 +82,17 @@ static void the_environment_is_checked_the_same_way(void **state)
                (const char *[]){"CAPTIOND_LOG_LEVEL", NULL});
 }
 
+/* In the release after its name changed, an option still has both. */
+static void an_old_name_works_with_a_warning(void **state)
+{
+    (void)state;
+    expect_end(
+        (const char *[]){"--job-memory", "0", NULL}, NULL, 2,
+        (const char *[]){"warning: --job-memory is now called --max-ended-jobs", "not a whole number from 1 to", NULL});
+    expect_end((const char *[]){NULL}, (const char *[]){"CAPTIOND_JOB_MEMORY=none", NULL}, 2,
+               (const char *[]){"warning: --job-memory is now called --max-ended-jobs", "CAPTIOND_JOB_MEMORY", NULL});
+}
+
 static void the_environment_sets_what_the_command_line_does_not(void **state)
 {
     (void)state;
@@ -354,6 +365,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_wrong_option_stops_the_start),
         cmocka_unit_test(the_environment_is_checked_the_same_way),
+        cmocka_unit_test(an_old_name_works_with_a_warning),
         cmocka_unit_test(the_environment_sets_what_the_command_line_does_not),
         cmocka_unit_test(every_option_is_printed_with_its_default_and_twin),
         cmocka_unit_test(a_port_in_use_is_told),
