@@ -1,4 +1,4 @@
-/* caption.h: the door of libcaption. A photo goes in, a sentence comes out.
+/* caption.h: the main header of libcaption: images in, captions out.
  *
  *     caption_error err;
  *     caption_encoder *encoder;

@@ -2,7 +2,7 @@
  *
  *     p = sigmoid(features W + b)         (I,D)(D,C)         a probability for each of C words of the vocabulary
  *
- * The decoder is told of all probabilities (h0) and may attend to the most probable ones (decoder.h). The head is
+ * All probabilities enter h0, and the decoder may attend to the most probable concepts (decoder.h). The head is
  * fitted before the decoder learns (training/fit_concepts.h) and stays as it is then; it lies in the model's file. */
 #ifndef CAPTION_CONCEPTS_H
 #define CAPTION_CONCEPTS_H

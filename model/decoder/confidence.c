@@ -10,7 +10,7 @@
 static const char *const empty[] = {"a",  "an", "the", "of",  "in",  "on",  "with", "and",   "is",   "are",
                                     "to", "at", "by",  "its", "his", "her", "next", "while", "front"};
 
-static const double MOST_LOGIT = 7;
+static const double MAX_LOGIT = 7;
 
 int confidence_is_content(const char *word)
 {
@@ -35,7 +35,7 @@ void confidence_evidence(const caption_result *result, int t, double x[CONFIDENC
     x[0] = 1;
     x[1] = (double)token->logprob;
     x[2] = p >= 0;
-    x[3] = p >= 0 ? fmin(fmax(log(p / (1 - p)), -MOST_LOGIT), MOST_LOGIT) : 0;
+    x[3] = p >= 0 ? fmin(fmax(log(p / (1 - p)), -MAX_LOGIT), MAX_LOGIT) : 0;
     x[4] = mean_logprob(result);
 }
 

@@ -42,7 +42,7 @@ typedef struct decoder_shape {
     int vocabulary; /* V */
     int channels;   /* M */
     int attention;  /* A */
-    int concepts;   /* C, 0: it is told of none */
+    int concepts;   /* C, 0: none */
     int tags;       /* K, concepts that the attention kind attends to; 0 for the others */
     int evidence;   /* 1: the concepts add to the scores of their words (evidence.h) */
 } decoder_shape;
@@ -65,7 +65,7 @@ enum decoder_tensor_index {
     DECODER_B,
     DECODER_W_VOCAB,
     DECODER_B_VOCAB,
-    DECODER_W_MAP, /* from here on: kinds that look */
+    DECODER_W_MAP, /* from here on: attention captioners */
     DECODER_B_MAP,
     DECODER_W_KEY,
     DECODER_W_VALUE,
@@ -83,10 +83,10 @@ enum decoder_tensor_index {
 /* Fills `tensors` with those that the shape has and returns their number; *total becomes the parameter count. */
 int decoder_layout(const decoder_shape *shape, decoder_tensor tensors[DECODER_MAX_TENSORS], size_t *total);
 
-/* What a decoder is told of I images. */
+/* The decoder's inputs for I images. */
 typedef struct X(decoder_images) {
     const real *features;     /* [I, D] */
-    const real *map;          /* [I, P, M], NULL for kinds that do not look */
+    const real *map;          /* [I, P, M], NULL without attention */
     const real *concepts;     /* [I, C] probabilities p, NULL if C is 0 */
     const int *tags;          /* [I, K] the concepts attended to, NULL if K is 0 */
     const int *concept_words; /* [C] the word of each concept */
@@ -137,8 +137,8 @@ typedef struct X(decoder_state) {
     real *h;         /* [n, H] */
     real *c;         /* [n, H], lstm only */
     int *image;      /* [n] */
-    real *looks;     /* [n, P] kinds that look: where each row looked for the word to come; each sums to 1 */
-    real *tag_looks; /* [n, K] the same among the concepts */
+    real *looks;     /* [n, P] attention weights over the map for the next word; each row sums to 1 */
+    real *tag_looks; /* [n, K] attention weights over the concepts */
     X(map_view) view[DECODER_VIEWS];
     real *evidence;           /* [I, C] of the images, if the shape has it */
     const int *concept_words; /* [C] */

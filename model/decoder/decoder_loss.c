@@ -59,7 +59,7 @@ typedef struct sequence {
     packing packed;
     int images, per_image;
     int *image;         /* [R] the image of each row */
-    int *count, *place; /* of map_reader.h, kinds that look */
+    int *count, *place; /* of map_reader.h, attention captioners */
     real *buffer[BUFFERS];
     real *reader[DECODER_VIEWS][READER_BUFFERS];
 } sequence;

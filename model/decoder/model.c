@@ -76,7 +76,7 @@ static int read_vocabulary(caption_model *model, const char *path, caption_error
     return CAPTION_OK;
 }
 
-/* What a kind that looks has besides. */
+/* The additional sizes of attention captioners. */
 static int read_attention(caption_model *model, const char *path, caption_error *err)
 {
     int attention = 0;
@@ -104,7 +104,7 @@ static int read_concept_words(caption_model *model, const char *path, const char
     return CAPTION_OK;
 }
 
-/* A captioner that is told of concepts has their words and, if it attends to them, to how many. */
+/* A captioner with concepts has their words and, with attention over them, the number attended to. */
 static int read_concepts(caption_model *model, const char *path, caption_error *err)
 {
     const char *joined = safetensors_metadata(model->file, "concepts");

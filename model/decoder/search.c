@@ -52,7 +52,7 @@ static void take(search *s, arena *scratch)
     s->fluency = arena_take(scratch, words, 1);
 }
 
-/* What the captioner is told of the session's images; the concepts come from scratch. */
+/* The decoder's inputs for the session's images; the concepts are in scratch memory. */
 static decoder_images_f read_images(const caption_session *session, const caption_model *model, arena *scratch)
 {
     const decoder_shape *shape = &model->shape;

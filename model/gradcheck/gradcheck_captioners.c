@@ -1,6 +1,7 @@
 /* gradcheck_captioners.c: whole captioners as subjects of the gradient check: every parameter, features and map.
  *
- * The inputs are the tensors of decoder_layout in their order, then the features and, for a kind that looks, the map.
+ * The inputs are the tensors of decoder_layout in their order, then the features and, for attention captioners, the
+ * map.
  */
 #include "model/decoder/decoder.h"
 #include "model/gradcheck/gradcheck_subject.h"

@@ -8,7 +8,7 @@
 
 enum {
     SMALLEST = 64 * 64 * 64, /* multiplications; below, packing is much of the work */
-    MOST_KEPT = 32,          /* packed constants of a scope */
+    MAX_KEPT = 32,           /* packed constants of a scope */
 };
 
 /* A constant, packed. */
@@ -25,7 +25,7 @@ struct mixed {
     size_t empty; /* bytes used by the blocks alone */
     const float *constants;
     size_t n_constants;
-    struct kept kept[MOST_KEPT];
+    struct kept kept[MAX_KEPT];
     int n_kept;
 };
 
@@ -94,7 +94,7 @@ static const bf16_pair *find_packed(mixed *s, int k, int n, bf16_factor b)
             x->n == n)
             return x->packed;
     }
-    bf16_pair *packed = s->n_kept < MOST_KEPT ? arena_take(&s->memory, bf16_packed_size(k, n), sizeof *packed) : NULL;
+    bf16_pair *packed = s->n_kept < MAX_KEPT ? arena_take(&s->memory, bf16_packed_size(k, n), sizeof *packed) : NULL;
     if (packed) {
         s->kernels->pack(k, n, b, packed);
         s->kept[s->n_kept++] = (struct kept){b, k, n, packed};

@@ -1,14 +1,15 @@
-/* concept_data.h: the concepts of a training run: the head that predicts them, and what it says of the training images.
+/* concept_data.h: the concepts of a training run: the head that predicts them, and its predictions for the training
+ * images.
  *
- * Concepts are the words that most images' captions contain, those left out that join sentences ("the", "with"). An
- * image has a concept if one of its captions does. The head (decoder/concepts.h) is a logistic regression a concept on
- * standardised features, fitted with Adam and feature dropout. It knows the images that it was fitted on too well: a
- * captioner that learnt from that would trust it more than it may later. So the training images are cut into folds, and
- * what is said of each comes from a head that was fitted on the other folds (cross-fitting, as in stacking, Wolpert
- * 1992). A run that goes on from a captioner keeps its head.
+ * Concepts are the most frequent words of the captions, without function words ("the", "with"). An image has a concept
+ * if one of its captions contains the word. The head (decoder/concepts.h) is one logistic regression per concept on
+ * standardised features, trained with Adam and feature dropout. It overfits its own training images, and a captioner
+ * trained on such predictions would rely on them more than new images justify. So the training images are divided into
+ * folds, and the predictions for each fold come from a head trained on the other folds (cross-fitting, as in stacking,
+ * Wolpert 1992). A run with a base keeps the base's head.
  *
- * A caption without an image is told of the concepts that it contains, each as probable as of a random image that has
- * it, and for the rest of what the head says of a random image that lacks them. */
+ * A caption without an image gets synthetic predictions: for each concept that it contains, those of a random image
+ * with that concept, for the others those of a random image without them. */
 #ifndef CAPTION_CONCEPT_DATA_H
 #define CAPTION_CONCEPT_DATA_H
 

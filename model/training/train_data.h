@@ -39,10 +39,9 @@ int train_data_open(train_data *data, const caption_train_options *options, cons
                     caption_encoder *encoder, caption_error *err);
 void train_data_close(train_data *data); /* also of a zeroed one */
 
-/* The network learns from standardised features, of which a random share is dropped: what it is told of the images of
- * this batch, valid until the next call. A caption without an image is told of the mean image, and of its concepts.
- * What is chosen for the image of row k follows from seed + first + k alone. A record that
- * cannot be read is left in data->fault, and the batch must not be learnt. */
+/* The image inputs of a batch: standardised features with dropout, map and concepts, valid until the next call. A
+ * caption without an image gets the mean features and its concepts. The random choices of row k depend on seed + first
+ * + k only. A record that cannot be read sets data->fault, and the batch must not be used. */
 decoder_images_f train_data_images(train_data *data, const batch_view *view, uint64_t seed);
 
 #endif

@@ -16,7 +16,7 @@ typedef struct bench {
     decoder_shape shape;
     size_t n_parameters;
     float *parameters, *gradients; /* [n_parameters] */
-    float *features, *map;         /* [N, D]; [N, P, M] for kinds that look */
+    float *features, *map;         /* [N, D]; [N, P, M] for attention captioners */
     int *captions;                 /* [T+1, N] */
     optimizer optimizer;
     arena scratch;

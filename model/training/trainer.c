@@ -246,10 +246,10 @@ static const confidence *confidence_to_save(const trainer *t, const evaluation *
 }
 
 /* Metadata being gathered: pairs, whose last one is NULL. */
-enum { MOST_FACTS = 12, FACT_TEXT = 32 };
+enum { MAX_FACTS = 12, FACT_TEXT = 32 };
 typedef struct facts {
-    const char *pair[MOST_FACTS][2];
-    char number[MOST_FACTS][FACT_TEXT];
+    const char *pair[MAX_FACTS][2];
+    char number[MAX_FACTS][FACT_TEXT];
     int n;
 } facts;
 

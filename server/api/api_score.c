@@ -9,12 +9,12 @@
 #include "server/api/caption_json.h"
 #include "server/engine/results.h"
 
-enum { MOST_CAPTIONS = 64 };
+enum { MAX_CAPTIONS = 64 };
 
 static int read(caption_call *c, problem *p)
 {
     caption_input *input = &c->input;
-    if (caption_input_take_texts(input, MOST_CAPTIONS, p) || caption_input_query(input, c->request, p) ||
+    if (caption_input_take_texts(input, MAX_CAPTIONS, p) || caption_input_query(input, c->request, p) ||
         caption_input_body(input, c->request, p))
         return 1;
     if (input->n > 1)

@@ -306,18 +306,21 @@ static int parse(caption_command *o, captioner *c, int *argc, char ***argv, int 
     const option named[] = {
         WEIGHTS_OPTIONS(&o->place),
         {"model", OPTION_TEXT, &o->model, 0, 0, "MODEL", "captioner: a name in the weights directory, or a file"},
-        {"recursive", OPTION_FLAG, &o->recursive, 0, 1, NULL, "also what is below directories"},
-        {"files-from", OPTION_TEXT, &o->files_from, 0, 0, "FILE", "more paths, one a line (- is standard input)"},
-        {"format", OPTION_CHOICE, &o->format, 0, 0, CAPTION_LINES_CHOICES, "what a line looks like"},
-        {"jobs", OPTION_INTEGER, &o->jobs, 1, MAX_JOBS, "N", "photos at a time"},
-        {"resume", OPTION_TEXT, &o->resume, 0, 0, "FILE", "append the lines to FILE; photos that have one are done"},
-        {"shard", OPTION_TEXT, &o->shard, 0, 0, "I/N", "every N-th photo, from the I-th on: one of N machines' share"},
-        {"xmp", OPTION_FLAG, &o->xmp, 0, 1, NULL, "also write the caption to PHOTO.xmp, beside the photo"},
-        {"xmp-language", OPTION_TEXT, &o->language, 0, 0, "LANGUAGE", "that the captioner writes, for --xmp"},
+        {"recursive", OPTION_FLAG, &o->recursive, 0, 1, NULL, "include subdirectories"},
+        {"files-from", OPTION_TEXT, &o->files_from, 0, 0, "FILE",
+         "file with more paths, one per line (-: standard input)"},
+        {"format", OPTION_CHOICE, &o->format, 0, 0, CAPTION_LINES_CHOICES, "output format"},
+        {"jobs", OPTION_INTEGER, &o->jobs, 1, MAX_JOBS, "N", "images processed at a time"},
+        {"resume", OPTION_TEXT, &o->resume, 0, 0, "FILE", "append to FILE, and skip images that have a line there"},
+        {"shard", OPTION_TEXT, &o->shard, 0, 0, "I/N",
+         "process every N-th image, beginning with the I-th (one of N machines)"},
+        {"xmp", OPTION_FLAG, &o->xmp, 0, 1, NULL, "also write the caption to the XMP sidecar IMAGE.xmp"},
+        {"xmp-language", OPTION_TEXT, &o->language, 0, 0, "LANGUAGE", "language of the captions, for --xmp"},
         {"logprobs", OPTION_FLAG, &c->lines.logprobs, 0, 1, NULL,
          "add the log-probabilities of the caption and its words"},
-        {"attention", OPTION_TEXT, &c->attention, 0, 0, "FILE", "PNG of where one photo was looked at for each word"},
-        {"max-pixels", OPTION_INTEGER, &o->max_pixels, 1, INT_MAX, "N", "photos with more pixels are refused"},
+        {"attention", OPTION_TEXT, &c->attention, 0, 0, "FILE",
+         "PNG file for the attention weights of each word (one image)"},
+        {"max-pixels", OPTION_INTEGER, &o->max_pixels, 1, INT_MAX, "N", "images with more pixels are refused"},
         CAGE_OPTIONS(&c->decoding),
     };
     option table[sizeof named / sizeof *named + MAX_DECODE_OPTIONS];
@@ -326,9 +329,9 @@ static int parse(caption_command *o, captioner *c, int *argc, char ***argv, int 
     const options_usage usage = {
         "caption",
         "PATH...",
-        "Prints a line with the caption of each photo (JPEG, PNG, WebP, HEIC, AVIF, TIFF, GIF, BMP): files, what is in "
-        "directories and in tar files;\n- is standard input. Exit status: 0, all went well; "
-        "3, some photos failed; 1, nothing worked; 2, wrong usage.",
+        "Prints a line with the caption of each image (JPEG, PNG, WebP, HEIC, AVIF, TIFF, GIF, BMP): files, "
+        "directories and tar files;\n- is standard input. Exit status: 0, success; "
+        "3, some images failed; 1, all failed; 2, wrong usage.",
         table,
         0,
         INT_MAX};

@@ -158,8 +158,8 @@ int command_eval(int argc, char **argv)
         {"captions", OPTION_TEXT, &captions, 0, 0, "FILE",
          "references: TSV, Flickr's, COCO's or, of its test part, Karpathy's (needed)"},
         {"model", OPTION_TEXT, &model, 0, 0, "MODEL", "captioner: a name in the weights directory, or a file"},
-        {"tsv", OPTION_TEXT, &tsv, 0, 0, "FILE", "write a line an image: name, caption, its CIDEr, confidence, faults"},
-        {"train-captions", OPTION_TEXT, &training, 0, 0, "FILE", "captions it learnt from: how many are copied?"},
+        {"tsv", OPTION_TEXT, &tsv, 0, 0, "FILE", "TSV file to write: image, caption, CIDEr, confidence, faults"},
+        {"train-captions", OPTION_TEXT, &training, 0, 0, "FILE", "training captions, to count copies of them"},
         WEIGHTS_OPTIONS(&place),
         CAGE_OPTIONS(&e.decoding),
     };

@@ -48,11 +48,11 @@ int command_features(int argc, char **argv)
     int max_pixels = 64000000;
     const option table[] = {
         WEIGHTS_OPTIONS(&place),
-        {"max-pixels", OPTION_INTEGER, &max_pixels, 1, INT_MAX, "N", "photos with more pixels are refused"},
+        {"max-pixels", OPTION_INTEGER, &max_pixels, 1, INT_MAX, "N", "images with more pixels are refused"},
         CAGE_OPTIONS(&decoding),
         {0},
     };
-    const options_usage usage = {"features", "FILE", "Prints the feature vector of a photo as JSON.", table, 1, 1};
+    const options_usage usage = {"features", "FILE", "Prints the feature vector of an image as JSON.", table, 1, 1};
     int status;
     if (!options_parse(&usage, &argc, &argv, &status))
         return status;

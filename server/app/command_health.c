@@ -122,14 +122,15 @@ int command_health(int argc, char **argv)
 {
     health h = {.host = "127.0.0.1", .path = "/readyz", .port = 8080, .timeout_ms = 3000};
     const option table[] = {
-        {"listen", OPTION_TEXT, &h.listen, 0, 0, "unix:PATH", "its socket, if it does not listen on TCP"},
+        {"listen", OPTION_TEXT, &h.listen, 0, 0, "unix:PATH",
+         "Unix socket of the daemon, if it does not listen on TCP"},
         {"host", OPTION_TEXT, &h.host, 0, 0, "ADDRESS", "address that the daemon listens on"},
         {"port", OPTION_INTEGER, &h.port, 1, 65535, "N", "its TCP port"},
-        {"path", OPTION_CHOICE, &h.path, 0, 0, "/readyz|/healthz", "is it serving; or only alive"},
-        {"timeout-ms", OPTION_INTEGER, &h.timeout_ms, 1, 3600000, "N", "no answer within this time is a failure"},
+        {"path", OPTION_CHOICE, &h.path, 0, 0, "/readyz|/healthz", "readiness or liveness"},
+        {"timeout-ms", OPTION_INTEGER, &h.timeout_ms, 1, 3600000, "N", "time to wait for the answer"},
         {0},
     };
-    const options_usage usage = {"health", "", "Asks a running daemon how it is; exit status 0: well.", table, 0, 0};
+    const options_usage usage = {"health", "", "Checks a running daemon; exit status 0: healthy.", table, 0, 0};
     char answer[ANSWER_BYTES] = "";
     caption_error err;
     int status, code = 0;

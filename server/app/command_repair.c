@@ -27,11 +27,11 @@ int command_repair(int argc, char **argv)
     char directory[PATH_MAX];
     const option table[] = {
         {"data", OPTION_TEXT, &data, 0, 0, "DIR",
-         "as given to serve; else $XDG_DATA_HOME/captiond, ~/.local/share/captiond"},
+         "data directory, as for serve; default: $XDG_DATA_HOME/captiond, ~/.local/share/captiond"},
         {0},
     };
-    const options_usage usage = {
-        "repair", "", "Makes a lost or damaged index of datasets anew; no captiond may run on it.", table, 0, 0};
+    const options_usage usage = {"repair", "", "Rebuilds a lost or damaged dataset index; stop captiond first.",
+                                 table,    0,  0};
     store_repair_report report;
     caption_error err;
     int status, jobs_set_aside = 0;

@@ -50,8 +50,8 @@ int command_selftest(int argc, char **argv)
     uint64_t seed = 0;
     int json = 0, failed;
     const option table[] = {
-        {"layer", OPTION_TEXT, &layer, 0, 0, "NAME", "only this layer, else all"},
-        {"seed", OPTION_SEED, &seed, 0, 0, "N", "of the random inputs"},
+        {"layer", OPTION_TEXT, &layer, 0, 0, "NAME", "check only this layer"},
+        {"seed", OPTION_SEED, &seed, 0, 0, "N", "random seed of the inputs"},
         {"json", OPTION_FLAG, &json, 0, 0, "", "print JSON instead of a table"},
         {0},
     };

@@ -60,16 +60,18 @@ int command_saliency(int argc, char **argv)
     visual_command *c = &r.command;
     const char *photo, *caption = NULL, *method = "gradient", *view = "overlay";
     const option more[] = {
-        {"class", OPTION_TEXT, &c->class_name, 0, 0, "CLASS", "a class's index or name, else the photo's top class"},
+        {"class", OPTION_TEXT, &c->class_name, 0, 0, "CLASS",
+         "index or name of a class; default: the image's top class"},
         {"word", OPTION_TEXT, &c->word, 0, 0, "WORD", "a word of the caption, or its position from 0"},
-        {"caption", OPTION_TEXT, &caption, 0, 0, "TEXT", "the caption, else the captioner's own"},
-        {"model", OPTION_TEXT, &c->model, 0, 0, "MODEL", "captioner of the word"},
-        {"method", OPTION_CHOICE, &method, 0, 0, "gradient|smoothgrad|gradcam", "how it is computed"},
-        {"view", OPTION_CHOICE, &view, 0, 0, "heat|overlay", "the map alone, or over the photo"},
+        {"caption", OPTION_TEXT, &caption, 0, 0, "TEXT",
+         "caption that contains the word; default: the captioner's own"},
+        {"model", OPTION_TEXT, &c->model, 0, 0, "MODEL", "captioner, for --word"},
+        {"method", OPTION_CHOICE, &method, 0, 0, "gradient|smoothgrad|gradcam", "method"},
+        {"view", OPTION_CHOICE, &view, 0, 0, "heat|overlay", "the map alone, or over the image"},
         {0},
     };
     int status;
-    if (!visual_parse(c, more, "Shows which pixels decide a class or a word.", 1, argc, argv, &photo, &status))
+    if (!visual_parse(c, more, "Computes a saliency map of a class or a word.", 1, argc, argv, &photo, &status))
         return status;
     if (caption && !c->word)
         return options_refuse("saliency", "--caption needs --word");
@@ -121,13 +123,14 @@ int command_fool(int argc, char **argv)
     visual_command c = command_of("fool", CAPTION_FOOL);
     const char *photo, *difference = NULL;
     const option more[] = {
-        {"class", OPTION_TEXT, &c.class_name, 0, 0, "CLASS", "class to become, index or name (needed)"},
-        {"difference", OPTION_TEXT, &difference, 0, 0, "FILE", "PNG file for what changed, magnified"},
+        {"class", OPTION_TEXT, &c.class_name, 0, 0, "CLASS", "target class, index or name (needed)"},
+        {"difference", OPTION_TEXT, &difference, 0, 0, "FILE", "PNG file for the magnified difference"},
         {0},
     };
     int status, reached = 0;
-    if (!visual_parse(&c, more, "Changes a photo unnoticeably until it is another class.", 1, argc, argv, &photo,
-                      &status))
+    if (!visual_parse(&c, more,
+                      "Makes a fooling image: an imperceptible change until the image is classified as another class.",
+                      1, argc, argv, &photo, &status))
         return status;
     if (!c.class_name)
         return options_refuse("fool", "--class is needed");
@@ -149,12 +152,13 @@ int command_visualize(int argc, char **argv)
     const option more[] = {
         {"class", OPTION_TEXT, &c.class_name, 0, 0, "CLASS", "a class's index or name"},
         {"word", OPTION_TEXT, &c.word, 0, 0, "WORD", "a word of a caption"},
-        {"before", OPTION_TEXT, &before, 0, 0, "WORDS", "the words before it, else \"a\""},
-        {"model", OPTION_TEXT, &c.model, 0, 0, "MODEL", "captioner of the word"},
+        {"before", OPTION_TEXT, &before, 0, 0, "WORDS", "words before it; default: \"a\""},
+        {"model", OPTION_TEXT, &c.model, 0, 0, "MODEL", "captioner, for --word"},
         {0},
     };
     int status;
-    if (!visual_parse(&c, more, "Draws what a class or a word is to the network.", 0, argc, argv, &photo, &status))
+    if (!visual_parse(&c, more, "Class visualisation: an image that maximises the score of a class or a word.", 0, argc,
+                      argv, &photo, &status))
         return status;
     if (!c.class_name && !c.word)
         return options_refuse("visualize", "--class or --word is needed");
@@ -201,7 +205,8 @@ int command_invert(int argc, char **argv)
         {0},
     };
     int status;
-    if (!visual_parse(&c, more, "Draws what a layer still knows of a photo.", 1, argc, argv, &photo, &status))
+    if (!visual_parse(&c, more, "Feature inversion: an image with the same features at a layer.", 1, argc, argv, &photo,
+                      &status))
         return status;
     caption_error err;
     caption_target target;
@@ -218,11 +223,11 @@ int command_dream(int argc, char **argv)
     visual_command c = command_of("dream", CAPTION_DREAM);
     const char *path;
     const option more[] = {
-        {"layer", OPTION_TEXT, &c.layer, 0, 0, "LAYER", "whose view is strengthened: as for invert"},
+        {"layer", OPTION_TEXT, &c.layer, 0, 0, "LAYER", "layer to amplify: as for invert"},
         {0},
     };
     int status;
-    if (!visual_parse(&c, more, "Paints more of what a layer sees into a photo.", 1, argc, argv, &path, &status))
+    if (!visual_parse(&c, more, "DeepDream: amplifies what a layer responds to.", 1, argc, argv, &path, &status))
         return status;
     caption_error err;
     caption_target target;

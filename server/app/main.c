@@ -18,19 +18,19 @@ typedef struct command {
 
 static const command commands[] = {
     {"serve", command_serve, "serve captions over HTTP"},
-    {"caption", command_caption, "print a caption for each photo"},
-    {"features", command_features, "print the feature vector of a photo"},
-    {"train", command_train, "learn a captioner from images and captions"},
+    {"caption", command_caption, "print a caption for each image"},
+    {"features", command_features, "print the feature vector of an image"},
+    {"train", command_train, "train a captioner on images and captions"},
     {"eval", command_eval, "score a captioner on images with known captions"},
-    {"saliency", command_saliency, "show which pixels decide a class or a word"},
-    {"fool", command_fool, "change a photo unnoticeably into another class"},
-    {"visualize", command_visualize, "draw what a class or a word is to the network"},
-    {"invert", command_invert, "draw what a layer still knows of a photo"},
-    {"dream", command_dream, "paint more of what a layer sees into a photo"},
-    {"selftest", command_selftest, "check every gradient numerically"},
+    {"saliency", command_saliency, "saliency map of a class or a word"},
+    {"fool", command_fool, "fooling image"},
+    {"visualize", command_visualize, "class or word visualisation"},
+    {"invert", command_invert, "feature inversion"},
+    {"dream", command_dream, "DeepDream"},
+    {"selftest", command_selftest, "numeric gradient check"},
     {"bench", command_bench, "measure speed"},
-    {"repair", command_repair, "make a lost or damaged index of datasets anew"},
-    {"health", command_health, "ask a running daemon how it is"},
+    {"repair", command_repair, "rebuild a lost or damaged dataset index"},
+    {"health", command_health, "check a running daemon"},
 };
 
 static void print_usage(FILE *out)
@@ -39,7 +39,7 @@ static void print_usage(FILE *out)
           out);
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].summary);
-    fputs("\ncaptiond COMMAND --help (-h) tells a command's options, captiond --version (-V) which this is.\n", out);
+    fputs("\ncaptiond COMMAND --help (-h) lists the options of a command, captiond --version (-V) the version.\n", out);
 }
 
 /* OpenBLAS decides before main begins, by its environment alone, so what it shall decide is said there and the program

@@ -9,7 +9,7 @@
 
 #include "server/base/file.h"
 
-enum { MOST_OPTIONS = 40, MOST_MORE = 8, PATH_BYTES = 4096 };
+enum { MAX_OPTIONS = 40, MAX_MORE = 8, PATH_BYTES = 4096 };
 
 /* ---- options ----------------------------------------------------------------------------------------------------- */
 
@@ -27,18 +27,18 @@ static size_t add_numbers(option *table, size_t n, visual_command *c)
     return n;
 }
 
-static void list_options(visual_command *c, const option *more, option table[MOST_OPTIONS])
+static void list_options(visual_command *c, const option *more, option table[MAX_OPTIONS])
 {
     const option all[] = {
         {"out", OPTION_TEXT, &c->out, 0, 0, "FILE", "PNG file to write (needed)"},
         {"seed", OPTION_SEED, &c->options.seed, 0, 0, "N", "of everything random"},
-        {"max-pixels", OPTION_INTEGER, &c->max_pixels, 1, INT_MAX, "N", "photos with more pixels are refused"},
+        {"max-pixels", OPTION_INTEGER, &c->max_pixels, 1, INT_MAX, "N", "images with more pixels are refused"},
         CAGE_OPTIONS(&c->decoding),
         WEIGHTS_OPTIONS(&c->place),
     };
-    const option previews = {"previews", OPTION_TEXT, &c->previews, 0, 0, "DIR", "where to put pictures on the way"};
+    const option previews = {"previews", OPTION_TEXT, &c->previews, 0, 0, "DIR", "directory for preview images"};
     size_t n = add(table, 0, all, sizeof all / sizeof *all), count = 0;
-    while (more[count].name && count < MOST_MORE)
+    while (more[count].name && count < MAX_MORE)
         count++;
     n = add(table, n, more, count);
     if (c->view != CAPTION_SALIENCY)
@@ -50,7 +50,7 @@ static void list_options(visual_command *c, const option *more, option table[MOS
 int visual_parse(visual_command *c, const option *more, const char *summary, int has_photo, int argc, char **argv,
                  const char **photo, int *status)
 {
-    option table[MOST_OPTIONS];
+    option table[MAX_OPTIONS];
     const options_usage usage = {c->name, has_photo ? "PHOTO" : "", summary, table, has_photo, has_photo};
     c->decoding = cage_defaults();
     c->max_pixels = 64000000;

@@ -29,7 +29,7 @@
 enum {
     WALL_FACTOR = 10,      /* a helper that takes so many times its budget without using it hangs */
     WALL_LEAST_MS = 20000, /* but not sooner */
-    MOST_TRIES = 5,        /* to find a helper that lives long enough to be asked */
+    MAX_TRIES = 5,         /* to find a helper that lives long enough to be asked */
     RETRY_MS = 1000,       /* after a helper could not be started */
     KEPT_BYTES = 4 << 20,  /* of shared memory, from one image to the next */
     LIBRARY_MB = 512,      /* what decoding may take by its header, unless a helper has less (caption_image_limits) */
@@ -440,7 +440,7 @@ int cage_decode(cage *c, const cage_work *work, caption_error *err)
     if (work->size > (size_t)c->limits.file_mb << 20)
         return caption_fail(err, CAPTION_ELIMIT, "the file is larger than %d MB", c->limits.file_mb);
     int status = allow(c, work->budget, &allowed, err);
-    for (int tries = 0; !status && tries < MOST_TRIES; tries++) {
+    for (int tries = 0; !status && tries < MAX_TRIES; tries++) {
         status = take(c, &s, 0, err);
         if (!status)
             status = ask(c, s, work, &allowed, err);

@@ -44,8 +44,8 @@ cage_limits cage_defaults(void); /* one helper, when it is needed */
 // clang-format off
 #define CAGE_OPTIONS(limits)                                                                                      \
     {"max-file-mb", OPTION_INTEGER, &(limits)->file_mb, 1, 4096, "N", "larger files are refused"},                  \
-    {"picture-ms", OPTION_INTEGER, &(limits)->picture_ms, 1, 3600000, "N", "of processor time to decode an image"}, \
-    {"picture-mb", OPTION_INTEGER, &(limits)->picture_mb, 16, 65536, "N", "of memory to decode an image"}
+    {"picture-ms", OPTION_INTEGER, &(limits)->picture_ms, 1, 3600000, "N", "processor time to decode an image"}, \
+    {"picture-mb", OPTION_INTEGER, &(limits)->picture_mb, 16, 65536, "N", "memory to decode an image"}
 // clang-format on
 
 int cage_open(cage **out, const cage_limits *limits, caption_error *err);

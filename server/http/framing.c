@@ -18,7 +18,7 @@ enum state {
     CHUNK_LF,
 };
 
-enum { MOST_EMPTY_LINES = 2 }; /* before a request line */
+enum { MAX_EMPTY_LINES = 2 }; /* before a request line */
 
 static const char token_marks[] = "!#$%&'*+-.^_`|~";
 
@@ -180,7 +180,7 @@ static int end_of_line(framing *f)
     f->used = 0;
     if (first && empty) { /* left over from the body before it, in some clients */
         f->head = 0;
-        return ++f->fields > MOST_EMPTY_LINES ? bad(f, "empty lines come instead of a request line") : 0;
+        return ++f->fields > MAX_EMPTY_LINES ? bad(f, "empty lines come instead of a request line") : 0;
     }
     if (first)
         return request_line(f);

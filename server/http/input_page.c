@@ -4,7 +4,7 @@
 
 #include "server/http/input.h"
 
-enum { USUAL_LIMIT = 100, MOST_LIMIT = 500 };
+enum { DEFAULT_LIMIT = 100, MAX_LIMIT = 500 };
 
 typedef struct reader {
     input_page *page;
@@ -15,9 +15,9 @@ static int read_limit(input_page *page, const char *value, problem *p)
 {
     size_t digits = strspn(value, "0123456789");
     long limit = digits > 0 && digits <= 4 && !value[digits] ? strtol(value, NULL, 10) : 0;
-    if (limit < 1 || limit > MOST_LIMIT)
+    if (limit < 1 || limit > MAX_LIMIT)
         return problem_set(p, PROBLEM_BAD_OPTION, "limit: \"%.40s\" is not a whole number from 1 to %d", value,
-                           MOST_LIMIT);
+                           MAX_LIMIT);
     page->limit = (int)limit;
     return 0;
 }
@@ -48,7 +48,7 @@ int input_refuse_body(const http_request *request, problem *p)
 int input_read_page(const http_request *request, input_page *page, problem *p)
 {
     reader r = {page, p};
-    *page = (input_page){.limit = USUAL_LIMIT};
+    *page = (input_page){.limit = DEFAULT_LIMIT};
     return input_refuse_body(request, p) || input_read_query(request, read_parameter, &r, p);
 }
 

@@ -34,8 +34,8 @@ void job_record_free(job_record *r);
 
 typedef struct job_limits {
     int open;    /* jobs queued and running */
-    int kept;    /* ended jobs that are remembered */
-    int history; /* events of a job that are remembered */
+    int kept;    /* ended jobs that are kept */
+    int history; /* events of a job that are kept */
 } job_limits;
 
 typedef struct job_store job_store;
@@ -103,7 +103,7 @@ int job_store_start(job_store *s, long long id, int limit, int *done, problem *p
 /* It has what it wanted of `name`, which may go from now on. */
 int job_store_release(job_store *s, long long id, const char *name, problem *p);
 
-/* running -> queued, to be gone on with; *done is 0 if it was not running. */
+/* running -> queued, to be resumed; *done is 0 if it was not running. */
 int job_store_requeue(job_store *s, long long id, int *done, problem *p);
 
 typedef struct job_end {

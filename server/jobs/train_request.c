@@ -10,14 +10,14 @@
 #include "server/http/input.h"
 #include "server/http/json.h"
 
-enum { MOST_OPTIONS = 64, DEFAULT_MINIMUM_COUNT = 2 }; /* few captions: a word seen twice is worth learning */
+enum { MAX_OPTIONS = 64, DEFAULT_MINIMUM_COUNT = 2 }; /* few captions: a word seen twice is worth learning */
 
 static const double default_dev_fraction = 0.1, max_dev_fraction = 0.9;
 
 /* ---- the options: those named here, then the trainer's numbers -----------------------------------------------------
  */
 
-static void list_options(train_request *r, option table[MOST_OPTIONS])
+static void list_options(train_request *r, option table[MAX_OPTIONS])
 {
     const option named[] = {
         {"model", OPTION_BUFFER, r->model, 0, sizeof r->model, NULL, NULL},
@@ -72,7 +72,7 @@ static int read_dataset(train_request *r, const cJSON *member, problem *p)
 static int read_defaults(train_request *r, const cJSON *object, problem *p)
 {
     static const char *const first[] = {"kind", "objective", "from_scratch"};
-    option table[MOST_OPTIONS];
+    option table[MAX_OPTIONS];
     caption_error err;
     *r = (train_request){.dev_fraction = default_dev_fraction, .kind = "lstm", .objective = "words"};
     list_options(r, table);
@@ -130,7 +130,7 @@ static int check_whole(const train_request *r, const input_options *given, probl
 
 static int read_request(train_request *r, const cJSON *object, problem *p)
 {
-    option table[MOST_OPTIONS];
+    option table[MAX_OPTIONS];
     input_options o = {table, 0};
     list_options(r, table);
     if (read_defaults(r, object, p) || read_members(&o, object, p) ||
@@ -181,7 +181,7 @@ static int is_left_out(const train_request *r, const option *o)
 char *train_request_json(const train_request *r)
 {
     train_request copy = *r; /* a table names variables to be set */
-    option table[MOST_OPTIONS];
+    option table[MAX_OPTIONS];
     cJSON *object = cJSON_CreateObject();
     int good = add_dataset(object, r);
     list_options(&copy, table);

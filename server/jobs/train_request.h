@@ -6,7 +6,7 @@
  * dataset is a stored one, or {"images": DIR, "captions": FILE, "dev": FILE} below --training-root; so is the file `text`
  * of captions without images. The numbers, their
  * ranges and defaults are the trainer's (train.h), under the names of its command line with _ for -. What the job keeps
- * names every number, so that a run that is gone on with by a later version is the same run. */
+ * names every number, so that a run that a later version resumes is the same run. */
 #ifndef SERVER_TRAIN_REQUEST_H
 #define SERVER_TRAIN_REQUEST_H
 

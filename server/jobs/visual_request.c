@@ -8,7 +8,7 @@
 #include "server/http/input.h"
 #include "server/http/json.h"
 
-enum { MIN_SIZE = 7, DEFAULT_SIZE = 56, MOST_OPTIONS = 40 };
+enum { MIN_SIZE = 7, DEFAULT_SIZE = 56, MAX_OPTIONS = 40 };
 
 /* A request while it is read. */
 typedef struct reading {
@@ -16,7 +16,7 @@ typedef struct reading {
     const caption_encoder *encoder; /* names the classes */
     const config *config;
     problem *problem;
-    option table[MOST_OPTIONS];
+    option table[MAX_OPTIONS];
     input_options options;
     int word_is_text, word_is_number; /* JSON has written it as such; else it may be either */
 } reading;
@@ -32,7 +32,7 @@ enum {
 };
 
 /* Those that a visualisation has: the named ones, then the numbers of visualize.h. */
-static void list_options(visual_request *r, option table[MOST_OPTIONS])
+static void list_options(visual_request *r, option table[MAX_OPTIONS])
 {
     const struct {
         int visuals;
@@ -330,7 +330,7 @@ static int add_option(cJSON *object, const visual_request *r, const option *o)
 char *visual_request_json(const visual_request *r)
 {
     visual_request copy = *r; /* a table names variables to be set */
-    option table[MOST_OPTIONS];
+    option table[MAX_OPTIONS];
     cJSON *object = cJSON_CreateObject();
     int good = object != NULL;
     list_options(&copy, table);

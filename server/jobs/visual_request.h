@@ -5,7 +5,7 @@
  *
  * It comes as JSON, as multipart/form-data, or in the query, with the image as the raw body. The numbers, their ranges
  * and defaults are those of visualize.h, under the names of the command line with _ for -. What the job keeps names
- * every number, so that a run that is gone on with by a later version is the same run. */
+ * every number, so that a run that a later version resumes is the same run. */
 #ifndef SERVER_VISUAL_REQUEST_H
 #define SERVER_VISUAL_REQUEST_H
 

@@ -61,7 +61,7 @@ static void detach_ticket(queue *q, ticket *t)
     epoll_ctl(q->epoll, EPOLL_CTL_DEL, t->fd, NULL);
 }
 
-static int sort_of(const ticket *t)
+static int batching_of(const ticket *t)
 {
     return t->work ? ALONE : TOGETHER;
 }
@@ -77,7 +77,7 @@ static void decide(queue *q, ticket *t, ticket_outcome outcome)
     if (t->outcome != TICKET_OPEN)
         return;
     t->outcome = outcome;
-    q->waiting[sort_of(t)] -= t->n - t->taken;
+    q->waiting[batching_of(t)] -= t->n - t->taken;
     t->taken = t->n;
 }
 
@@ -130,7 +130,7 @@ static int submit_locked(queue *q, ticket *t)
     t->submitted = clock_ms();
     t->deadline = t->submitted + q->limits.deadline_ms;
     append_ticket(q, t);
-    q->waiting[sort_of(t)] += t->n;
+    q->waiting[batching_of(t)] += t->n;
     pthread_cond_broadcast(&q->work);
     return 0;
 }
@@ -164,7 +164,7 @@ int queue_waiting(queue *q)
 static double oldest_wait_ends(const queue *q)
 {
     for (const ticket *t = q->first; t; t = t->next)
-        if (t->taken < t->n && sort_of(t) == TOGETHER)
+        if (t->taken < t->n && batching_of(t) == TOGETHER)
             return t->submitted + q->limits.batch_wait_ms;
     return INFINITY;
 }
@@ -187,7 +187,7 @@ static ticket *next_due(const queue *q)
 {
     const int due[SORTS] = {[TOGETHER] = batch_is_due(q), [ALONE] = alone_is_due(q)};
     ticket *t = due[TOGETHER] || due[ALONE] ? q->first : NULL;
-    while (t && !(t->taken < t->n && due[sort_of(t)]))
+    while (t && !(t->taken < t->n && due[batching_of(t)]))
         t = t->next;
     return t;
 }
@@ -213,21 +213,21 @@ static int batch_size(const queue *q)
     return share < q->limits.batch ? share : q->limits.batch;
 }
 
-/* Takes up to `wanted` images from `first` and the later tickets of its sort. */
+/* Takes up to `wanted` images from `first` and the later tickets that are batched alike. */
 static int take_locked(queue *q, ticket *first, int wanted, queue_item *items)
 {
-    int n = 0, sort = sort_of(first);
+    int n = 0, batching = batching_of(first);
     double now = clock_ms();
     for (ticket *t = first; t && n < wanted; t = t->next) {
-        if (sort_of(t) != sort)
+        if (batching_of(t) != batching)
             continue;
         if (t->taken == 0)
             t->queue_ms = now - t->submitted;
         for (; t->taken < t->n && n < wanted; t->taken++, t->in_hand++)
             items[n++] = (queue_item){t, t->taken};
     }
-    q->waiting[sort] -= n;
-    q->alone += sort == ALONE;
+    q->waiting[batching] -= n;
+    q->alone += batching == ALONE;
     return n;
 }
 
@@ -237,7 +237,7 @@ int queue_take(queue *q, queue_item *items)
     pthread_mutex_lock(&q->lock);
     while (!q->stopped && !(first = next_due(q)))
         wait_for_work(q);
-    int n = q->stopped ? 0 : take_locked(q, first, sort_of(first) == ALONE ? 1 : batch_size(q), items);
+    int n = q->stopped ? 0 : take_locked(q, first, batching_of(first) == ALONE ? 1 : batch_size(q), items);
     pthread_mutex_unlock(&q->lock);
     return n;
 }
@@ -272,7 +272,7 @@ void queue_give(queue *q, const queue_item *items, int n, const batch_times *tim
     ticket *finished = NULL;
     pthread_mutex_lock(&q->lock);
     measure(q, items, n, times);
-    if (sort_of(items[0].ticket) == ALONE) {
+    if (batching_of(items[0].ticket) == ALONE) {
         q->alone--;
         pthread_cond_broadcast(&q->work); /* another may have its turn */
     }
