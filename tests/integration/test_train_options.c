@@ -200,7 +200,7 @@ static void what_begins_anew_says_so(void **state)
     expect_refusal("\"dataset\":\"lessons\",\"model\":\"m\",\"base\":\"tiny\",\"from_scratch\":true", 400, "bad-option",
                    "from_scratch: there is a base");
     expect_refusal("\"dataset\":\"lessons\",\"model\":\"m\",\"from_scratch\":1", 400, "bad-option",
-                   "from_scratch: must be true or false");
+                   "from_scratch must be true or false");
     expect_refusal("\"dataset\":\"lessons\",\"model\":\"m\",\"kind\":\"attention\"", 400, "bad-option",
                    "kind: there is no captioner \"attention\" to go on from");
     expect_refusal("\"dataset\":\"lessons\",\"model\":\"m\"", 400, "bad-option",
@@ -318,7 +318,7 @@ static void text_below_the_training_root_is_learnt_from(void **state)
                    "text: ../outside.txt lies outside the training root");
     expect_refusal("\"dataset\":\"lessons\",\"model\":\"m\",\"text\":\"none.txt\"", 404, "unknown-dataset",
                    "text: none.txt below the training root");
-    expect_refusal("\"dataset\":\"lessons\",\"model\":\"m\",\"text\":7", 400, "bad-option", "text: must be a string");
+    expect_refusal("\"dataset\":\"lessons\",\"model\":\"m\",\"text\":7", 400, "bad-option", "text must be a string");
     long long id =
         training_submit(server, "{\"dataset\":\"lessons\",\"model\":\"read\",\"text\":\"text.txt\"," TRAINING_SCRATCH
                                 ",\"epochs\":1,\"hidden\":8,\"words\":8,\"minimum_count\":1,\"dev_fraction\":0}");
