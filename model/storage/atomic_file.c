@@ -6,6 +6,7 @@
 #include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { NAME_ATTEMPTS = 100 }; /* a name may be left over from a process that was killed, and its number reused */
@@ -33,7 +34,11 @@ static int create_temporary(atomic_file *file)
 
 int atomic_file_open(atomic_file *file, const char *path, caption_error *err)
 {
-    *file = (atomic_file){.path = strdup(path)};
+    struct stat there;
+    *file = (atomic_file){0};
+    if (stat(path, &there) == 0 && !S_ISREG(there.st_mode))
+        return caption_fail(err, CAPTION_EIO, "%s: cannot be written: it is no regular file", path);
+    file->path = strdup(path);
     int descriptor = file->path ? create_temporary(file) : -1;
     if (descriptor >= 0)
         file->stream = fdopen(descriptor, "wb");

@@ -20,6 +20,7 @@ typedef struct atomic_file {
     int error; /* errno of the first write that failed */
 } atomic_file;
 
+/* Refuses a path that is there and no regular file: renaming would replace a device or a directory. */
 int atomic_file_open(atomic_file *file, const char *path, caption_error *err);
 
 /* Buffered. A failure, such as a full disk, is kept for the commit to report; later writes then do nothing. */

@@ -256,7 +256,8 @@ static int start_http(service *s, caption_error *err)
 {
     int listener, port = 0;
     int status = s->config.listen ? listen_open_unix(s->config.listen, &listener, err)
-                                  : listen_open(s->config.host, s->config.port, &listener, &port, err);
+                                  : listen_open(s->config.host, s->config.port, "--port N or CAPTIOND_PORT=N",
+                                                &listener, &port, err);
     if (status)
         return status;
     s->http = http_start(&s->server.http, listener);
@@ -289,7 +290,8 @@ static int start_admin(service *s, caption_error *err)
         status = http_counts_new(http, err);
     if (!status)
         status = c->admin_listen ? listen_open_unix(c->admin_listen, &listener, err)
-                                 : listen_open(c->admin_host, c->admin_port, &listener, &port, err);
+                                 : listen_open(c->admin_host, c->admin_port, "--admin-port N or CAPTIOND_ADMIN_PORT=N",
+                                               &listener, &port, err);
     if (status)
         return status;
     s->admin = http_start(http, listener);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "model/train.h"
@@ -158,6 +159,21 @@ static int apply_base(caption_train_options *o, const struct files *f, const cha
     return 0;
 }
 
+/* Before anything is computed: is there a place for the weights, and would they replace no device or directory? */
+static int check_out(const char *out)
+{
+    struct stat there;
+    char directory[PATH_MAX];
+    const char *slash = strrchr(out, '/');
+    int length = slash ? (int)(slash - out) + (slash == out) : 1;
+    snprintf(directory, sizeof directory, "%.*s", length, slash ? out : ".");
+    if (stat(out, &there) == 0 && !S_ISREG(there.st_mode))
+        return options_refuse("train", "--out %s: that is no regular file", out);
+    if (stat(directory, &there) != 0 || !S_ISDIR(there.st_mode))
+        return options_refuse("train", "--out %s: there is no directory %s", out, directory);
+    return 0;
+}
+
 static int check_needed(const caption_train_options *o, const struct files *f)
 {
     const char *missing = !f->images ? "images" : !f->captions ? "captions" : !o->out ? "out" : NULL;
@@ -167,7 +183,7 @@ static int check_needed(const caption_train_options *o, const struct files *f)
         return options_refuse("train", "--from-scratch: there is a --base to go on from, %s", f->base);
     if (strcmp(f->objective, "cider") == 0 && f->from_scratch)
         return options_refuse("train", "--objective: cider needs a --base, which can write captions already");
-    return 0;
+    return check_out(o->out);
 }
 
 /* Parses twice: the kind, the objective and the base decide the defaults of the rest. base: as apply_base's path. */

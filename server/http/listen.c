@@ -40,7 +40,7 @@ static int bound_port(int fd)
     return ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
 }
 
-int listen_open(const char *host, int port, int *out, int *bound, caption_error *err)
+int listen_open(const char *host, int port, const char *option, int *out, int *bound, caption_error *err)
 {
     const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
     struct addrinfo *found;
@@ -55,7 +55,8 @@ int listen_open(const char *host, int port, int *out, int *bound, caption_error 
     code = errno;
     freeaddrinfo(found);
     if (*out < 0)
-        return caption_fail(err, CAPTION_EIO, "cannot listen on %.200s port %d: %s", host, port, strerror(code));
+        return caption_fail(err, CAPTION_EIO, "cannot listen on %.200s port %d: %s%s%s", host, port, strerror(code),
+                            code == EADDRINUSE ? "; choose another one: " : "", code == EADDRINUSE ? option : "");
     *bound = bound_port(*out);
     return CAPTION_OK;
 }

@@ -5,8 +5,9 @@
 #include "model/error.h"
 
 /* Listens on host (a name or an address, IPv4 or IPv6) and port; 0 picks a free one. *out is the socket, *bound the
- * port it got. CAPTION_EIO names host, port and reason. */
-int listen_open(const char *host, int port, int *out, int *bound, caption_error *err);
+ * port it got. CAPTION_EIO names host, port and reason, and where the
+ * port is taken the option to choose another one, as "--port N or CAPTIOND_PORT=N". */
+int listen_open(const char *host, int port, const char *option, int *out, int *bound, caption_error *err);
 
 #define LISTEN_UNIX "unix:"
 

@@ -138,7 +138,7 @@ static void a_port_in_use_is_told(void **state)
     captiond *c = captiond_serve(NULL);
     snprintf(port, sizeof port, "%d", c->port);
     expect_end((const char *[]){"--port", port, NULL}, NULL, 1,
-               (const char *[]){"127.0.0.1", port, "Address already in use", NULL});
+               (const char *[]){"127.0.0.1", port, "Address already in use", "--port N", "CAPTIOND_PORT=N", NULL});
     captiond_stop(c);
 }
 

@@ -205,6 +205,10 @@ static void wrong_options_are_one_line_and_status_2(void **state)
         check_fails(train_arguments("never.safetensors", (const char *[]){cases[i].option, cases[i].value, NULL}), 2,
                     cases[i].reason);
     check_fails((const char *[]){"train", "--images", directory, "--captions", captions, NULL}, 2, "--out is needed");
+    check_fails((const char *[]){"train", "--images", directory, "--captions", captions, "--out", directory, NULL}, 2,
+                "that is no regular file");
+    check_fails((const char *[]){"train", "--images", directory, "--captions", captions, "--out", "/nowhere/x", NULL}, 2,
+                "there is no directory /nowhere");
     check_fails((const char *[]){"eval", "--images", directory, NULL}, 2, "--captions is needed");
     assert_int_not_equal(access(scratch_path("never.safetensors"), F_OK), 0);
 }
@@ -228,8 +232,8 @@ static void bad_data_is_one_line_and_status_1(void **state)
     write_text("broken.bmp", "BM", broken);
     write_text("broken.tsv", "broken.bmp\tnothing\n", broken);
     check_fails(train_arguments("never.safetensors", (const char *[]){"--captions", broken, NULL}), 1, "broken.bmp: ");
-    check_fails(train_arguments("nowhere/never.safetensors", (const char *[]){"--cache", directory, NULL}), 1,
-                "nowhere/never.safetensors");
+    check_fails(train_arguments("nowhere/never.safetensors", (const char *[]){"--cache", directory, NULL}), 2,
+                "nowhere/never.safetensors: there is no directory "); /* before anything is learnt */
 }
 
 /* Without a base some captions teach no language; with one they do, and never a worse captioner. */
