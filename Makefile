@@ -101,11 +101,18 @@ PLANT    = CC='$(CC)' CFLAGS='$(CFLAGS)' \
 
 # ---- what people call ------------------------------------------------------------------------------------------
 
-.PHONY: FORCE all run test check check-allocations check-planted check-mutants check-threads check-deploy check-browser check-mpi check-format bench soak fuzz fuzzers \
+.PHONY: FORCE all present run test check check-allocations check-planted check-mutants check-threads check-deploy check-browser check-mpi check-format bench soak fuzz fuzzers \
         help install uninstall clean import-encoder screenshots gallery manual tests
 .DEFAULT_GOAL := all
 
-all: $(BUILD)/captiond ## build build/captiond
+# Plain make installs nothing: it says what is missing. PKG_CONFIG=true skips the check, where CPPFLAGS and LDFLAGS do.
+LACKING = $(strip $(foreach each,$(MODEL_PACKAGES) $(SERVER_PACKAGES),$(if $(shell $(PKG_CONFIG) --exists $(each) 2>&1 || echo no),$(each))))
+
+all: present $(BUILD)/captiond ## build build/captiond
+
+present:
+	@lacking='$(LACKING)'; [ -z "$$lacking" ] || { echo "missing: $$lacking; \`make run\` installs what it needs, or:"; \
+	    echo "    $$(tools/packages.sh --line build)"; exit 1; } >&2
 
 run: ## install what is missing, build, serve on http://127.0.0.1:8080
 	@tools/packages.sh build

@@ -24,6 +24,11 @@ for file in bin/captiond share/captiond/weights/efficientnet-b0.safetensors shar
 done
 verdict "everything is put in its place" "$reason"
 
+told=$(make all PKG_CONFIG=false BUILD="$directory/build" 2>&1) && reason="make goes on" || reason=
+[[ $told == *"sudo apt-get install"*libmicrohttpd-dev* ]] || reason+=" told: $told"
+[ ! -e "$directory/build/captiond" ] || reason+=" it was built"
+verdict "make without the packages prints the line that installs them" "$reason"
+
 photo=$PWD/docs/images/chelsea.jpg
 reason=$(cd / && "$usr/bin/captiond" caption "$photo" 2>&1 >"$directory/caption") || reason=${reason:-it failed}
 [ -n "$reason" ] || grep -qE $'^/.*chelsea.jpg\t[a-z]+ [a-z ]+$' "$directory/caption" || reason=$(cat "$directory/caption")

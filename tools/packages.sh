@@ -1,6 +1,7 @@
 #!/bin/sh
 # Makes sure the Debian packages of the named groups are there: installs what is missing when it may (root, or sudo
-# without a password), otherwise prints the exact line to type.       usage: tools/packages.sh GROUP...
+# without a password), otherwise prints the exact line to type.       usage: tools/packages.sh [--line] GROUP...
+# --line only prints the line that installs all of them.
 set -eu
 
 packages_of() {
@@ -19,10 +20,14 @@ packages_of() {
     esac
 }
 
+print=
+[ "${1:-}" != --line ] || { print=1; shift; }
 wanted=
 for group in "$@"; do
     wanted="$wanted $(packages_of "$group")"
 done
+
+[ -z "$print" ] || { echo "sudo apt-get install -y --no-install-recommends$wanted"; exit 0; }
 
 missing=
 for package in $wanted; do
