@@ -28,7 +28,7 @@ async function askCaption(file) {
     const options = values($("caption-options"));
     const model = await modelNamed(options.model);
     const query = { ...options, logprobs: true };
-    if (query.decode === "greedy") delete query.decode; // the usual
+    if (query.decode === "greedy") delete query.decode; // the default
     if (model?.kind === "attention") query.attention = true;
     const { answer, sent } = await sendPhoto(file, (body) =>
         getJson("/v1/caption", { method: "POST", query, body, headers: { "Content-Type": body.type || "application/octet-stream" } }));

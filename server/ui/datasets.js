@@ -30,7 +30,7 @@ function row(d) {
 async function showList() {
     const datasets = await loadDatasets();
     refill($("dataset-list"), datasets.length ? table("Stored on this machine", ["Name", "Photos", "Captions", "Encoded", "Change"], datasets.map(row))
-        : h("p", { class: "empty" }, "There is none yet."));
+        : h("p", { class: "empty" }, "No datasets yet."));
 }
 
 async function create(event) {

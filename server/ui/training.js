@@ -36,7 +36,7 @@ function jobRow(job) {
 
 async function showJobs() {
     const jobs = await getAll("/v1/jobs?limit=100", "jobs", { most: 50, wanted: (job) => job.kind === "train" });
-    refill($("job-list"), jobs.length ? table("Trainings, newest first", ["Model", "Job", "State", "Created"], jobs.map(jobRow)) : h("p", { class: "empty" }, "There is none yet."));
+    refill($("job-list"), jobs.length ? table("Trainings, newest first", ["Model", "Job", "State", "Created"], jobs.map(jobRow)) : h("p", { class: "empty" }, "No trainings yet."));
 }
 
 async function watch(id) {
