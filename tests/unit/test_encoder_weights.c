@@ -126,6 +126,48 @@ static void a_truncated_file_is_refused(void **state)
     free(bytes);
 }
 
+/* Which would otherwise be served. */
+static void a_flipped_bit_is_refused_by_the_tensors_name(void **state)
+{
+    static const char *const names[] = {"stem.weight", "blocks.7.depthwise.weight", "classifier.bias"};
+    (void)state;
+    size_t size;
+    unsigned char *bytes = scratch_read(SHIPPED, &size);
+    const size_t header = 8 + (size_t)(bytes[0] | bytes[1] << 8 | bytes[2] << 16);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char entry[80];
+        size_t begin, end;
+        caption_error err;
+        caption_encoder *encoder;
+        snprintf(entry, sizeof entry, "\"%s\":", names[i]);
+        const char *at = memmem(bytes, header, entry, strlen(entry));
+        assert_non_null(at);
+        at = strstr(at, "\"data_offsets\":[");
+        assert_int_equal(sscanf(at, "\"data_offsets\":[%zu,%zu]", &begin, &end), 2);
+        bytes[header + end - 1] ^= 1;
+        assert_int_equal(caption_encoder_open(&encoder, scratch_write("flipped.safetensors", bytes, size), &err),
+                         CAPTION_EFORMAT);
+        if (!strstr(err.message, names[i]) || !strstr(err.message, "wrong checksum"))
+            fail_msg("%s", err.message);
+        bytes[header + end - 1] ^= 1;
+    }
+    free(bytes);
+}
+
+/* Captioners and caches know the encoder by what its file was before it had checksums. */
+static void its_name_is_the_one_that_captioners_know(void **state)
+{
+    (void)state;
+    caption_error err;
+    caption_encoder *encoder;
+    safetensors *captioner;
+    assert_int_equal(caption_encoder_open(&encoder, SHIPPED, &err), CAPTION_OK);
+    assert_int_equal(safetensors_open(&captioner, "weights/lstm.safetensors", &err), CAPTION_OK);
+    assert_string_equal(caption_encoder_sha256(encoder), safetensors_metadata(captioner, "encoder"));
+    safetensors_close(captioner);
+    caption_encoder_release(encoder);
+}
+
 static void another_kind_of_file_is_refused(void **state)
 {
     (void)state;
@@ -185,6 +227,8 @@ int main(void)
         cmocka_unit_test(a_good_file_opens_and_is_shared_until_the_last_release),
         cmocka_unit_test(a_missing_file_is_an_error_that_names_it),
         cmocka_unit_test(a_truncated_file_is_refused),
+        cmocka_unit_test(a_flipped_bit_is_refused_by_the_tensors_name),
+        cmocka_unit_test(its_name_is_the_one_that_captioners_know),
         cmocka_unit_test(another_kind_of_file_is_refused),
         cmocka_unit_test(a_missing_tensor_is_named),
         cmocka_unit_test(a_mis_shaped_tensor_is_named),
