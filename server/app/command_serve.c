@@ -9,6 +9,8 @@
  * The queue ends its tickets first, because that resumes their connections: libmicrohttpd may stop only when none is
  * suspended. */
 #include <errno.h>
+#include <math.h>
+#include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -44,7 +46,7 @@
 #include "server/store/features.h"
 #include "server/store/store.h"
 
-enum { DRAIN_POLL_MS = 10, FLUSH_MS = 5000, MAX_FILE_MB = 1024 /* of a dataset's image */ };
+enum { DRAIN_POLL_MS = 10, FLUSH_MS = 5000, GOODBYE_MS = 800, MAX_FILE_MB = 1024 /* of a dataset's image */ };
 
 typedef struct service {
     config config;
@@ -441,6 +443,37 @@ static void wait_for_signal(service *s)
     }
 }
 
+/* A job that does not stop in time goes on from its last checkpoint when the next daemon starts. Its thread uses what
+ * would be freed here, so the process ends at once. */
+static void stop_jobs(service *s)
+{
+    double left = s->deadline - clock_ms();
+    if (data_stop(&s->server, left > 0 ? (int)left : 0) == 0)
+        return;
+    log_simple(LOG_LEVEL_WARNING, "stopped", "reason", "a job did not reach a checkpoint in time");
+    _exit(0);
+}
+
+/* Ends the process when its time is over and a while for goodbyes besides, whatever a thread is waited for: all that
+ * was acknowledged is on the disk. */
+static void *end_in_time(void *context)
+{
+    const service *s = context;
+    const double end = fmax(s->deadline + GOODBYE_MS, clock_ms() + FLUSH_MS);
+    const struct timespec until = clock_timespec(end);
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR)
+        continue;
+    log_simple(LOG_LEVEL_WARNING, "stopped", "reason", "a thread did not end in time");
+    _exit(0);
+}
+
+static void limit_end(service *s)
+{
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, end_in_time, s) == 0)
+        pthread_detach(thread);
+}
+
 static void run(service *s)
 {
     wait_for_signal(s);
@@ -451,18 +484,8 @@ static void run(service *s)
     queue_drain(s->server.queue);
     data_begin_stop(&s->server);
     s->deadline = clock_ms() + s->config.drain_ms;
+    limit_end(s);
     wait_until_none(&s->server.http.in_flight, s->config.drain_ms);
-}
-
-/* A job that does not stop in time goes on from its last checkpoint when the next daemon starts. Its thread uses what
- * would be freed here, so the process ends at once. */
-static void stop_jobs(service *s)
-{
-    double left = s->deadline - clock_ms();
-    if (data_stop(&s->server, left > 0 ? (int)left : 0) == 0)
-        return;
-    log_simple(LOG_LEVEL_WARNING, "stopped", "reason", "a job did not reach a checkpoint in time");
-    _exit(0);
 }
 
 /* What still waits in the queue is answered 503; that takes only the time to send it. */

@@ -360,6 +360,24 @@ static void helpers_end_with_a_daemon_that_is_killed(void **state)
     photo_free(&bomb);
 }
 
+/* Which would wait an hour for its image. */
+static void a_thread_that_does_not_end_does_not_hold_up_the_end(void **state)
+{
+    (void)state;
+    captiond *c = captiond_serve((const char *[]){"--workers", "1", "--picture-ms", "3600000", "--request-ms",
+                                                  "3600000", "--drain-ms", "100", NULL});
+    wait_until_running(c, 1);
+    photo bomb = with_fault("loop");
+    asking *a = client_begin(c, &(request){.path = "/v1/caption", .body = bomb.bytes, .size = bomb.size});
+    while (look(c, "\ncaptiond_workers_busy ") < 1)
+        pause_ms(5);
+    captiond_signal(c, SIGTERM);
+    assert_int_equal(captiond_wait(c), 0);
+    reply r = client_end(a);
+    reply_free(&r);
+    photo_free(&bomb);
+}
+
 static void helpers_know_no_keys(void **state)
 {
     pid_t helpers[8];
@@ -456,6 +474,7 @@ int main(void)
         cmocka_unit_test(helpers_that_are_killed_while_idle_cost_nobody_anything),
         cmocka_unit_test(helpers_live_until_the_daemon_has_finished),
         cmocka_unit_test(helpers_end_with_a_daemon_that_is_killed),
+        cmocka_unit_test(a_thread_that_does_not_end_does_not_hold_up_the_end),
         cmocka_unit_test(helpers_know_no_keys),
         cmocka_unit_test(every_route_decodes_in_the_cage),
         cmocka_unit_test(the_command_line_decodes_in_the_cage),
