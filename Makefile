@@ -75,12 +75,12 @@ PAGE += $(PAGE:%=%.gz)
 SERVER_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard server/*/*.c server/*/*/*.c)) $(EMBEDDED:%=$(BUILD)/%.embedded.o) $(PAGE:%=$(BUILD)/%.embedded.o)
 SERVER_LIBS    := $(call pkg,libs,$(SERVER_PACKAGES))
 
-ALLOCATING        := tests/integration/test_allocations.c # takes many minutes, and not under a sanitizer: check-allocations
+ALLOCATING        := $(if $(SANITIZE),%/test_allocations.c) # sanitizers bring an allocator of their own
 UNIT_TESTS        := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*.c))
 INTEGRATION_TESTS := $(patsubst %.c,$(BUILD)/%,$(filter-out $(ALLOCATING),$(wildcard tests/integration/*.c)))
 SUPPORT_OBJECTS   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
 BROWSER_TESTS     := $(if $(shell command -v node),$(wildcard tests/browser/test_*.mjs),tests/browser/missing.sh)
-FUZZERS           := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZERS           := $(patsubst %.c,$(BUILD)/%,$(filter-out $(if $(TIFF),,%/fuzz_tiff.c) $(if $(HEIF),,%/fuzz_heif.c),$(wildcard tests/fuzz/fuzz_*.c)))
 TEST_LIBS         := $(call pkg,libs,$(TEST_PACKAGES) libcjson)
 
 # What ThreadSanitizer is for: the daemon, and the unit that starts threads of its own. Commands that compute in one
@@ -101,7 +101,7 @@ PLANT    = CC='$(CC)' CFLAGS='$(CFLAGS)' \
 
 # ---- what people call ------------------------------------------------------------------------------------------
 
-.PHONY: FORCE all present run test check check-allocations check-planted check-mutants check-threads check-deploy check-browser check-mpi check-format bench soak fuzz fuzzers \
+.PHONY: FORCE all present run test check check-planted check-mutants check-threads check-deploy check-browser check-mpi check-format bench soak fuzz fuzzers \
         help install uninstall clean import-encoder screenshots gallery manual tests
 .DEFAULT_GOAL := all
 
@@ -137,9 +137,6 @@ check-planted: all ## prove that the gradient self-test notices planted errors
 
 check-mutants: all tests ## prove that the daemon's tests notice planted faults
 	@BUILD=$(BUILD) $(PLANT) tests/run.sh tests/mutants.sh
-
-check-allocations: all $(ALLOCATING:%.c=$(BUILD)/%) ## fail each allocation in turn (many minutes)
-	@BUILD=$(BUILD) TEST_TIMEOUT=7200 tests/run.sh $(ALLOCATING:%.c=$(BUILD)/%)
 
 check-threads: all $(THREADED) ## what SANITIZE=thread is for (after `make test` installed what it needs)
 	@BUILD=$(BUILD) tests/run.sh $(THREADED)
@@ -318,7 +315,7 @@ $(BUILD)/tests/support/photo.o: override CFLAGS += -fno-sanitize=shift
 
 $(BUILD)/tests/unit/test_tfjs: $(BUILD)/tools/tfjs.o
 
-$(INTEGRATION_TESTS) $(ALLOCATING:%.c=$(BUILD)/%): $(BUILD)/%: $(BUILD)/%.o $(SUPPORT_OBJECTS) $(BUILD)/libcaption-internal.a | $(BUILD)/captiond
+$(INTEGRATION_TESTS): $(BUILD)/%: $(BUILD)/%.o $(SUPPORT_OBJECTS) $(BUILD)/libcaption-internal.a | $(BUILD)/captiond
 	$(CC) $(LDFLAGS) -o $@ $^ $(TEST_LIBS) $(MODEL_LIBS)
 
 # For LD_PRELOAD; sanitizers bring an allocator of their own.
@@ -339,7 +336,7 @@ $(BUILD)/%.faulty.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -DDECODE_FAULTS -c -o $@ $<
 
-$(FUZZERS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/tests/fuzz/memory_file.o $(BUILD)/tests/fuzz/daemon.o $(BUILD)/libserver.a $(BUILD)/libcaption-internal.a
+$(FUZZERS): $(BUILD)/%: $(BUILD)/%.o $(addprefix $(BUILD)/tests/fuzz/,memory_file.o daemon.o caged.o) $(BUILD)/libserver.a $(BUILD)/libcaption-internal.a
 	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(SERVER_LIBS) $(MODEL_LIBS)
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -6,6 +6,7 @@
 #include "model/image/image_colour.h"
 
 #include <lcms2.h>
+#include <lcms2_plugin.h>
 #include <string.h>
 
 enum { MAX_ICC_BYTES = 16 << 20 };
@@ -22,18 +23,58 @@ static int fits(cmsHPROFILE profile, image_channels channels)
     return profile && cmsGetColorSpace(profile) == space_of(channels);
 }
 
+/* ---- Little CMS's context: of one thread, so that its profiles need no locks, which it would make without a look at
+ * what malloc gives ---- */
+
+static void *no_mutex(cmsContext context)
+{
+    static int token;
+    (void)context;
+    return &token;
+}
+
+static void no_end(cmsContext context, void *mutex)
+{
+    (void)context;
+    (void)mutex;
+}
+
+static cmsBool no_wait(cmsContext context, void *mutex)
+{
+    (void)context;
+    (void)mutex;
+    return 1;
+}
+
+static cmsContext new_context(void)
+{
+    cmsPluginMutex without_locks = {
+        .base = {.Magic = cmsPluginMagicNumber, .ExpectedVersion = LCMS_VERSION, .Type = cmsPluginMutexSig},
+        .CreateMutexPtr = no_mutex,
+        .DestroyMutexPtr = no_end,
+        .LockMutexPtr = no_wait,
+        .UnlockMutexPtr = no_end};
+    return cmsCreateContext(&without_locks, NULL);
+}
+
 void image_colour_prepare(void)
 {
-    cmsHPROFILE profile = cmsCreate_sRGBProfile();
+    cmsContext context = new_context();
+    cmsHPROFILE profile = context ? cmsCreate_sRGBProfileTHR(context) : NULL;
     if (profile)
         cmsCloseProfile(profile);
+    if (context)
+        cmsDeleteContext(context);
 }
+
+/* ---- profiles -----------------------------------------------------------------------------------------------------
+ */
 
 int image_colour_fits(const unsigned char *icc, size_t size, image_channels channels)
 {
     if (!icc || size > MAX_ICC_BYTES)
         return 0;
-    cmsContext context = cmsCreateContext(NULL, NULL);
+    cmsContext context = new_context();
     cmsHPROFILE profile = context ? cmsOpenProfileFromMemTHR(context, icc, (cmsUInt32Number)size) : NULL;
     const int good = fits(profile, channels);
     if (profile)
@@ -123,7 +164,7 @@ int image_colour_convert(unsigned char *rgb, const void *pixels, size_t count, i
                          const image_layout *layout, caption_error *err)
 {
     if (layout->icc) {
-        cmsContext context = cmsCreateContext(NULL, NULL);
+        cmsContext context = new_context();
         if (!context)
             return caption_fail(err, CAPTION_ENOMEM, "out of memory for a colour profile");
         const int done = transform(context, rgb, pixels, count, resampled, layout);

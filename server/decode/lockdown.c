@@ -19,9 +19,13 @@
 
 /* ---- limits ------------------------------------------------------------------------------------------------------ */
 
+/* What it may have already is less, perhaps: nobody may raise that. */
 static int limit(int resource, const char *name, rlim_t most, caption_error *err)
 {
-    const struct rlimit both = {most, most};
+    struct rlimit both = {.rlim_max = RLIM_INFINITY};
+    getrlimit(resource, &both);
+    both.rlim_max = both.rlim_max < most ? both.rlim_max : most;
+    both.rlim_cur = both.rlim_max;
     return setrlimit(resource, &both) ? caption_fail(err, CAPTION_EIO, "%s: %s", name, strerror(errno)) : CAPTION_OK;
 }
 
@@ -93,8 +97,8 @@ static int allow_plain(scmp_filter_ctx filter)
 /* The socket; elsewhere nothing can be read, and what is written is lost. */
 static int allow_socket(scmp_filter_ctx filter, int socket)
 {
-    const struct scmp_arg_cmp same = SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)socket);
-    const struct scmp_arg_cmp other = SCMP_A0(SCMP_CMP_NE, (scmp_datum_t)socket);
+    const struct scmp_arg_cmp same = SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)socket, 0);
+    const struct scmp_arg_cmp other = SCMP_A0(SCMP_CMP_NE, (scmp_datum_t)socket, 0);
     int failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(read), 1, same);
     if (!failed)
         failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(write), 1, same);
@@ -119,8 +123,8 @@ static int allow_memory(scmp_filter_ctx filter)
 /* abort(): a signal to itself. */
 static int allow_abort(scmp_filter_ctx filter)
 {
-    return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 2, SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()),
-                            SCMP_A2(SCMP_CMP_EQ, SIGABRT));
+    return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 2,
+                            SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0), SCMP_A2(SCMP_CMP_EQ, SIGABRT, 0));
 }
 
 static int filter_calls(int socket, caption_error *err)

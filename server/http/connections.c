@@ -10,6 +10,7 @@
 #include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -318,11 +319,23 @@ __attribute__((visibility("default"))) ssize_t recv(int fd, void *to, size_t roo
     return c && room > 0 ? receive(c, to, room, flags) : recvfrom(fd, to, room, flags, NULL, NULL);
 }
 
+/* libmicrohttpd forgets that a connection was resumed if it then finds no memory to wait with, and would leave its
+ * answer unsent until something else happens: so its threads look up now and then. */
+static _Thread_local int is_http_thread;
+
+__attribute__((visibility("default"))) int poll(struct pollfd *fds, nfds_t n, int ms)
+{
+    const int most = is_http_thread && (ms < 0 || ms > LOOK_MS) ? LOOK_MS : ms;
+    const struct timespec wait = {most / 1000, most % 1000 * 1000000L};
+    return ppoll(fds, n, most < 0 ? NULL : &wait, NULL);
+}
+
 /* ---- life of a connection ------------------------------------------------------------------------------------------
  */
 
 connection *connection_opened(connections *all, int fd, const struct sockaddr *address, int exempt)
 {
+    is_http_thread = 1;
     connection *c = (size_t)fd < sockets ? calloc(1, sizeof *c) : NULL;
     if (!c)
         return NULL;

