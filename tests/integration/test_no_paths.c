@@ -120,7 +120,7 @@ static void of_a_training_that_fails(void **state)
     captiond *c = captiond_serve((const char *[]){"--training-root", place, NULL});
     long long id =
         training_submit(c, "{\"dataset\":{\"images\":\".\",\"captions\":\"captions.tsv\"},\"model\":\"m\",\"epochs\":1,"
-                           "\"hidden\":8,\"words\":8,\"minimum_count\":1,\"dev_fraction\":0}");
+                           "\"from_scratch\":true,\"hidden\":8,\"words\":8,\"minimum_count\":1,\"dev_fraction\":0}");
     reply r = training_wait(c, id, "failed");
     assert_non_null(strstr(reply_string(&r, "error"), "nowhere.jpg"));
     check(&r, "the job", 200);
