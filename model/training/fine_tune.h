@@ -23,8 +23,8 @@ int fine_tune_open(caption_model **out, const caption_train_options *options, ca
 int fine_tune_start(const caption_model *base, const decoder_shape *shape, const train_data *data, float *parameters,
                     caption_error *err);
 
-/* rates [parameters]: what the learning rate of each is multiplied by: `new_words` for the vectors of new words, else 1. Their
- * biases are not hurried: those would have them said of everything. */
+/* rates [parameters]: what the learning rate of each is multiplied by: `new_words` for the vectors of new words,
+ * else 1. Their biases are not hurried: those would have them said of everything. */
 void fine_tune_rates(const caption_model *base, const decoder_shape *shape, float new_words, float *rates);
 
 #endif

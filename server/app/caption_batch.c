@@ -1,5 +1,5 @@
-/* caption_batch.c: see caption_batch.h. Finished lines wait in a ring until it is their turn; one lock guards the source,
- * the ring and the output. */
+/* caption_batch.c: see caption_batch.h. Finished lines wait in a ring until it is their turn; one lock guards the
+ * source, the ring and the output. */
 #include "server/app/caption_batch.h"
 
 #include <errno.h>

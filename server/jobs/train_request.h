@@ -3,10 +3,10 @@
  *     {"dataset": "birds", "model": "my-birds", "epochs": 10, "learning_rate": 0.0005}
  *
  * It goes on from the default captioner unless it names another `base`, or says "from_scratch": true.
- * dataset is a stored one, or {"images": DIR, "captions": FILE, "dev": FILE} below --training-root; so is the file `text`
- * of captions without images. The numbers, their
- * ranges and defaults are the trainer's (train.h), under the names of its command line with _ for -. What the job keeps
- * names every number, so that a run that a later version resumes is the same run. */
+ * dataset is a stored one, or {"images": DIR, "captions": FILE, "dev": FILE} below --training-root; so is the file
+ * `text` of captions without images. The numbers, their ranges and defaults are the trainer's (train.h), under the
+ * names of its command line with _ for -. What the job keeps names every number, so that a run that a later version
+ * resumes is the same run. */
 #ifndef SERVER_TRAIN_REQUEST_H
 #define SERVER_TRAIN_REQUEST_H
 
@@ -22,7 +22,7 @@ typedef struct train_files {
 typedef struct train_request {
     char dataset[STORE_NAME_BYTES]; /* "": files */
     train_files files;              /* as the client wrote them */
-    char text[PATH_MAX]; /* captions without images, a file as the client wrote it; "": none */
+    char text[PATH_MAX];            /* captions without images, a file as the client wrote it; "": none */
     double dev_fraction;
     char model[WEIGHTS_NAME_BYTES]; /* to be made */
     char base[WEIGHTS_NAME_BYTES];  /* "": none, or that which train_request_settle chooses */

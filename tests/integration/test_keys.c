@@ -129,8 +129,7 @@ static void a_wrong_file_stops_the_start(void **state)
             fail_msg("%s: %s", wrong[i].text, o.err);
         captiond_output_free(&o);
     }
-    captiond_output o =
-        captiond_run((const char *[]){"serve", "--key-file", "nowhere/keys", NULL}, NULL, NULL);
+    captiond_output o = captiond_run((const char *[]){"serve", "--key-file", "nowhere/keys", NULL}, NULL, NULL);
     assert_int_equal(o.status, 2);
     if (!strstr(o.err, "No such file"))
         fail_msg("%s", o.err);

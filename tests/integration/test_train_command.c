@@ -207,8 +207,8 @@ static void wrong_options_are_one_line_and_status_2(void **state)
     check_fails((const char *[]){"train", "--images", directory, "--captions", captions, NULL}, 2, "--out is needed");
     check_fails((const char *[]){"train", "--images", directory, "--captions", captions, "--out", directory, NULL}, 2,
                 "that is no regular file");
-    check_fails((const char *[]){"train", "--images", directory, "--captions", captions, "--out", "/nowhere/x", NULL}, 2,
-                "there is no directory /nowhere");
+    check_fails((const char *[]){"train", "--images", directory, "--captions", captions, "--out", "/nowhere/x", NULL},
+                2, "there is no directory /nowhere");
     check_fails((const char *[]){"eval", "--images", directory, NULL}, 2, "--captions is needed");
     assert_int_not_equal(access(scratch_path("never.safetensors"), F_OK), 0);
 }
