@@ -23,7 +23,7 @@ struct span {
 };
 
 struct indexed {
-    struct span span;
+    struct span span; /* first: compare_spans sorts them, too */
     int id;
 };
 
@@ -39,11 +39,6 @@ static int compare_spans(const void *a, const void *b)
     const struct span *x = a, *y = b;
     int order = memcmp(x->word, y->word, x->length < y->length ? x->length : y->length);
     return order ? order : (x->length > y->length) - (x->length < y->length);
-}
-
-static int compare_indexed(const void *a, const void *b)
-{
-    return compare_spans(&((const struct indexed *)a)->span, &((const struct indexed *)b)->span);
 }
 
 /* ---- text to words ---------------------------------------------------------------------------------------------- */
@@ -261,9 +256,9 @@ static int cut_words(vocabulary *v, caption_error *err)
 
 static int sort_index(vocabulary *v, caption_error *err)
 {
-    qsort(v->index, (size_t)v->size, sizeof *v->index, compare_indexed);
+    qsort(v->index, (size_t)v->size, sizeof *v->index, compare_spans);
     for (int i = 1; i < v->size; i++)
-        if (compare_indexed(&v->index[i - 1], &v->index[i]) == 0)
+        if (compare_spans(&v->index[i - 1], &v->index[i]) == 0)
             return caption_fail(err, CAPTION_EFORMAT, "vocabulary: the word \"%s\" stands there twice",
                                 v->index[i].span.word);
     return CAPTION_OK;
@@ -337,7 +332,7 @@ const char *vocabulary_word(const vocabulary *v, int id)
 int vocabulary_id(const vocabulary *v, const char *word, size_t length)
 {
     struct span wanted = {word, length};
-    const struct indexed *found = bsearch(&wanted, v->index, (size_t)v->size, sizeof *v->index, compare_indexed);
+    const struct indexed *found = bsearch(&wanted, v->index, (size_t)v->size, sizeof *v->index, compare_spans);
     return found ? found->id : VOCABULARY_UNK;
 }
 

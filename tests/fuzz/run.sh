@@ -1,7 +1,8 @@
 #!/bin/sh
-# Runs each fuzzer named for FUZZ_SECONDS (default 20), TEST_JOBS at once, from the seeds of tests/fuzz/corpus and the
-# picture fixtures. What it finds new is kept in build/fuzz/corpus, so that longer and later runs go on from there. A
-# crash is a failure, with a file that repeats it: put that into tests/fuzz/corpus when the fault is mended.
+# Runs each fuzzer named for FUZZ_SECONDS (default 20), TEST_JOBS at once, from the seeds of tests/fuzz/corpus and, for
+# those of images, from the fixtures of their format. What it finds new is kept in build/fuzz/corpus, so that longer and
+# later runs go on from there. A crash is a failure, with a file that repeats it: put that into tests/fuzz/corpus when
+# the fault is mended.
 # Closes with the line of tests/run.sh: N passed, N failed, N skipped.
 set -u
 
@@ -10,7 +11,19 @@ if [ "${1:-}" = --one ]; then
     found=build/fuzz/corpus/$name log=build/fuzz/$name.log
     seeds=
     [ -d "tests/fuzz/corpus/$name" ] && seeds="tests/fuzz/corpus/$name"
-    [ "$name" = image ] && seeds="$seeds tests/fixtures/images"
+    case $name in
+    image) kinds='*.*' ;;
+    jpeg) kinds='*.jpg' ;;
+    tiff) kinds='*.tif' ;;
+    heif) kinds='*.[ha][ev]i[cf]' ;;
+    bmp | gif | png | webp) kinds="*.$name" ;;
+    *) kinds= ;;
+    esac
+    if [ "$kinds" ]; then
+        mkdir -p "build/fuzz/seeds/$name"
+        find tests/fixtures/images -name "$kinds" ! -name '*.sh' ! -name '*.py' -exec cp {} "build/fuzz/seeds/$name" \;
+        seeds="$seeds build/fuzz/seeds/$name"
+    fi
     dictionary=tests/fuzz/$name.dict
     [ -f "$dictionary" ] || dictionary=tests/fuzz/image.dict
     mkdir -p "$found" build/fuzz/crashes
