@@ -52,7 +52,7 @@ static void shape_network(trainer *t)
     model_shape_look(&t->shape, o->attention);
     t->shape.concepts = t->data.concepts.head.n;
     t->shape.tags = t->data.n_tags;
-    t->shape.evidence = t->base ? t->base->shape.evidence : t->shape.concepts > 0;
+    t->shape.evidence = t->shape.concepts > 0; /* a base without it begins with none */
     decoder_layout(&t->shape, tensors, &t->n_parameters);
 }
 
