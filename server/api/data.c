@@ -60,7 +60,7 @@ static int start_jobs(server *s, caption_error *err)
     if (!status)
         status = job_store_open(&s->job_store, directory, &limits, err);
     if (!status)
-        status = models_open(&s->models, s->registry, directory, err);
+        status = models_open(&s->models, s->registry, directory, c->model, err);
     if (!status)
         status = events_start(&s->events, s->job_store, c->event_streams, 1000 * c->event_keep_alive_s, err);
     if (status)

@@ -104,7 +104,8 @@ int config_parse(config *c, int argc, char **argv, int *status)
         {"models", OPTION_TEXT, &c->models, 0, 0, "MODELS",
          "captioners to load: names or files, comma-separated; default: all in the weights directory"},
         {"model", OPTION_TEXT, &c->model, 0, 0, "MODEL",
-         "default captioner, unless one was activated; else attention, else the first"},
+         "default captioner at the start, even if another was activated; else that one, else attention, else the "
+         "first"},
         {"workers", OPTION_INTEGER, &c->workers, 1, 1024, "N", "worker threads that write captions"},
         {"queue", OPTION_INTEGER, &c->queue, 1, 65536, "N", "images that may be queued; beyond that: 503"},
         {"batch", OPTION_INTEGER, &c->batch, 1, 256, "N", "images a worker takes as one batch, at most"},

@@ -163,6 +163,17 @@ static void try_link(models *m, const char *name)
         log_model(LOG_LEVEL_INFO, "activated", name, NULL);
 }
 
+/* The default was told on the command line: the link as it stands counts as followed. */
+static void pass_over_link(models *m, const char *told)
+{
+    char reason[WEIGHTS_NAME_BYTES + 64];
+    read_link(m, m->active);
+    if (!*m->active)
+        return;
+    snprintf(reason, sizeof reason, "--model %.*s comes first", WEIGHTS_NAME_BYTES, told);
+    log_model(LOG_LEVEL_WARNING, "not-activated", m->active, reason);
+}
+
 /* What was refused is tried again when the directory has changed: the model may have come. Returns 1 if it tried. */
 static int follow_link(models *m, int changed)
 {
@@ -208,7 +219,7 @@ static void *watch(void *context)
 
 /* ---- opening ----------------------------------------------------------------------------------------------------- */
 
-int models_open(models **out, registry *r, const char *data, caption_error *err)
+int models_open(models **out, registry *r, const char *data, const char *told, caption_error *err)
 {
     models *m = calloc(1, sizeof *m);
     *out = m;
@@ -224,6 +235,8 @@ int models_open(models **out, registry *r, const char *data, caption_error *err)
         return caption_fail(err, CAPTION_EIO, "--data: path too long");
     if (mkdir(m->directory, 0700) && errno != EEXIST)
         return caption_fail(err, CAPTION_EIO, "%.400s: %s", m->directory, strerror(errno));
+    if (told)
+        pass_over_link(m, told);
     m->opening = 1;
     models_look(m);
     m->opening = 0;

@@ -7,6 +7,9 @@
  * times a second. Looking costs two system calls; unlike inotify it also sees what comes through a network
  * file system or a mount of another container.
  *
+ * A daemon that was told its default (--model) starts with that, whatever the link says, and follows the link once it
+ * changes.
+ *
  * Shipped weights (--weights) are only read. Thread-safe: one mutex, held while files are loaded, so all but
  * models_look is for threads that may wait (disk.h); publishing, activating and deleting are for who holds the store of
  * jobs (job_store.h), because the mutex keeps out no other daemon. Functions with a `problem` return 0, or 1 with *p
@@ -20,8 +23,9 @@
 typedef struct models models;
 
 /* Makes the directory, loads what is in it into the registry, which has the shipped models, and makes the link's model
- * the default, and starts the thread that follows. A file or link that cannot be used is logged and left alone. */
-int models_open(models **out, registry *r, const char *data, caption_error *err);
+ * the default, unless one was `told` (NULL: none), and starts the thread that follows. A file or link that cannot be
+ * used is logged and left alone. */
+int models_open(models **out, registry *r, const char *data, const char *told, caption_error *err);
 void models_close(models *m); /* NULL is allowed */
 
 /* Follows what changed on the disk. */

@@ -366,6 +366,25 @@ static void the_default_stays_the_default_when_another_is_deleted(void **state)
     free(bytes);
 }
 
+/* And with it only at the start: what is activated later is followed. */
+static void the_model_told_at_the_start_comes_before_the_activated_one(void **state)
+{
+    (void)state;
+    activate("one");
+    captiond_stop(served);
+    served = captiond_serve((const char *[]){"--model", "tiny", NULL});
+    assert_string_equal(default_model(), "tiny");
+    assert_int_equal(captiond_count_log(served, "event=not-activated model=one reason=\"--model tiny comes first\""),
+                     1);
+    refuse_deletion("one", "one"); /* other daemons start with it */
+    activate("one");
+    assert_string_equal(default_model(), "one");
+    captiond_stop(served);
+    served = captiond_serve(NULL);
+    assert_string_equal(default_model(), "one");
+    assert_int_equal(captiond_count_log(served, "event=not-activated"), 0);
+}
+
 static void a_models_file_is_sent_as_it_is(void **state)
 {
     (void)state;
@@ -407,6 +426,7 @@ int main(void)
         cmocka_unit_test(a_file_that_cannot_be_used_keeps_its_name_until_it_is_deleted),
         cmocka_unit_test(a_change_in_the_same_tick_as_the_last_is_seen),
         cmocka_unit_test(the_default_stays_the_default_when_another_is_deleted),
+        cmocka_unit_test(the_model_told_at_the_start_comes_before_the_activated_one),
         cmocka_unit_test(a_models_file_is_sent_as_it_is),
         cmocka_unit_test(an_unknown_model_is_404),
     };
