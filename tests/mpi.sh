@@ -23,12 +23,12 @@ for picture in $pictures/*.png $pictures/rgb*.bmp $pictures/r*.jpg; do
     printf '%s\ta picture that is %s\n%s\t%s\n' "$name" "$words" "$name" "$words"
 done >"$directory/captions.tsv"
 
-arguments() { # weight file, more: prints the command line of a small run
-    local out=$1
+arguments() { # weight file, more: prints the command line of a small run, from scratch unless there is a base
+    local out=$1 begin="--from-scratch --minimum-captions 1 --hidden 48 --words 16"
     shift
-    echo "$captiond" train --images $pictures --captions "$directory/captions.tsv" --dev "$directory/captions.tsv" \
-        --from-scratch --minimum-captions 1 --out "$directory/$out" --minimum-count 1 --hidden 48 --words 16 --batch 7 --epochs 4 --patience 0 \
-        --feature-dropout 0.1 --threads 1 "$@"
+    case " $* " in *" --base "*) begin= ;; esac
+    echo "$captiond" train --images $pictures --captions "$directory/captions.tsv" --dev "$directory/captions.tsv" $begin \
+        --out "$directory/$out" --minimum-count 1 --batch 7 --epochs 4 --patience 0 --feature-dropout 0.1 --threads 1 "$@"
 }
 
 # Runs mpirun with these arguments; prints how it ended if not with this status and a log that matches the pattern.
@@ -103,7 +103,8 @@ compare() {
         -n 1 $(arguments never) : -n 1 $(arguments never --images "$directory/broken"))
     verdict "what fails in one process ends all and is told by the first" "$reason"
 
-    reason=$(launch 1 "captiond train: $directory/nowhere/never" -n 2 $(arguments nowhere/never --cache "$directory"))
+    long=$(printf '%0250d' 0) # no room for the suffix of the file that becomes it
+    reason=$(launch 1 "captiond train: $directory/$long" -n 2 $(arguments "$long" --checkpoint "$directory/never.checkpoint"))
     verdict "weights that cannot be written end all" "$reason"
 
     # Kills every process with this word on its command line: timeout, mpirun and what that started. Returns when none is left.
