@@ -205,8 +205,23 @@ static int set_value(const options_usage *usage, const option *o, const char *ca
 
 /* ---- --help ---------------------------------------------------------------------------------------------------- */
 
-static void environment_name(const char *name, char out[ENVIRONMENT_NAME_BYTES])
+/* Options whose name means a value of another kind in another command: there is one environment for all of them. */
+static const struct {
+    const char *name, *argument, *twin;
+} twins[] = {
+    {"attention", "FILE", "attention-file"}, {"resume", "FILE", "resume-file"}, {"layer", "NAME", "layer-name"}};
+
+static const char *twin_name(const option *o)
 {
+    for (size_t i = 0; i < sizeof twins / sizeof *twins; i++)
+        if (strcmp(twins[i].name, o->name) == 0 && o->argument && strcmp(twins[i].argument, o->argument) == 0)
+            return twins[i].twin;
+    return o->name;
+}
+
+static void environment_name(const option *o, const char *called, char out[ENVIRONMENT_NAME_BYTES])
+{
+    const char *name = called == o->name ? twin_name(o) : called;
     int length = snprintf(out, ENVIRONMENT_NAME_BYTES, "CAPTIOND_%s", name);
     for (int i = 0; i < length && i < ENVIRONMENT_NAME_BYTES; i++)
         out[i] = out[i] == '-' ? '_' : (char)toupper((unsigned char)out[i]);
@@ -260,7 +275,7 @@ static void print_option(const option *o)
 {
     char left[64], environment[ENVIRONMENT_NAME_BYTES];
     snprintf(left, sizeof left, "  --%s %s", o->name, o->type == OPTION_FLAG ? "" : o->argument);
-    environment_name(o->name, environment);
+    environment_name(o, o->name, environment);
     printf("%-*s %s (", HELP_COLUMN, left, o->help);
     print_default(o);
     printf("%s)\n", environment);
@@ -297,7 +312,7 @@ static void warn_renamed(const options_usage *usage, const char *old, const char
 static int read_variable(const options_usage *usage, const option *o, const char *called)
 {
     char name[ENVIRONMENT_NAME_BYTES];
-    environment_name(called, name);
+    environment_name(o, called, name);
     const char *text = getenv(name);
     if (!text || !*text)
         return 0;

@@ -11,10 +11,10 @@
  *     if (!options_parse(&usage, &argc, &argv, &status))
  *         return status;
  *
- * Each option is --name VALUE or --name=VALUE and has the environment twin CAPTIOND_NAME (dashes become underscores).
- * What the pointed-to variable holds before the call is the default that --help prints; the environment overrides it,
- * the command line overrides both, and an empty environment variable counts as unset. A wrong one is one line on
- * stderr and exit status 2. */
+ * Each option is --name VALUE or --name=VALUE and has the environment twin CAPTIOND_NAME (dashes become underscores; a
+ * few have another, because their name means something else in another command). What the pointed-to variable holds
+ * before the call is the default that --help prints; the environment overrides it, the command line overrides both, and
+ * an empty environment variable counts as unset. A wrong one is one line on stderr and exit status 2. */
 #ifndef SERVER_OPTIONS_H
 #define SERVER_OPTIONS_H
 

@@ -225,6 +225,71 @@ static void the_front_door_tells_what_there_is(void **state)
     captiond_output_free(&o);
 }
 
+/* ---- the environment --------------------------------------------------------------------------------------------- */
+
+enum { VARIABLES = 512 };
+typedef struct variable {
+    char name[64], value[256];
+} variable;
+
+/* "  --out FILE    PNG file to write (needed, CAPTIOND_OUT)": what kind of value a variable has. */
+static void note_variable(variable all[VARIABLES], const char *line)
+{
+    variable new;
+    const char *name = strstr(line, "CAPTIOND_");
+    const size_t length = strcspn(line, "\n");
+    if (!name || name > line + length || sscanf(line, "  --%*[^ ] %255[^ \n]", new.value) != 1)
+        return;
+    assert_int_equal(sscanf(name, "%63[A-Z0-9_]", new.name), 1);
+    int i = 0;
+    while (i < VARIABLES && *all[i].name && strcmp(all[i].name, new.name) != 0)
+        i++;
+    assert_true(i < VARIABLES);
+    if (!*all[i].name)
+        all[i] = new;
+    if (strcmp(all[i].value, new.value) != 0)
+        fail_msg("%s is %s and %s", new.name, all[i].value, new.value);
+}
+
+static void note_options(variable all[VARIABLES], const char *command)
+{
+    captiond_output o = captiond_run((const char *[]){command, "--help", NULL}, NULL, NULL);
+    assert_int_equal(o.status, 0);
+    for (const char *line = o.out; line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
+        if (strncmp(line, "  --", 4) == 0)
+            note_variable(all, line);
+    captiond_output_free(&o);
+}
+
+/* A flag has the first word of its help where others have a value. */
+static void a_variable_means_one_kind_of_value_in_all_commands(void **state)
+{
+    static const char *const commands[] = {"serve",     "caption", "features", "train",    "eval",   "saliency", "fool",
+                                           "visualize", "invert",  "dream",    "selftest", "repair", "health"};
+    (void)state;
+    variable *all = calloc(VARIABLES, sizeof *all);
+    assert_non_null(all);
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+        note_options(all, commands[i]);
+    assert_true(*all[100].name); /* it has read them */
+    free(all);
+}
+
+static void what_is_a_number_for_train_is_no_file_for_caption(void **state)
+{
+    (void)state;
+    static const char *const numbers[] = {"CAPTIOND_ATTENTION=64", "CAPTIOND_RESUME=yes", NULL};
+    captiond_output o = captiond_run(
+        (const char *[]){"caption", "--encoder", captiond_encoder, "--model", tiny, good, NULL}, numbers, NULL);
+    assert_int_equal(o.status, 0);
+    assert_true(*o.out);
+    captiond_output_free(&o);
+    o = captiond_run((const char *[]){"caption", "--encoder", captiond_encoder, "--model", tiny, good, NULL},
+                     (const char *[]){"CAPTIOND_ATTENTION_FILE=/nowhere/at/all.png", NULL}, NULL);
+    assert_int_not_equal(o.status, 0);
+    captiond_output_free(&o);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -235,6 +300,8 @@ int main(void)
         cmocka_unit_test(the_selftest_passes_and_tells_each_gradient),
         cmocka_unit_test(bench_prints_its_measurements),
         cmocka_unit_test(a_blas_that_does_not_know_the_cpu_is_told),
+        cmocka_unit_test(a_variable_means_one_kind_of_value_in_all_commands),
+        cmocka_unit_test(what_is_a_number_for_train_is_no_file_for_caption),
         cmocka_unit_test(the_front_door_tells_what_there_is),
     };
     return cmocka_run_group_tests_name("commands", tests, start, end);
