@@ -36,12 +36,14 @@ void connection_answer(int fd, const framing *f, const problem *p)
     if (p->retry_after > 0)
         snprintf(retry, sizeof retry, "Retry-After: %d\r\n", p->retry_after);
     int status = problem_status(p);
+    size_t json_bytes = strlen(json);
+    json[json_bytes++] = '\n'; /* for terminals */
     int length = snprintf(head, sizeof head,
                           "HTTP/1.1 %d %s\r\nContent-Type: application/problem+json\r\nContent-Length: %zu\r\n"
                           "X-Request-Id: %s\r\nCache-Control: no-store\r\n%sConnection: close\r\n\r\n",
-                          status, MHD_get_reason_phrase_for((unsigned)status), strlen(json), id, retry);
+                          status, MHD_get_reason_phrase_for((unsigned)status), json_bytes, id, retry);
     if (send(fd, head, (size_t)length, MSG_DONTWAIT | MSG_NOSIGNAL | (f->is_head ? 0 : MSG_MORE)) == length &&
         !f->is_head)
-        (void)!send(fd, json, strlen(json), MSG_DONTWAIT | MSG_NOSIGNAL);
+        (void)!send(fd, json, json_bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
     free(json);
 }

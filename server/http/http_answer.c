@@ -10,7 +10,7 @@
 #include "server/http/route.h"
 
 static char lost_answer[] = "{\"type\":\"urn:captiond:problem:internal\",\"title\":\"The server failed\","
-                            "\"status\":500,\"detail\":\"out of memory\"}";
+                            "\"status\":500,\"detail\":\"out of memory\"}\n";
 
 const char http_challenge[] = "Bearer realm=\"captiond\"";
 
@@ -67,9 +67,13 @@ static void answer(http_request *r, int status, void *bytes, size_t size, enum M
         free(bytes);
 }
 
+/* JSON ends in a newline, for the terminals that it is printed on: in the place of the zero byte. */
 static void answer_text(http_request *r, int status, char *text, const char *type, int retry_after)
 {
-    answer(r, status, text, text ? strlen(text) : 0, MHD_RESPMEM_MUST_FREE, type, retry_after);
+    size_t length = text ? strlen(text) : 0;
+    if (text)
+        text[length++] = '\n';
+    answer(r, status, text, length, MHD_RESPMEM_MUST_FREE, type, retry_after);
 }
 
 void http_answer_bytes(http_request *r, const char *type, void *bytes, size_t size)

@@ -34,6 +34,20 @@ static void it_is_alive_and_ready(void **state)
     reply_free(&r);
 }
 
+/* What is printed on a terminal leaves the prompt where it belongs. */
+static void json_ends_in_one_newline(void **state)
+{
+    static const char *const paths[] = {"/healthz", "/readyz", "/v1/models", "/nowhere", "/v1/nowhere", "/v1/caption"};
+    (void)state;
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        reply r = get(paths[i]);
+        assert_non_null(r.json);
+        assert_true(r.size > 2);
+        assert_memory_equal((const char *)r.body + r.size - 2, "}\n", 2);
+        reply_free(&r);
+    }
+}
+
 static void models_are_told_with_their_facts(void **state)
 {
     (void)state;
@@ -122,6 +136,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_is_alive_and_ready),
+        cmocka_unit_test(json_ends_in_one_newline),
         cmocka_unit_test(models_are_told_with_their_facts),
         cmocka_unit_test(the_index_names_every_route),
         cmocka_unit_test(head_is_get_without_a_body),
