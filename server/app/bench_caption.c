@@ -84,7 +84,8 @@ int bench_caption(int argc, char **argv)
     const char *name = WEIGHTS_DEFAULT_MODEL;
     int beam = 5;
     const option table[] = {
-        {"model", OPTION_TEXT, &name, 0, 0, "MODEL", "captioner: a name in the weights directory, or a file"},
+        {"model", OPTION_TEXT, &name, 0, 0, "MODEL",
+         "captioner: NAME.safetensors in the weights directory or here, or a file"},
         {"beam", OPTION_INTEGER, &beam, 1, CAPTION_MAX_BEAM, "N", "captions that the beam holds"},
         {"batch", OPTION_INTEGER, &b.batch, 1, MAX_BATCH, "N", "images a call"},
         {"seconds", OPTION_REAL, &b.seconds, 0.01, 3600, "S", "how long to measure, each way of decoding"},

@@ -305,7 +305,8 @@ static int parse(caption_command *o, captioner *c, int *argc, char ***argv, int 
 {
     const option named[] = {
         WEIGHTS_OPTIONS(&o->place),
-        {"model", OPTION_TEXT, &o->model, 0, 0, "MODEL", "captioner: a name in the weights directory, or a file"},
+        {"model", OPTION_TEXT, &o->model, 0, 0, "MODEL",
+         "captioner: NAME.safetensors in the weights directory or here, or a file"},
         {"recursive", OPTION_FLAG, &o->recursive, 0, 1, NULL, "include subdirectories"},
         {"files-from", OPTION_TEXT, &o->files_from, 0, 0, "FILE",
          "file with more paths, one per line (-: standard input)"},

@@ -55,7 +55,8 @@ typedef struct service {
     http_server admin_http; /* of --admin-port and --admin-listen */
     int listener;           /* -1: libmicrohttpd's */
     workers *workers;
-    double deadline; /* for stopping; clock_ms */
+    char trained[PATH_MAX]; /* where models are that jobs trained */
+    double deadline;        /* for stopping; clock_ms */
 } service;
 
 /* A handler and a semaphore rather than a mask and sigwait: libraries have threads of their own (OpenBLAS makes them
@@ -352,6 +353,8 @@ static void confine_first(service *s)
     int has_data = data_directory(s->config.data, data, &reason) == CAPTION_OK;
     if (has_data)
         store_make_directory(data);
+    if (has_data && snprintf(s->trained, sizeof s->trained, "%s/models", data) < (int)sizeof s->trained)
+        s->config.weights.trained = s->trained;
     if (s->config.confine)
         tell_confined(s, confine_files(&s->config, has_data ? data : NULL, &reason), &reason);
 }

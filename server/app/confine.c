@@ -104,6 +104,13 @@ static int allow_system(const ruleset *r)
     return failed;
 }
 
+/* As weights.h finds it, though not first. */
+static int stands_here(const char *model)
+{
+    char file[NAME_MAX + 1];
+    return snprintf(file, sizeof file, "%s.safetensors", model) < (int)sizeof file && access(file, F_OK) == 0;
+}
+
 /* Directories of files that may be given by path in a list. */
 static int allow_models(const ruleset *r, const char *models)
 {
@@ -111,7 +118,7 @@ static int allow_models(const ruleset *r, const char *models)
     int failed = 0;
     snprintf(list, sizeof list, "%s", models ? models : "");
     for (char *name = strtok_r(list, ",", &rest); name && !failed; name = strtok_r(NULL, ",", &rest))
-        if (strchr(name, '/') || strstr(name, ".safetensors"))
+        if (strchr(name, '/') || strstr(name, ".safetensors") || stands_here(name))
             failed = allow_around(r, name, READ);
     return failed;
 }
@@ -136,6 +143,8 @@ static int allow_own(const ruleset *r, const config *c, const char *data)
         failed = allow_around(r, c->weights.encoder, READ);
     if (!failed)
         failed = allow_models(r, c->models);
+    if (!failed)
+        failed = allow_models(r, c->model);
     if (!failed && c->training_root)
         failed = allow(r, c->training_root, READ);
     if (!failed && c->listen && strchr(c->listen, '/')) /* its socket goes when it ends */

@@ -92,6 +92,7 @@ int options_refuse(const char *command, const char *format, ...) __attribute__((
 typedef struct weights_place {
     const char *directory; /* NULL: searched for */
     const char *encoder;   /* NULL: the one in the directory */
+    const char *trained;   /* the directory of trained models; NULL: none */
 } weights_place;
 
 /* The rows of an option table that fill a weights_place. */

@@ -246,6 +246,12 @@ static int is_fault_of_file(int status)
     return status == CAPTION_EFORMAT || status == CAPTION_EUNSUPPORTED || status == CAPTION_ELIMIT;
 }
 
+static int is_trained(const weights_place *place, const char *path)
+{
+    size_t length = place->trained ? strlen(place->trained) : 0;
+    return length > 0 && strncmp(path, place->trained, length) == 0 && path[length] == '/';
+}
+
 static int add(registry *r, const weights_place *place, const char *name, caption_error *err)
 {
     char path[PATH_MAX], short_name[WEIGHTS_NAME_BYTES];
@@ -258,9 +264,10 @@ static int add(registry *r, const weights_place *place, const char *name, captio
         return caption_fail(err, CAPTION_EINVAL, "--models: two models are called %s", short_name);
     if (r->n + r->n_broken == REGISTRY_MODELS)
         return caption_fail(err, CAPTION_ELIMIT, "--models: more than %d", REGISTRY_MODELS);
-    status = load_entry(r, &new, short_name, path, 0, &reason);
+    int trained = is_trained(place, path);
+    status = load_entry(r, &new, short_name, path, trained, &reason);
     if (is_fault_of_file(status)) {
-        registry_put_broken(r, short_name, path, 0, &reason);
+        registry_put_broken(r, short_name, path, trained, &reason);
         return CAPTION_OK;
     }
     if (status)
@@ -316,16 +323,37 @@ static int add_directory(registry *r, const weights_place *place, caption_error 
     return status;
 }
 
-static int choose_default(registry *r, const char *model, caption_error *err)
+/* The default that was named, whether it is among the others or not; short_name: what it goes by. */
+static int add_default(registry *r, const weights_place *place, const char *model, char short_name[WEIGHTS_NAME_BYTES],
+                       caption_error *err)
 {
-    const char *wanted = model ? model : WEIGHTS_DEFAULT_MODEL;
+    char path[PATH_MAX];
+    file_mark mark;
+    if (find(r, model) >= 0 || find_broken(r, model) >= 0) {
+        strcpy(short_name, model);
+        return CAPTION_OK;
+    }
+    int status = weights_model_file(place, model, path, short_name, err);
+    if (status)
+        return status;
+    if (mark_file(path, &mark, err))
+        return caption_fail(err, CAPTION_EINVAL,
+                            "--model %.64s: no model of that name is loaded, and there is no %.300s", model, path);
+    int known = find(r, short_name);
+    return known >= 0 && same_mark(&mark, &r->models[known].mark) ? CAPTION_OK : add(r, place, model, err);
+}
+
+static int choose_default(registry *r, const weights_place *place, const char *model, caption_error *err)
+{
+    char wanted[WEIGHTS_NAME_BYTES] = WEIGHTS_DEFAULT_MODEL;
+    int status = model ? add_default(r, place, model, wanted, err) : CAPTION_OK;
+    if (status)
+        return status;
     int chosen = find(r, wanted);
     if (chosen < 0 && registry_activate_broken(r, wanted))
         return CAPTION_OK;
     if (chosen < 0 && !model && r->n == 0) /* then the first one is broken, too */
         return registry_activate_broken(r, r->broken[0].facts.name) ? CAPTION_OK : CAPTION_EINVAL;
-    if (chosen < 0 && model)
-        return caption_fail(err, CAPTION_EINVAL, "--model %.64s: no model of that name is loaded", model);
     pthread_mutex_lock(&r->lock);
     r->standard = chosen < 0 ? 0 : chosen;
     pthread_mutex_unlock(&r->lock);
@@ -344,7 +372,7 @@ int registry_load(registry *r, const weights_place *place, const char *models, c
     status = models ? add_list(r, place, models, err) : add_directory(r, place, err);
     if (!status && r->n + r->n_broken == 0)
         return caption_fail(err, CAPTION_EINVAL, "--models: names no model");
-    return status ? status : choose_default(r, model, err);
+    return status ? status : choose_default(r, place, model, err);
 }
 
 caption_encoder *registry_encoder(registry *r)

@@ -18,9 +18,9 @@ typedef struct registry registry;
 registry *registry_new(void);    /* NULL when out of memory */
 void registry_free(registry *r); /* NULL is allowed */
 
-/* Loads the encoder, the captioners that `models` names (config.h) and checks the default `model`. A captioner whose
- * file is damaged or no captioner's does not keep the others from serving: it is kept as broken, with the reason. Until
- * it is done, lookups find what is loaded so far. */
+/* Loads the encoder, the captioners that `models` names (config.h) and the default `model`, if it is none of them. A
+ * captioner whose file is damaged or no captioner's does not keep the others from serving: it is kept as broken, with
+ * the reason. Until it is done, lookups find what is loaded so far. */
 int registry_load(registry *r, const weights_place *place, const char *models, const char *model, caption_error *err);
 
 /* Borrowed; lives as long as the registry. */

@@ -78,10 +78,34 @@ static int is_file_name(const char *name)
     return strchr(name, '/') || (length > tail && strcmp(name + length - tail, suffix) == 0);
 }
 
+static int is_there(const char *path)
+{
+    return access(path, F_OK) == 0;
+}
+
+/* The file's place in the weights directory if it is nowhere, so that a message names that. */
+static int find_file(const weights_place *place, const char *file, char out[PATH_MAX], caption_error *err)
+{
+    char directory[PATH_MAX];
+    int status = weights_directory(place, directory, err);
+    if (!status && ((status = join(out, directory, file, err)) != CAPTION_OK || is_there(out)))
+        return status;
+    if (is_there(file)) {
+        strcpy(out, file);
+        return CAPTION_OK;
+    }
+    char trained[PATH_MAX];
+    if (place->trained && join(trained, place->trained, file, NULL) == CAPTION_OK && is_there(trained)) {
+        strcpy(out, trained);
+        return CAPTION_OK;
+    }
+    return status;
+}
+
 int weights_model_file(const weights_place *place, const char *name, char out[PATH_MAX],
                        char short_name[WEIGHTS_NAME_BYTES], caption_error *err)
 {
-    char directory[PATH_MAX], file[WEIGHTS_NAME_BYTES + sizeof suffix];
+    char file[WEIGHTS_NAME_BYTES + sizeof suffix];
     int status = shorten(name, short_name, err);
     if (status)
         return status;
@@ -90,11 +114,8 @@ int weights_model_file(const weights_place *place, const char *name, char out[PA
             return caption_fail(err, CAPTION_EIO, "model file: path too long");
         return CAPTION_OK;
     }
-    status = weights_directory(place, directory, err);
-    if (status)
-        return status;
     snprintf(file, sizeof file, "%s%s", short_name, suffix);
-    return join(out, directory, file, err);
+    return find_file(place, file, out, err);
 }
 
 int weights_open_encoder(const weights_place *place, caption_encoder **out, caption_error *err)

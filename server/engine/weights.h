@@ -8,8 +8,8 @@
  *     BINARY/../share/captiond/weights      installed
  *
  * The encoder is --encoder (CAPTIOND_ENCODER) if given, else efficientnet-b0.safetensors of that directory. A model is
- * named: lstm is lstm.safetensors of that directory; a name with a '/' or ending in .safetensors is a file of its own.
- */
+ * named: mine is mine.safetensors of that directory, else of the current one, else, for the daemon, of its trained
+ * models; a name with a '/' or ending in .safetensors is a file of its own. */
 #ifndef SERVER_WEIGHTS_H
 #define SERVER_WEIGHTS_H
 

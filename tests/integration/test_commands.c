@@ -1,10 +1,12 @@
 /* The commands without HTTP: caption, features, selftest, bench, and the front door. */
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -52,6 +54,29 @@ static void the_command_and_the_daemon_say_the_same(void **state)
     captiond_output_free(&o);
     reply_free(&r);
     captiond_stop(c);
+}
+
+/* NAME is NAME.safetensors of the weights directory, else of the current one. */
+static void a_model_is_found_by_name(void **state)
+{
+    (void)state;
+    char before[PATH_MAX], encoder[PATH_MAX], directory[256];
+    snprintf(directory, sizeof directory, "%s", scratch_path("."));
+    assert_non_null(getcwd(before, sizeof before));
+    assert_non_null(realpath(captiond_encoder, encoder));
+    captiond_output there = captiond_run(
+        (const char *[]){"caption", "--encoder", encoder, "--weights", directory, "--model", "tiny", good, NULL}, NULL,
+        NULL);
+    assert_int_equal(chdir(directory), 0);
+    captiond_output here = captiond_run(
+        (const char *[]){"caption", "--encoder", encoder, "--weights", "/nowhere", "--model", "tiny", good, NULL}, NULL,
+        NULL);
+    assert_int_equal(chdir(before), 0);
+    assert_int_equal(there.status, 0);
+    assert_int_equal(here.status, 0);
+    assert_string_equal(here.out, there.out);
+    captiond_output_free(&there);
+    captiond_output_free(&here);
 }
 
 static void a_bad_file_does_not_stop_the_others(void **state)
@@ -294,6 +319,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_command_and_the_daemon_say_the_same),
+        cmocka_unit_test(a_model_is_found_by_name),
         cmocka_unit_test(a_bad_file_does_not_stop_the_others),
         cmocka_unit_test(standard_input_is_a_file_too),
         cmocka_unit_test(features_are_1280_numbers),

@@ -1,5 +1,6 @@
 /* Models that swap: under load without a lost request, never for a broken file, by hand as well as over HTTP. */
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -385,6 +386,36 @@ static void the_model_told_at_the_start_comes_before_the_activated_one(void **st
     assert_int_equal(captiond_count_log(served, "event=not-activated"), 0);
 }
 
+static void expect_default(const char *name, const char *const *options)
+{
+    captiond_stop(served);
+    served = captiond_serve(options);
+    assert_string_equal(default_model(), name);
+}
+
+/* Though it is none of those that were to be loaded: among the trained models, in the current directory, as a file. */
+static void the_model_told_at_the_start_is_looked_for(void **state)
+{
+    (void)state;
+    char file[300], before[PATH_MAX], here[PATH_MAX], encoder[PATH_MAX];
+    size_t size;
+    unsigned char *bytes = training_model("two", &size);
+    expect_default("two", (const char *[]){"--models", "tiny", "--model", "two", NULL});
+    refuse_deletion("two", "active");
+    assert_int_equal(captiond_count_log(served, "event=model-ignored"), 0);
+    snprintf(here, sizeof here, "%s", scratch_path("here"));
+    assert_int_equal(mkdir(here, 0700), 0);
+    snprintf(file, sizeof file, "%s", scratch_write("here/mine.safetensors", bytes, size));
+    free(bytes);
+    expect_default("mine", (const char *[]){"--models", "tiny", "--model", file, NULL});
+    assert_non_null(getcwd(before, sizeof before));
+    assert_non_null(realpath(captiond_encoder, encoder));
+    assert_int_equal(chdir(here), 0);
+    expect_default("mine", (const char *[]){"--encoder", encoder, "--models", "tiny", "--model", "mine", NULL});
+    assert_int_equal(chdir(before), 0);
+    expect_default("one", NULL);
+}
+
 static void a_models_file_is_sent_as_it_is(void **state)
 {
     (void)state;
@@ -427,6 +458,7 @@ int main(void)
         cmocka_unit_test(a_change_in_the_same_tick_as_the_last_is_seen),
         cmocka_unit_test(the_default_stays_the_default_when_another_is_deleted),
         cmocka_unit_test(the_model_told_at_the_start_comes_before_the_activated_one),
+        cmocka_unit_test(the_model_told_at_the_start_is_looked_for),
         cmocka_unit_test(a_models_file_is_sent_as_it_is),
         cmocka_unit_test(an_unknown_model_is_404),
     };
