@@ -61,7 +61,7 @@ async function loadPhoto(image, dataset, sha256) {
 
 // The list of samples; photos that are shown already stay.
 function sampleList(dataset) {
-    const heading = h("h3", {}, "What it says by now"), list = h("ul", { class: "samples" }), shown = new Map();
+    const heading = h("h3", {}, "Sample captions"), list = h("ul", { class: "samples" }), shown = new Map();
     const one = (s) => {
         if (!shown.has(s.image)) {
             const image = h("img", { alt: "", hidden: true });

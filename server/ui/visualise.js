@@ -154,7 +154,7 @@ export function init() {
     form().addEventListener("change", choose);
     form().addEventListener("submit", run);
     const names = ["", "shallow", "middle", "deep", "stem", ...Array.from({ length: 16 }, (_, i) => `${i + 1}`), "head"];
-    form().elements.layer.append(...names.map((n) => h("option", { value: n }, n === "" ? "usual" : Number(n) ? `block ${n}` : n)));
+    form().elements.layer.append(...names.map((n) => h("option", { value: n }, n === "" ? "default" : Number(n) ? `block ${n}` : n)));
     const drop = document.querySelector("[data-photos=visualise]");
     photoPlace(drop, ([file]) => {
         photo = file;
