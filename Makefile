@@ -75,8 +75,11 @@ PAGE += $(PAGE:%=%.gz)
 SERVER_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard server/*/*.c server/*/*/*.c)) $(EMBEDDED:%=$(BUILD)/%.embedded.o) $(PAGE:%=$(BUILD)/%.embedded.o)
 SERVER_LIBS    := $(call pkg,libs,$(SERVER_PACKAGES))
 
-ALLOCATING        := $(if $(SANITIZE),%/test_allocations.c) # sanitizers bring an allocator of their own
-UNIT_TESTS        := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*.c))
+# Sanitizers bring an allocator of their own; and minutes of a training's arithmetic tell them nothing that test_trainer
+# has not told.
+ALLOCATING        := $(if $(SANITIZE),%/test_allocations.c)
+ARITHMETIC        := $(if $(SANITIZE),%/test_overfit.c)
+UNIT_TESTS        := $(patsubst %.c,$(BUILD)/%,$(filter-out $(ARITHMETIC),$(wildcard tests/unit/*.c)))
 INTEGRATION_TESTS := $(patsubst %.c,$(BUILD)/%,$(filter-out $(ALLOCATING),$(wildcard tests/integration/*.c)))
 SUPPORT_OBJECTS   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
 BROWSER_TESTS     := $(if $(shell command -v node),$(wildcard tests/browser/test_*.mjs),tests/browser/missing.sh)
