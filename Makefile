@@ -26,7 +26,7 @@ SANITIZER := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fn
 # One after the other: pkg-config says nothing of several if one is missing, and the tests' are not needed to serve.
 pkg = $(foreach package,$(2),$(shell $(PKG_CONFIG) --$(1) $(package) 2>/dev/null))
 
-PACKAGE_CFLAGS := $(sort $(call pkg,cflags,$(MODEL_PACKAGES) $(SERVER_PACKAGES) $(TEST_PACKAGES)))
+PACKAGE_CFLAGS := $(sort $(call pkg,cflags,$(filter-out ompi-c,$(MODEL_PACKAGES)) $(SERVER_PACKAGES) $(TEST_PACKAGES)))
 
 override CFLAGS  += -std=c11 -D_GNU_SOURCE -I. -MMD -MP -pthread -fno-math-errno -fno-trapping-math \
                     $(if $(TIFF),-DCAPTION_WITH_TIFF) $(if $(HEIF),-DCAPTION_WITH_HEIF) \
@@ -265,6 +265,9 @@ $(BUILD)/%.o: %.c
 $(BUILD)/%.float.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+# OpenMPI's headers are this one's alone, so that ccache knows the rest of a build with MPI from the one without.
+$(BUILD)/model/training/ranks_mpi.o: override CFLAGS += $(call pkg,cflags,ompi-c)
 
 $(BUILD)/%.double.o: %.c
 	@mkdir -p $(@D)
