@@ -166,6 +166,44 @@ static void an_index_taken_away_is_noticed_before_the_next_acknowledgement(void 
 }
 
 /* A new index would number jobs anew and take over what lies in the directories of old ones. */
+/* Where SQLite's file format keeps the version that a program gave its tables. */
+static void claim_newer_tables(void)
+{
+    char path[512];
+    FILE *file = fopen(in_data("captiond.db", path), "r+b");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, 60, SEEK_SET), 0);
+    assert_int_equal(fwrite("\0\0\0\x63", 1, 4, file), 4);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* docs/OPERATIONS.md: cp -a of the directory, while no daemon runs; and back, where tables are of a newer captiond. */
+static void a_copy_of_the_directory_is_a_backup(void **state)
+{
+    (void)state;
+    char *before = fill("original"), copy[256], command[1280];
+    snprintf(copy, sizeof copy, "%s", scratch_path("backup"));
+    snprintf(command, sizeof command, "cp -a '%s' '%s'", data, copy);
+    assert_int_equal(system(command), 0);
+    claim_newer_tables();
+    captiond *c = serve();
+    reply r = dataset_ask(c, "GET", "/v1/datasets");
+    client_expect_problem(&r, 503, "no-data-directory");
+    assert_non_null(strstr(reply_string(&r, "detail"), "has version 99"));
+    reply_free(&r);
+    expect_captions(c);
+    captiond_stop(c);
+    snprintf(command, sizeof command, "mv '%s' '%s.newer' && cp -a '%s' '%s'", data, data, copy, data);
+    assert_int_equal(system(command), 0);
+    c = serve();
+    char *after = items(c);
+    assert_string_equal(after, before);
+    assert_int_equal(captiond_count_log(c, "event=images-"), 0);
+    captiond_stop(c);
+    free(before);
+    free(after);
+}
+
 static void a_lost_index_of_jobs_costs_no_file_either(void **state)
 {
     char path[512];
@@ -197,6 +235,7 @@ int main(void)
         cmocka_unit_test(a_lost_index_costs_no_image),
         cmocka_unit_test(a_damaged_index_costs_no_image),
         cmocka_unit_test(an_index_taken_away_is_noticed_before_the_next_acknowledgement),
+        cmocka_unit_test(a_copy_of_the_directory_is_a_backup),
         cmocka_unit_test(a_lost_index_of_jobs_costs_no_file_either),
     };
     return cmocka_run_group_tests_name("store_loss", tests, captiond_setup, captiond_teardown);
