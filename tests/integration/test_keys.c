@@ -378,11 +378,12 @@ static void the_end_lets_go_of_them(void **state)
     for (int i = 0; i < 6; i++)
         all[i] = client_begin(c, &(request){.path = "/v1/datasets", .headers = headers});
     captiond_wait_log(c, "status=401", 1);
-    captiond_stop(c);
+    captiond_signal(c, SIGTERM);
     for (int i = 0; i < 6; i++) {
         reply r = client_end(all[i]);
         reply_free(&r);
     }
+    assert_int_equal(captiond_wait(c), 0);
 }
 
 int main(void)
