@@ -312,8 +312,10 @@ static ssize_t receive(connection *c, void *to, size_t room, int flags)
     return good > 0 ? recvfrom(c->fd, to, good, flags, NULL, NULL) : refuse(c);
 }
 
-/* Visible, or libmicrohttpd would call libc's. */
-__attribute__((visibility("default"))) ssize_t recv(int fd, void *to, size_t room, int flags)
+/* Visible, or libmicrohttpd would call libc's. (No attributes: clang takes none behind the inline ones of the headers.)
+ */
+#pragma GCC visibility push(default)
+ssize_t recv(int fd, void *to, size_t room, int flags)
 {
     connection *c = fd >= 0 && (size_t)fd < sockets ? atomic_load(&by_socket[fd]) : NULL;
     return c && room > 0 ? receive(c, to, room, flags) : recvfrom(fd, to, room, flags, NULL, NULL);
@@ -323,12 +325,13 @@ __attribute__((visibility("default"))) ssize_t recv(int fd, void *to, size_t roo
  * answer unsent until something else happens: so its threads look up now and then. */
 static _Thread_local int is_http_thread;
 
-__attribute__((visibility("default"))) int poll(struct pollfd *fds, nfds_t n, int ms)
+int poll(struct pollfd *fds, nfds_t n, int ms)
 {
     const int most = is_http_thread && (ms < 0 || ms > LOOK_MS) ? LOOK_MS : ms;
     const struct timespec wait = {most / 1000, most % 1000 * 1000000L};
     return ppoll(fds, n, most < 0 ? NULL : &wait, NULL);
 }
+#pragma GCC visibility pop
 
 /* ---- life of a connection ------------------------------------------------------------------------------------------
  */
