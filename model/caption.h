@@ -73,9 +73,12 @@ typedef struct caption_image {
     int width, height;                                              /* of the photo as sent, after orientation */
 } caption_image;
 
+/* The default limits. */
+enum { CAPTION_IMAGE_PIXELS = 64000000, CAPTION_IMAGE_MEMORY = 512 << 20 };
+
 typedef struct caption_image_limits {
-    size_t max_pixels; /* width x height that a header may claim; 0: the default, 64 million */
-    size_t max_memory; /* bytes that decoding may take, reckoned from the header; 0: the default, 512 MiB */
+    size_t max_pixels; /* width x height that a header may claim; 0: CAPTION_IMAGE_PIXELS */
+    size_t max_memory; /* bytes that decoding may take, computed from the header; 0: CAPTION_IMAGE_MEMORY */
 } caption_image_limits;
 
 /* What the first bytes say: "image/jpeg", "image/png" ..., or NULL for what this build does not read. */

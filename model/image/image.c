@@ -10,8 +10,6 @@
 #include "model/image/image_kinds.h"
 #include "model/image/image_sink.h"
 
-enum { DEFAULT_MAX_PIXELS = 64000000, DEFAULT_MAX_MEMORY = 512 << 20 };
-
 const char *caption_image_type(const void *bytes, size_t size)
 {
     const image_format *format = image_format_of(bytes, size);
@@ -22,7 +20,7 @@ const char *caption_image_type(const void *bytes, size_t size)
 
 static int check_memory(uint64_t memory, const caption_image_limits *limits, caption_error *err)
 {
-    const uint64_t most = limits && limits->max_memory ? limits->max_memory : DEFAULT_MAX_MEMORY;
+    const uint64_t most = limits && limits->max_memory ? limits->max_memory : CAPTION_IMAGE_MEMORY;
     if (memory <= most)
         return CAPTION_OK;
     return caption_fail(err, CAPTION_ELIMIT, "decoding the image takes %llu MB: more than the limit of %llu MB",
@@ -39,7 +37,7 @@ static int read_header(const image_format **format, const unsigned char *bytes, 
     const int status = (*format)->header(bytes, size, h, err);
     if (status != CAPTION_OK)
         return status;
-    const size_t max_pixels = limits && limits->max_pixels ? limits->max_pixels : DEFAULT_MAX_PIXELS;
+    const size_t max_pixels = limits && limits->max_pixels ? limits->max_pixels : CAPTION_IMAGE_PIXELS;
     if ((size_t)h->width > max_pixels / (size_t)h->height)
         return caption_fail(err, CAPTION_ELIMIT, "image of %d x %d pixels: more than the limit of %zu pixels", h->width,
                             h->height, max_pixels);

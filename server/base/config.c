@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <sched.h>
 
+#include "model/caption.h"
 #include "server/base/background.h"
 
 /* Cores this process may run on, which a container may have narrowed. */
@@ -25,7 +26,7 @@ static config defaults(void)
         .deadline_ms = 30000,
         .max_body_mb = 16,
         .max_buffered_mb = 1024,
-        .max_pixels = 64000000,
+        .max_pixels = CAPTION_IMAGE_PIXELS,
         .max_parts = 16,
         .picture_ms = 2000,
         .request_ms = 10000,

@@ -32,7 +32,6 @@ enum {
     MAX_TRIES = 5,         /* to find a helper that lives long enough to be asked */
     RETRY_MS = 1000,       /* after a helper could not be started */
     KEPT_BYTES = 4 << 20,  /* of shared memory, from one image to the next */
-    LIBRARY_MB = 512,      /* what decoding may take by its header, unless a helper has less (caption_image_limits) */
 };
 
 typedef enum slot_state { SLOT_EMPTY, SLOT_STARTING, SLOT_FREE, SLOT_TAKEN } slot_state;
@@ -391,8 +390,9 @@ static ending question(const cage *c, const slot *s, const cage_work *work, cons
     const double cpu_began = helper_cpu_ms(&s->process);
     ending end = DIED;
     caption_image_limits limits = work->limits;
-    if (!limits.max_memory && c->limits.picture_mb < LIBRARY_MB) /* so that it is refused by its header, not killed */
-        limits.max_memory = (size_t)c->limits.picture_mb << 20;
+    const size_t memory = (size_t)c->limits.picture_mb << 20;
+    if (!limits.max_memory && memory < CAPTION_IMAGE_MEMORY)
+        limits.max_memory = memory; /* so that the header refuses it, before the helper runs out of memory */
     s->memory->question = (helper_question){
         .wanted = (work->image ? HELPER_IMAGE : 0) | (work->picture ? HELPER_PICTURE : 0),
         .max_side = work->max_side ? work->max_side : HELPER_SIDE,
