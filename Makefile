@@ -23,7 +23,7 @@ X86       := $(filter x86_64%,$(shell $(CC) -dumpmachine))
 HARDENING := -fstack-protector-strong -fstack-clash-protection $(if $(X86),-fcf-protection=full) -fPIE -fvisibility=hidden $(if $(SANITIZE),,-D_FORTIFY_SOURCE=2)
 SANITIZER := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all)
 
-# One after the other: pkg-config says nothing of several if one is missing, and the tests' are not needed to serve.
+# One by one: if any package is missing, pkg-config prints nothing for the others, and serving does not need the tests'.
 pkg = $(foreach package,$(2),$(shell $(PKG_CONFIG) --$(1) $(package) 2>/dev/null))
 
 PACKAGE_CFLAGS := $(sort $(call pkg,cflags,$(filter-out ompi-c,$(MODEL_PACKAGES)) $(SERVER_PACKAGES) $(TEST_PACKAGES)))
@@ -75,8 +75,7 @@ PAGE += $(PAGE:%=%.gz)
 SERVER_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard server/*/*.c server/*/*/*.c)) $(EMBEDDED:%=$(BUILD)/%.embedded.o) $(PAGE:%=$(BUILD)/%.embedded.o)
 SERVER_LIBS    := $(call pkg,libs,$(SERVER_PACKAGES))
 
-# Sanitizers bring an allocator of their own; and minutes of a training's arithmetic tell them nothing that test_trainer
-# has not told.
+# Sanitizers replace the allocator; and test_overfit takes minutes there to run only code that test_trainer runs as well.
 ALLOCATING        := $(if $(SANITIZE),%/test_allocations.c)
 ARITHMETIC        := $(if $(SANITIZE),%/test_overfit.c)
 UNIT_TESTS        := $(patsubst %.c,$(BUILD)/%,$(filter-out $(ARITHMETIC),$(wildcard tests/unit/*.c)))
@@ -266,7 +265,7 @@ $(BUILD)/%.float.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
-# OpenMPI's headers are this one's alone, so that ccache knows the rest of a build with MPI from the one without.
+# The only file that includes OpenMPI's headers. All others compile as they do without MPI, so ccache finds them.
 $(BUILD)/model/training/ranks_mpi.o: override CFLAGS += $(call pkg,cflags,ompi-c)
 
 $(BUILD)/%.double.o: %.c

@@ -50,9 +50,9 @@ weights() {
         print ($1 >= 32768 ? -1 : 1) * (exponent ? (1 + fraction) * 2 ^ (exponent - 15) : fraction * 2 ^ -14) }'
 }
 
-# Compares two files' weights in units of what a half float can tell apart (and 1e-5): prints the differences, unless
-# hardly one weight in a hundred is off at all and one in some thousands more than two units. The few are those whose
-# gradients are as small as the rounding that the order of a sum decides: Adam divides by their size.
+# Compares two files' weights in units of the half-float precision (plus 1e-5). Prints the differences unless the mean is
+# at most 0.01 units and at most one weight in 4,000 differs by more than two (and by no more than 32). Processes add
+# gradients in different orders; where a gradient is as small as that rounding, Adam's division by its size magnifies it.
 compare() {
     paste <(weights "$1") <(weights "$2") | awk '
         { d = $1 - $2; d = d < 0 ? -d : d; unit = ($1 < 0 ? -$1 : $1) / 1024 + 1e-5; sum += d / unit }

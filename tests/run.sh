@@ -48,8 +48,8 @@ if [ "${1:-}" = --one ]; then
     exit
 fi
 
-# An OpenBLAS that is older than the processor takes it for an old one. captiond heeds that itself (caption_blas_advice);
-# the test programs are several times as fast if they are told, too.
+# An OpenBLAS older than the processor falls back to kernels for an old one. captiond corrects that itself
+# (caption_blas_advice); the test programs need the variable, and run several times as fast with it.
 case ${OPENBLAS_CORETYPE:-}$(grep -m 1 ^flags /proc/cpuinfo 2>/dev/null) in
 flags*avx512vl*) export OPENBLAS_CORETYPE=SkylakeX ;;
 flags*avx2*) export OPENBLAS_CORETYPE=Haswell ;;

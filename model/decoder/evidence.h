@@ -1,14 +1,15 @@
-/* evidence.h: the short way from a concept's probability to the score of its word.
+/* evidence.h: how the probability of a concept adds to the score of its word directly.
  *
- *     e_c        = scale_c logit(p_c) + offset_c            (I,C)     once an image
- *     g_t        = sigmoid(z_t w_gate + b_gate)             (R,H)(H)  each step: is it the turn of what the image
- * shows? scores_t[word of c] += g_t e_c
+ *     e_c     = scale_c logit(p_c) + offset_c          (I,C)     once an image
+ *     g_t     = sigmoid(z_t w_gate + b_gate)           (R,H)(H)  each step: how far the image decides the next word
+ *     scores_t[word of c] += g_t e_c
  *
- * h0 and the attention carry the probabilities as well (decoder.h), but through matrices that few images fill; here a
- * concept has two numbers of its own, so a rare word is learnt from few images. It is close to the copying mechanism of
- * Yao et al. 2017 ("Incorporating Copying Mechanism in Image Captioning for Learning Novel Objects").
+ * h0 and the attention use the probabilities as well (decoder.h), but through large matrices that need many images to
+ * train. Here each concept has only two parameters, so a rare word can be learnt from few images. It resembles the
+ * copying mechanism of Yao et al. 2017 ("Incorporating Copying Mechanism in Image Captioning for Learning Novel
+ * Objects").
  *
- * Probabilities are cut at 1e-4 and 1 - 1e-4, where the logit has no gradient. Stateless; any thread. */
+ * Probabilities are clamped to 1e-4 and 1 - 1e-4; a clamped one has no gradient. Stateless; any thread. */
 #ifndef CAPTION_EVIDENCE_H
 #define CAPTION_EVIDENCE_H
 

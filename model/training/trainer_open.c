@@ -52,7 +52,7 @@ static void shape_network(trainer *t)
     model_shape_look(&t->shape, o->attention);
     t->shape.concepts = t->data.concepts.head.n;
     t->shape.tags = t->data.n_tags;
-    t->shape.evidence = t->shape.concepts > 0; /* a base without it begins with none */
+    t->shape.evidence = t->shape.concepts > 0; /* zero at first if the base has none */
     decoder_layout(&t->shape, tensors, &t->n_parameters);
 }
 

@@ -152,7 +152,7 @@ static void a_decoder_that_devours_memory(void **state)
     captiond_stop(c);
 }
 
-/* Its coefficients, 128 bytes a block of 64 pixels, take 32 MB: known from the header, so no helper has to die. */
+/* Its coefficients, 128 bytes per block of 64 pixels, take 32 MB. The header says so, so no helper is killed. */
 static void an_image_that_needs_more_memory_is_refused_by_its_header(void **state)
 {
     (void)state;
